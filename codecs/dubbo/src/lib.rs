@@ -1,0 +1,1 @@
+//! Dubbo 2 with Hessian 2 bodies.

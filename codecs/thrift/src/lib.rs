@@ -1,0 +1,1 @@
+//! Apache Thrift: framed, unframed and THeader; binary and compact.

@@ -1,0 +1,1 @@
+//! pcap and pcapng in, reassembled TCP byte streams out; knows no protocol.

@@ -1,0 +1,1 @@
+//! Captured streams through codecs: paired, filtered and summarised call records.

@@ -1,0 +1,1 @@
+//! The one list of built-in codecs, by name.

@@ -1,1 +1,28 @@
-//! core
+//! The model every metaprotocol codec shares: frames, codecs, connections, limits and errors.
+//!
+//! Sans-IO: bytes in, frames out. Nothing here opens a socket, reads a clock, logs, or knows Python, so the same code
+//! serves a capture reader, an asyncio proxy, the native proxy and a plugin host, and each can be fuzzed alone.
+//!
+//! A protocol implements [`Codec`]; everything else works through the object-safe [`AnyCodec`] and
+//! [`Connection`] that every `Codec` gets for free. The loop over the frames of a chunk is compiled once per codec, so
+//! dynamic dispatch costs one call per chunk and none per frame.
+
+mod codec;
+mod connection;
+mod cursor;
+mod edit;
+mod error;
+mod field;
+mod frame;
+mod limits;
+mod pairing;
+
+pub use codec::{AnyCodec, Codec, Detection, FirstSpeaker, Info, KeyInfo, PairBy, Sharing, Split};
+pub use connection::{Carried, Connection, Decoder, Failure, Fed, Placed};
+pub use cursor::{Cursor, Short, VarintError};
+pub use edit::{Edits, ErrorType, Reply, Segments, segments_len};
+pub use error::{DecodeError, EncodeError, Reason};
+pub use field::{Key, Value, Visit};
+pub use frame::{Direction, Frame, Head, Kind, RequestId};
+pub use limits::Limits;
+pub use pairing::{Id, Pairing};

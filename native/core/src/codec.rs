@@ -1,0 +1,272 @@
+//! The contract of a protocol: five verbs, no state but the connection's.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::{
+    Connection, DecodeError, Decoder, Direction, Edits, EncodeError, Frame, Head, Key, Limits, Reply, Segments, Value,
+    Visit,
+};
+
+/// What `split` found at the front of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// A frame begins here. Its body may still be incomplete: compare `frame_len` with the bytes at hand.
+    Head(Head),
+    /// The header is incomplete: at least this many more bytes are needed, and the frame is no shorter than that.
+    Need(usize),
+}
+
+/// Whether the front of a stream looks like a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Detection {
+    /// No other built-in protocol starts like this.
+    Yes = 0,
+    /// It cannot be this protocol.
+    No = 1,
+    /// Too early to tell.
+    NeedMore = 2,
+}
+
+/// How responses find their requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PairBy {
+    /// By request id; equal ids in the order they were sent.
+    Id = 0,
+    /// In the order of the requests.
+    Order = 1,
+    /// By stream id.
+    Stream = 2,
+    /// Not at all.
+    None = 3,
+}
+
+impl PairBy {
+    /// The name shown to people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Order => "order",
+            Self::Stream => "stream",
+            Self::None => "none",
+        }
+    }
+}
+
+/// How many clients one upstream connection can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Sharing {
+    /// Many at once, in any order: ids can be rewritten.
+    Multiplexed = 0,
+    /// Many, one after another: answers come in order.
+    Pipelined = 1,
+    /// One: the connection holds state of its client.
+    Bound = 2,
+}
+
+impl Sharing {
+    /// The name shown to people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Multiplexed => "multiplexed",
+            Self::Pipelined => "pipelined",
+            Self::Bound => "bound",
+        }
+    }
+}
+
+/// Who sends the first bytes on a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FirstSpeaker {
+    /// The client.
+    Client = 0,
+    /// The server.
+    Server = 1,
+}
+
+impl FirstSpeaker {
+    /// The name shown to people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// A metadata key that a codec always knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// The name users write in rules.
+    pub name: Cow<'static, str>,
+    /// What it holds, in one line.
+    pub about: Cow<'static, str>,
+    /// True if `rewrite` can set it.
+    pub writable: bool,
+}
+
+impl KeyInfo {
+    /// A key that can only be read.
+    #[must_use]
+    pub const fn read(name: &'static str, about: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), about: Cow::Borrowed(about), writable: false }
+    }
+
+    /// A key that `rewrite` can set.
+    #[must_use]
+    pub const fn write(name: &'static str, about: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), about: Cow::Borrowed(about), writable: true }
+    }
+}
+
+/// What a codec is and can do.
+#[derive(Clone, Debug)]
+pub struct Info {
+    /// The protocol's id: one lower-case word.
+    pub name: Cow<'static, str>,
+    /// Other names it answers to, such as MetaProtocol Proxy's.
+    pub aliases: Cow<'static, [&'static str]>,
+    /// What it reads, in one line.
+    pub summary: Cow<'static, str>,
+    /// How responses find their requests.
+    pub pair_by: PairBy,
+    /// How upstream connections may be shared.
+    pub sharing: Sharing,
+    /// Who sends first.
+    pub first_speaker: FirstSpeaker,
+    /// True if the protocol has heartbeats that `reply` can answer.
+    pub heartbeats: bool,
+    /// Bytes of the shortest header, from which `split` can first tell a frame's length. A hint for buffers.
+    pub min_header_len: u32,
+    /// The metadata keys that are always known; a frame may hold more.
+    pub keys: Cow<'static, [KeyInfo]>,
+    /// True if fields beyond `keys` can be set (attachments, info headers).
+    pub open_keys: bool,
+}
+
+/// A protocol. Stateless, shared between threads; what one connection must remember lives in [`Codec::State`].
+pub trait Codec: Send + Sync + Sized + 'static {
+    /// What one connection remembers, for both directions. `()` if nothing.
+    type State: Send + 'static;
+
+    /// What this codec is and can do.
+    fn info(&self) -> &Info;
+
+    /// The state of a connection that has seen no byte yet.
+    fn state(&self) -> Self::State;
+
+    /// Where the frame at the front of `buf` ends, and what it is. Allocates nothing and reads the header only.
+    ///
+    /// `buf` is never empty. After [`Split::Need`] the next call for that direction sees the same bytes and more behind
+    /// them, so a codec that has to walk a body may remember in `state` how far it came. After [`Split::Head`] the next
+    /// call starts at the following frame. A [`Decoder`] checks the answer against `limits.max_frame_len` and
+    /// `max_header_len`; lengths inside the header are the codec's to check.
+    ///
+    /// # Errors
+    /// [`DecodeError`] with an offset from the start of `buf` if the bytes are not this protocol.
+    fn split(
+        &self,
+        state: &mut Self::State,
+        direction: Direction,
+        limits: &Limits,
+        buf: &[u8],
+    ) -> Result<Split, DecodeError>;
+
+    /// Resolves a metadata key once, for many look-ups.
+    fn key(&self, name: &str) -> Key {
+        Key::dynamic(name)
+    }
+
+    /// One field of a frame, or `None` if the frame lacks it.
+    ///
+    /// # Errors
+    /// [`DecodeError`] with an offset from the start of the frame if the bytes that must be read for it are broken.
+    fn field<'a>(&self, frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError>;
+
+    /// Every field of a frame, in the frame's order; a key that comes again replaces the earlier value.
+    ///
+    /// # Errors
+    /// As [`Codec::field`]; fields before the broken place have been visited.
+    fn fields<'a>(&self, frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError>;
+
+    /// The frame with edits, as borrowed pieces of the original and small owned patches.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the frame has no place for an edit, or is itself broken where the edit goes.
+    fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError>;
+
+    /// The bytes of an answer made locally, with the request's id; `None` if this request is not answered (one-way).
+    ///
+    /// # Errors
+    /// [`EncodeError::NoReply`] if the protocol cannot answer such a frame, [`EncodeError::Malformed`] if the request is
+    /// broken where the reply must quote it.
+    fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError>;
+
+    /// Whether the front of a stream looks like this protocol.
+    fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection;
+}
+
+/// A [`Codec`] behind a pointer. Implemented for every `Codec`; the methods mean the same.
+#[allow(missing_docs, clippy::missing_errors_doc)]
+pub trait AnyCodec: Send + Sync + 'static {
+    fn info(&self) -> &Info;
+    /// Opens the decoder of one connection.
+    fn connect(self: Arc<Self>, limits: Limits) -> Box<dyn Connection>;
+    /// [`Codec::split`] with the state of a new connection, and a [`Decoder`]'s checks of its answer.
+    fn split(&self, direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError>;
+    fn key(&self, name: &str) -> Key;
+    fn field<'a>(&self, frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError>;
+    fn fields<'a>(&self, frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError>;
+    fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError>;
+    fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError>;
+    fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection;
+}
+
+impl<C: Codec> AnyCodec for C {
+    fn info(&self) -> &Info {
+        Codec::info(self)
+    }
+
+    fn connect(self: Arc<Self>, limits: Limits) -> Box<dyn Connection> {
+        Box::new(Decoder::new(self, limits))
+    }
+
+    fn split(&self, direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
+        if buf.is_empty() {
+            return Ok(Split::Need((Codec::info(self).min_header_len as usize).max(1)));
+        }
+        let split = Codec::split(self, &mut self.state(), direction, limits, buf)?;
+        limits.check(split, buf.len())
+    }
+
+    fn key(&self, name: &str) -> Key {
+        Codec::key(self, name)
+    }
+
+    fn field<'a>(&self, frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
+        Codec::field(self, frame, key, limits)
+    }
+
+    fn fields<'a>(&self, frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError> {
+        Codec::fields(self, frame, limits, visit)
+    }
+
+    fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError> {
+        Codec::rewrite(self, frame, edits, limits)
+    }
+
+    fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError> {
+        Codec::reply(self, request, reply)
+    }
+
+    fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection {
+        Codec::detect(self, direction, prefix)
+    }
+}

@@ -1,0 +1,329 @@
+//! The decoder of one TCP connection: two directions, each a stream of bytes cut anywhere.
+//!
+//! Invariants:
+//! * `split` is asked once for each frame whose head it can tell; the answer is kept until the body is in.
+//! * Bytes of a frame that lies within one chunk are never copied. A frame that straddles chunks is copied once, into a
+//!   buffer of its own that grows with the bytes that came, not with the length that was claimed.
+//! * A partial frame costs O(new bytes).
+//! * After an error a direction is poisoned and gives the same error for ever; frames before it have been given out.
+
+use std::sync::Arc;
+
+use crate::{Codec, DecodeError, Direction, Head, Info, Limits, Reason, Split};
+
+/// Bytes kept before and after the place of an error, for its hexdump.
+const EXCERPT_BEFORE: usize = 16;
+const EXCERPT_AFTER: usize = 48;
+/// While the length of a straddling frame is unknown, bring at least this much of the next chunk to it at a time.
+const MIN_STEP: usize = 256;
+
+/// A frame at its place in the chunk that was fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// What the frame is.
+    pub head: Head,
+    /// Offset of its first byte in the chunk.
+    pub at: usize,
+}
+
+/// A frame that began in an earlier chunk, put together in a buffer of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// What the frame is.
+    pub head: Head,
+    /// Exactly its bytes.
+    pub bytes: Vec<u8>,
+    /// Offset of its first byte in the stream.
+    pub offset: u64,
+}
+
+/// What one call of [`Connection::feed`] completed. Reused from call to call, so that a chunk costs no allocation.
+#[derive(Clone, Debug, Default)]
+pub struct Fed {
+    /// The frame that earlier chunks began, if it is complete now. It comes before all others.
+    pub carried: Option<Carried>,
+    /// The frames that lie wholly within the chunk.
+    pub frames: Vec<Placed>,
+    /// Offset of the chunk's first byte in the stream.
+    pub chunk_offset: u64,
+}
+
+/// A poisoned direction: the error and the bytes around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What is wrong; the offset counts from the start of the stream.
+    pub error: DecodeError,
+    /// Which direction.
+    pub direction: Direction,
+    /// Up to 64 bytes around the place.
+    pub excerpt: Vec<u8>,
+    /// Offset of the excerpt's first byte in the stream.
+    pub excerpt_offset: u64,
+}
+
+/// The decoder of one connection, whatever its protocol.
+pub trait Connection: Send {
+    /// The codec's own description.
+    fn info(&self) -> &Info;
+
+    /// The limits this connection was opened with.
+    fn limits(&self) -> &Limits;
+
+    /// Takes the next bytes of a direction, cut anywhere, and gives the frames that they complete. The rest is kept.
+    ///
+    /// # Errors
+    /// [`Failure`] at the first bytes that are not the protocol, and on every later call. `fed` holds the frames before
+    /// the error; it is empty on later calls.
+    fn feed(&mut self, direction: Direction, data: &[u8], fed: &mut Fed) -> Result<(), Box<Failure>>;
+
+    /// For callers that own the receive buffer: gives the frames at the front of `buf`, which holds everything received
+    /// and not yet consumed, and returns how many bytes they take. The caller keeps the rest in front of the next bytes.
+    /// Not to be mixed with `feed` in one direction.
+    ///
+    /// # Errors
+    /// As [`Connection::feed`]; `frames` holds the frames before the error.
+    fn advance(&mut self, direction: Direction, buf: &[u8], frames: &mut Vec<Placed>) -> Result<usize, Box<Failure>>;
+
+    /// The head of the frame whose body is still on its way, and how many of its bytes are in.
+    fn unfinished(&self, direction: Direction) -> Option<(Head, usize)>;
+
+    /// How many more bytes the frame under way needs at least; 0 between frames.
+    fn missing(&self, direction: Direction) -> usize;
+
+    /// Offset in the stream of the first byte that belongs to no completed frame.
+    fn offset(&self, direction: Direction) -> u64;
+
+    /// Why the direction is poisoned, if it is.
+    fn failure(&self, direction: Direction) -> Option<&Failure>;
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Half {
+    /// Stream offset of the frame under way.
+    start: u64,
+    /// Its bytes so far, when `feed` is used.
+    carry: Vec<u8>,
+    /// How many of its bytes were seen, however they are kept.
+    seen: usize,
+    /// Its head, once known.
+    head: Option<Head>,
+    /// How many more bytes it takes to get further.
+    need: usize,
+    failure: Option<Box<Failure>>,
+}
+
+impl Half {
+    /// Records an error found in `buf`, which starts at the frame under way plus `base` bytes.
+    #[cold]
+    fn poison(&mut self, direction: Direction, error: DecodeError, buf: &[u8]) -> Box<Failure> {
+        let place = usize::try_from(error.offset).unwrap_or(usize::MAX).min(buf.len());
+        let from = place.saturating_sub(EXCERPT_BEFORE);
+        let to = place.saturating_add(EXCERPT_AFTER).min(buf.len());
+        let failure = Box::new(Failure {
+            error: error.rebased(self.start),
+            direction,
+            excerpt: buf.get(from..to).unwrap_or_default().to_vec(),
+            excerpt_offset: self.start + from as u64,
+        });
+        self.carry = Vec::new();
+        self.head = None;
+        self.failure = Some(failure.clone());
+        failure
+    }
+}
+
+/// The [`Connection`] of one [`Codec`], its loop compiled for that codec.
+pub struct Decoder<C: Codec> {
+    codec: Arc<C>,
+    state: C::State,
+    limits: Limits,
+    halves: [Half; 2],
+}
+
+impl<C: Codec> Decoder<C> {
+    /// A connection that has seen no byte yet.
+    pub fn new(codec: Arc<C>, limits: Limits) -> Self {
+        let state = codec.state();
+        Self { codec, state, limits, halves: Default::default() }
+    }
+
+    /// The frames at the front of `buf`, which starts at a frame's first byte. Returns the bytes they take.
+    fn drain(
+        &mut self,
+        direction: Direction,
+        buf: &[u8],
+        base: usize,
+        frames: &mut Vec<Placed>,
+    ) -> Result<usize, Box<Failure>> {
+        let half = &mut self.halves[direction as usize];
+        let mut at = 0;
+        let result = loop {
+            let rest = buf.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                half.need = 0;
+                break Ok(());
+            }
+            let head = match half.head.take() {
+                Some(head) => head,
+                None => {
+                    let split = self
+                        .codec
+                        .split(&mut self.state, direction, &self.limits, rest)
+                        .and_then(|split| self.limits.check(split, rest.len()));
+                    match split {
+                        Ok(Split::Head(head)) => head,
+                        Ok(Split::Need(more)) => {
+                            half.need = more.max(1);
+                            break Ok(());
+                        }
+                        Err(error) => break Err(error),
+                    }
+                }
+            };
+            if head.frame_len > rest.len() {
+                half.need = head.frame_len - rest.len();
+                half.head = Some(head);
+                break Ok(());
+            }
+            frames.push(Placed { head, at: base + at });
+            at += head.frame_len;
+        };
+        half.start += at as u64;
+        half.seen = buf.len() - at;
+        match result {
+            Ok(()) => Ok(at),
+            Err(error) => Err(half.poison(direction, error, buf.get(at..).unwrap_or_default())),
+        }
+    }
+
+    /// Brings bytes of `data` to the frame under way until it is complete. Returns the bytes used, or `None` if all
+    /// were used and the frame is still not complete.
+    fn complete(&mut self, direction: Direction, data: &[u8], fed: &mut Fed) -> Result<Option<usize>, Box<Failure>> {
+        let half = &mut self.halves[direction as usize];
+        let mut used = 0;
+        loop {
+            let left = data.get(used..).unwrap_or_default();
+            if left.len() < half.need {
+                half.carry.extend_from_slice(left);
+                half.seen = half.carry.len();
+                half.need -= left.len();
+                return Ok(None);
+            }
+            let before = half.carry.len();
+            let step = match half.head {
+                Some(_) => half.need,
+                // The length is unknown: bring more than the least, so that a long header or an unframed body is not
+                // walked in steps of a byte; what is too much is given back below.
+                None => half.need.max(before).max(MIN_STEP).min(left.len()),
+            };
+            half.carry.extend_from_slice(left.get(..step).unwrap_or(left));
+            used += step;
+            let head = match half.head.take() {
+                Some(head) => head,
+                None => {
+                    let split = self
+                        .codec
+                        .split(&mut self.state, direction, &self.limits, &half.carry)
+                        .and_then(|split| self.limits.check(split, half.carry.len()));
+                    match split {
+                        Ok(Split::Head(head)) => head,
+                        Ok(Split::Need(more)) => {
+                            half.need = more.max(1);
+                            half.seen = half.carry.len();
+                            continue;
+                        }
+                        Err(error) => {
+                            let carry = std::mem::take(&mut half.carry);
+                            return Err(half.poison(direction, error, &carry));
+                        }
+                    }
+                }
+            };
+            if head.frame_len > half.carry.len() {
+                half.need = head.frame_len - half.carry.len();
+                half.seen = half.carry.len();
+                half.head = Some(head);
+                continue;
+            }
+            if head.frame_len <= before {
+                // `split` asked for bytes the frame does not need; those behind it are gone from the chunk.
+                let error = Reason::BadLength { field: "frame length", value: head.frame_len as i64 }.at(0);
+                let carry = std::mem::take(&mut half.carry);
+                return Err(half.poison(direction, error, &carry));
+            }
+            used -= half.carry.len() - head.frame_len;
+            half.carry.truncate(head.frame_len);
+            fed.carried = Some(Carried { head, bytes: std::mem::take(&mut half.carry), offset: half.start });
+            half.start += head.frame_len as u64;
+            half.seen = 0;
+            half.need = 0;
+            return Ok(Some(used));
+        }
+    }
+}
+
+impl<C: Codec> Connection for Decoder<C> {
+    fn info(&self) -> &Info {
+        self.codec.info()
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn feed(&mut self, direction: Direction, data: &[u8], fed: &mut Fed) -> Result<(), Box<Failure>> {
+        fed.carried = None;
+        fed.frames.clear();
+        let half = &self.halves[direction as usize];
+        if let Some(failure) = &half.failure {
+            return Err(failure.clone());
+        }
+        fed.chunk_offset = half.start + half.carry.len() as u64;
+        let used = if half.carry.is_empty() {
+            0
+        } else {
+            match self.complete(direction, data, fed)? {
+                Some(used) => used,
+                None => return Ok(()),
+            }
+        };
+        let rest = data.get(used..).unwrap_or_default();
+        let taken = self.drain(direction, rest, used, &mut fed.frames)?;
+        let half = &mut self.halves[direction as usize];
+        half.carry.extend_from_slice(rest.get(taken..).unwrap_or_default());
+        Ok(())
+    }
+
+    fn advance(&mut self, direction: Direction, buf: &[u8], frames: &mut Vec<Placed>) -> Result<usize, Box<Failure>> {
+        let half = &mut self.halves[direction as usize];
+        if let Some(failure) = &half.failure {
+            return Err(failure.clone());
+        }
+        let new = buf.len().saturating_sub(half.seen);
+        if new < half.need {
+            half.need -= new;
+            half.seen = buf.len();
+            return Ok(0);
+        }
+        self.drain(direction, buf, 0, frames)
+    }
+
+    fn unfinished(&self, direction: Direction) -> Option<(Head, usize)> {
+        let half = &self.halves[direction as usize];
+        half.head.map(|head| (head, half.seen))
+    }
+
+    fn missing(&self, direction: Direction) -> usize {
+        let half = &self.halves[direction as usize];
+        if half.seen == 0 { 0 } else { half.need }
+    }
+
+    fn offset(&self, direction: Direction) -> u64 {
+        self.halves[direction as usize].start
+    }
+
+    fn failure(&self, direction: Direction) -> Option<&Failure> {
+        self.halves[direction as usize].failure.as_deref()
+    }
+}

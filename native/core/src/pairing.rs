@@ -1,0 +1,177 @@
+//! Which request a response answers.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::{Frame, PairBy, RequestId};
+
+/// What a pair is found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Id {
+    /// Protocols that answer in order.
+    Order,
+    /// An integer request id, or a stream id.
+    Int(u64),
+    /// An opaque request id.
+    Bytes(Box<[u8]>),
+}
+
+impl Id {
+    /// The id of a frame; `None` if it takes no part in pairing.
+    #[must_use]
+    pub fn of(frame: &Frame<'_>, by: PairBy) -> Option<Self> {
+        match (by, frame.head.request_id) {
+            (PairBy::Order, _) => Some(Self::Order),
+            (PairBy::Stream, _) => frame.head.stream_id.map(Self::Int),
+            (PairBy::Id, RequestId::Int(id)) => Some(Self::Int(id)),
+            (PairBy::Id, RequestId::Bytes { at, len }) => {
+                let at = at as usize;
+                frame.bytes.get(at..at + len as usize).map(|bytes| Self::Bytes(bytes.into()))
+            }
+            (PairBy::Id, RequestId::None) | (PairBy::None, _) => None,
+        }
+    }
+}
+
+struct Waiting<T> {
+    id: Id,
+    item: T,
+    /// Number of the next waiting request with the same id.
+    next: Option<u64>,
+}
+
+/// The requests of one direction that wait for their responses. Equal ids are answered in the order they were asked;
+/// beyond `max` requests the oldest is forgotten, so that a peer that never answers cannot fill the memory.
+pub struct Pairing<T> {
+    max: usize,
+    /// In the order they were asked; answered ones leave a hole until they reach the front.
+    waiting: VecDeque<Option<Waiting<T>>>,
+    /// Number of the request at the front.
+    first: u64,
+    /// First and last waiting request of each id.
+    index: HashMap<Id, (u64, u64), foldhash::fast::RandomState>,
+    len: usize,
+}
+
+impl<T> Pairing<T> {
+    /// An empty table for at most `max` requests.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self { max: max.max(1), waiting: VecDeque::new(), first: 0, index: HashMap::default(), len: 0 }
+    }
+
+    /// How many requests wait.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True if none waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Remembers a request. Returns the one that had to be forgotten for it, if any.
+    pub fn ask(&mut self, id: Id, item: T) -> Option<T> {
+        let forgotten = if self.waiting.len() >= self.max { self.pop_front() } else { None };
+        let number = self.first + self.waiting.len() as u64;
+        let first = self.first;
+        let waiting = &mut self.waiting;
+        self.index
+            .entry(id.clone())
+            .and_modify(|(_, last)| {
+                if let Some(Some(previous)) = waiting.get_mut((*last - first) as usize) {
+                    previous.next = Some(number);
+                }
+                *last = number;
+            })
+            .or_insert((number, number));
+        self.waiting.push_back(Some(Waiting { id, item, next: None }));
+        self.len += 1;
+        forgotten
+    }
+
+    /// The request that a response with this id answers, if it is remembered.
+    pub fn answer(&mut self, id: &Id) -> Option<T> {
+        let (number, _) = *self.index.get(id)?;
+        let item = self.take(number);
+        while matches!(self.waiting.front(), Some(None)) {
+            self.waiting.pop_front();
+            self.first += 1;
+        }
+        item
+    }
+
+    /// Removes the oldest place, and returns its request if it still waits.
+    fn pop_front(&mut self) -> Option<T> {
+        let item = self.take(self.first);
+        if self.waiting.pop_front().is_some() {
+            self.first += 1;
+        }
+        item
+    }
+
+    /// Takes a waiting request, the first of its id, out of the table.
+    fn take(&mut self, number: u64) -> Option<T> {
+        let taken = self.waiting.get_mut((number - self.first) as usize)?.take()?;
+        self.len -= 1;
+        match taken.next {
+            Some(next) => {
+                if let Some((head, _)) = self.index.get_mut(&taken.id) {
+                    *head = next;
+                }
+            }
+            None => {
+                self.index.remove(&taken.id);
+            }
+        }
+        Some(taken.item)
+    }
+
+    /// The waiting requests, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.waiting.iter().flatten().map(|waiting| &waiting.item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_ids_answer_in_the_order_asked() {
+        let mut pairing = Pairing::new(8);
+        for (id, item) in [(0, 'a'), (7, 'x'), (0, 'b'), (0, 'c')] {
+            assert_eq!(pairing.ask(Id::Int(id), item), None);
+        }
+        assert_eq!(pairing.answer(&Id::Int(0)), Some('a'));
+        assert_eq!(pairing.answer(&Id::Int(0)), Some('b'));
+        assert_eq!(pairing.answer(&Id::Int(7)), Some('x'));
+        assert_eq!(pairing.answer(&Id::Int(0)), Some('c'));
+        assert_eq!(pairing.answer(&Id::Int(0)), None);
+        assert!(pairing.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_beyond_the_bound() {
+        let mut pairing = Pairing::new(2);
+        pairing.ask(Id::Order, 1);
+        pairing.ask(Id::Order, 2);
+        assert_eq!(pairing.ask(Id::Order, 3), Some(1));
+        assert_eq!(pairing.len(), 2);
+        assert_eq!(pairing.iter().copied().collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(pairing.answer(&Id::Order), Some(2));
+        assert_eq!(pairing.answer(&Id::Order), Some(3));
+    }
+
+    #[test]
+    fn holes_count_towards_the_bound() {
+        let mut pairing = Pairing::new(3);
+        pairing.ask(Id::Int(1), 1);
+        for id in 2..100 {
+            pairing.ask(Id::Int(id), id);
+            assert_eq!(pairing.answer(&Id::Int(id)), Some(id));
+            assert!(pairing.waiting.len() <= 3);
+        }
+    }
+}

@@ -110,19 +110,28 @@ pub struct KeyInfo {
     pub about: Cow<'static, str>,
     /// True if `rewrite` can set it.
     pub writable: bool,
+    /// True if its values are numbers; tables give such a key an integer column.
+    pub number: bool,
 }
 
 impl KeyInfo {
     /// A key that can only be read.
     #[must_use]
     pub const fn read(name: &'static str, about: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), about: Cow::Borrowed(about), writable: false }
+        Self { name: Cow::Borrowed(name), about: Cow::Borrowed(about), writable: false, number: false }
     }
 
     /// A key that `rewrite` can set.
     #[must_use]
     pub const fn write(name: &'static str, about: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), about: Cow::Borrowed(about), writable: true }
+        Self { name: Cow::Borrowed(name), about: Cow::Borrowed(about), writable: true, number: false }
+    }
+
+    /// The same key, with numbers for values.
+    #[must_use]
+    pub const fn number(mut self) -> Self {
+        self.number = true;
+        self
     }
 }
 

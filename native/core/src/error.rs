@@ -49,6 +49,11 @@ pub enum Reason {
         /// The kind of frame.
         what: &'static str,
     },
+    /// More bytes after what must be exactly one frame.
+    TrailingBytes {
+        /// How many.
+        count: u64,
+    },
     /// More than the [`Limits`](crate::Limits) allow.
     LimitExceeded {
         /// The name of the limit, as it is spelled in `Limits`.
@@ -62,7 +67,7 @@ pub enum Reason {
 
 impl Reason {
     /// The codes of all reasons, for completeness tests and the documentation.
-    pub const CODES: [&'static str; 8] = [
+    pub const CODES: [&'static str; 9] = [
         "bad_magic",
         "bad_length",
         "bad_value",
@@ -70,6 +75,7 @@ impl Reason {
         "unexpected_end",
         "unsupported",
         "wrong_direction",
+        "trailing_bytes",
         "limit_exceeded",
     ];
 
@@ -84,7 +90,8 @@ impl Reason {
             Self::UnexpectedEnd { .. } => Self::CODES[4],
             Self::Unsupported { .. } => Self::CODES[5],
             Self::WrongDirection { .. } => Self::CODES[6],
-            Self::LimitExceeded { .. } => Self::CODES[7],
+            Self::TrailingBytes { .. } => Self::CODES[7],
+            Self::LimitExceeded { .. } => Self::CODES[8],
         }
     }
 
@@ -107,6 +114,9 @@ impl fmt::Display for Reason {
             Self::UnexpectedEnd { field } => write!(f, "{field} runs over the end of its frame"),
             Self::Unsupported { what, value } => write!(f, "{what} {value} is not supported"),
             Self::WrongDirection { what } => write!(f, "{what} cannot come from this side of the connection"),
+            Self::TrailingBytes { count } => {
+                write!(f, "{count} bytes follow the frame, where exactly one was expected")
+            }
             Self::LimitExceeded { limit, value, max } => {
                 write!(f, "{value} is over the limit of {max}; raise Limits.{limit} if such frames are wanted")
             }

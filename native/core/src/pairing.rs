@@ -1,5 +1,6 @@
 //! Which request a response answers.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use crate::{Frame, PairBy, RequestId};
@@ -41,12 +42,16 @@ struct Waiting<T> {
 
 /// The requests of one direction that wait for their responses. Equal ids are answered in the order they were asked;
 /// beyond `max` requests the oldest is forgotten, so that a peer that never answers cannot fill the memory.
+///
+/// Requests are indexed when the first answer after them is looked up: who reads one direction only pays for a queue.
 pub struct Pairing<T> {
     max: usize,
     /// In the order they were asked; answered ones leave a hole until they reach the front.
     waiting: VecDeque<Option<Waiting<T>>>,
     /// Number of the request at the front.
     first: u64,
+    /// Requests from this number on are not in the index yet.
+    unindexed: u64,
     /// First and last waiting request of each id.
     index: HashMap<Id, (u64, u64), foldhash::fast::RandomState>,
     len: usize,
@@ -56,7 +61,7 @@ impl<T> Pairing<T> {
     /// An empty table for at most `max` requests.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { max: max.max(1), waiting: VecDeque::new(), first: 0, index: HashMap::default(), len: 0 }
+        Self { max: max.max(1), waiting: VecDeque::new(), first: 0, unindexed: 0, index: HashMap::default(), len: 0 }
     }
 
     /// How many requests wait.
@@ -74,18 +79,6 @@ impl<T> Pairing<T> {
     /// Remembers a request. Returns the one that had to be forgotten for it, if any.
     pub fn ask(&mut self, id: Id, item: T) -> Option<T> {
         let forgotten = if self.waiting.len() >= self.max { self.pop_front() } else { None };
-        let number = self.first + self.waiting.len() as u64;
-        let first = self.first;
-        let waiting = &mut self.waiting;
-        self.index
-            .entry(id.clone())
-            .and_modify(|(_, last)| {
-                if let Some(Some(previous)) = waiting.get_mut((*last - first) as usize) {
-                    previous.next = Some(number);
-                }
-                *last = number;
-            })
-            .or_insert((number, number));
         self.waiting.push_back(Some(Waiting { id, item, next: None }));
         self.len += 1;
         forgotten
@@ -93,6 +86,7 @@ impl<T> Pairing<T> {
 
     /// The request that a response with this id answers, if it is remembered.
     pub fn answer(&mut self, id: &Id) -> Option<T> {
+        self.index_rest();
         let (number, _) = *self.index.get(id)?;
         let item = self.take(number);
         while matches!(self.waiting.front(), Some(None)) {
@@ -102,11 +96,31 @@ impl<T> Pairing<T> {
         item
     }
 
+    fn index_rest(&mut self) {
+        let end = self.first + self.waiting.len() as u64;
+        for number in self.unindexed..end {
+            let Some(Some(asked)) = self.waiting.get((number - self.first) as usize) else { continue };
+            match self.index.entry(asked.id.clone()) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert((number, number));
+                }
+                Entry::Occupied(mut occupied) => {
+                    let last = std::mem::replace(&mut occupied.get_mut().1, number);
+                    if let Some(Some(previous)) = self.waiting.get_mut((last - self.first) as usize) {
+                        previous.next = Some(number);
+                    }
+                }
+            }
+        }
+        self.unindexed = end;
+    }
+
     /// Removes the oldest place, and returns its request if it still waits.
     fn pop_front(&mut self) -> Option<T> {
         let item = self.take(self.first);
         if self.waiting.pop_front().is_some() {
             self.first += 1;
+            self.unindexed = self.unindexed.max(self.first);
         }
         item
     }
@@ -115,6 +129,9 @@ impl<T> Pairing<T> {
     fn take(&mut self, number: u64) -> Option<T> {
         let taken = self.waiting.get_mut((number - self.first) as usize)?.take()?;
         self.len -= 1;
+        if number >= self.unindexed {
+            return Some(taken.item);
+        }
         match taken.next {
             Some(next) => {
                 if let Some((head, _)) = self.index.get_mut(&taken.id) {

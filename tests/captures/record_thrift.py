@@ -1,0 +1,244 @@
+"""Records `thrift/*.pcap` anew from real Thrift peers on the loopback interface.
+
+Run it as a user who may capture on `lo` (root, or with tcpdump's capability). It builds the
+peers of `../interop/peers/thrift` first. Beside each `NAME.pcap` it writes `NAME.json`: what
+the client did and saw, told by the client itself, so that tests need not trust any decoder.
+Where tshark is installed, the messages that it finds are compared with that file.
+
+    record_thrift.py [NAME ...]      all captures, or only the named ones
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE / "thrift"
+PEERS = HERE.parent / "interop" / "peers" / "thrift"
+PORT = 9090
+
+sys.path.insert(0, str(PEERS))
+
+from build import build  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One capture: who speaks to whom, and how."""
+
+    client: str
+    server: str
+    transport: str
+    protocol: str
+    scenario: str = "interop"
+    suffix: str = ""
+    flags: tuple[str, ...] = ()
+    count: int = 0
+    host: str = "127.0.0.1"
+
+    @property
+    def name(self) -> str:
+        suffix = f"-{self.suffix}" if self.suffix else ""
+        return f"{self.client}-{self.transport}-{self.protocol}{suffix}"
+
+
+def recordings() -> Iterator[Recording]:
+    """Every transport and protocol of each client library, then the special cases."""
+    for protocol in ("binary", "binary-old", "compact"):
+        yield Recording("apache-py", "apache-py", "unframed", protocol)
+        yield Recording("apache-py", "apache-go", "framed", protocol)
+        yield Recording("apache-go", "apache-go", "unframed", protocol)
+        yield Recording("apache-go", "apache-py", "framed", protocol)
+        yield Recording("thriftpy2", "thriftpy2", "unframed", protocol)
+        yield Recording("thriftpy2", "apache-go", "framed", protocol)
+    yield Recording("apache-py", "apache-go", "header", "binary")
+    yield Recording("apache-py", "apache-py", "header", "compact")
+    yield Recording("apache-go", "apache-py", "header", "binary")
+    yield Recording("apache-go", "apache-go", "header", "compact")
+    yield Recording("apache-py", "apache-py", "unframed", "json", "short")
+
+    multiplexed = {"suffix": "multiplexed", "flags": ("--multiplexed",)}
+    yield Recording("apache-py", "apache-py", "framed", "binary", **multiplexed)  # type: ignore[arg-type]
+    yield Recording("apache-go", "apache-go", "header", "compact", **multiplexed)  # type: ignore[arg-type]
+    yield Recording("apache-go", "apache-py", "unframed", "compact", **multiplexed)  # type: ignore[arg-type]
+    yield Recording("thriftpy2", "apache-go", "unframed", "binary", **multiplexed)  # type: ignore[arg-type]
+    zlib = {"suffix": "zlib", "flags": ("--zlib",)}
+    yield Recording("apache-go", "apache-py", "header", "binary", **zlib)  # type: ignore[arg-type]
+    yield Recording("apache-py", "apache-go", "header", "compact", **zlib)  # type: ignore[arg-type]
+
+    yield Recording("apache-py", "apache-go", "framed", "binary", "large", "large")
+    for client, server, transport, protocol in (
+        ("apache-py", "apache-go", "framed", "compact"),
+        ("apache-go", "apache-py", "unframed", "binary"),
+        ("apache-go", "apache-go", "header", "binary"),
+        ("thriftpy2", "apache-py", "unframed", "compact"),
+    ):
+        yield Recording(client, server, transport, protocol, "pipelined", "pipelined", count=200)
+    yield Recording(
+        "thriftpy2", "apache-go", "framed", "binary", "connections", "connections", count=8
+    )
+    yield Recording("apache-go", "apache-py", "framed", "compact", "short", "ipv6", host="::1")
+
+
+def record(recording: Recording, peers: dict[str, list[str]]) -> tuple[Path, dict[str, Any]]:
+    """Captures one conversation; writes the pcap and the expectations."""
+    pcap = OUT / f"{recording.name}.pcap"
+    options = [
+        *("--host", recording.host, "--port", str(PORT)),
+        *("--transport", recording.transport, "--protocol", recording.protocol),
+        *recording.flags,
+    ]
+    with open(pcap, "wb") as file:
+        capture = subprocess.Popen(
+            ["tcpdump", "-i", "lo", "-B", "16384", "-w", "-", "tcp", "port", str(PORT)],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert capture.stderr is not None
+    heard = ""
+    while "listening on" not in heard:
+        line = capture.stderr.readline()
+        if not line:
+            sys.exit(f"tcpdump can't capture on lo: {heard.strip()}")
+        heard += line
+    server = subprocess.Popen(
+        [*peers[recording.server], "server", *options],
+        stdout=subprocess.PIPE,
+        # The servers log the failures that the scenario provokes.
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        if server.stdout.readline() != "READY\n":
+            sys.exit(f"{recording.name}: the server didn't start; is port {PORT} free?")
+        count = ["--count", str(recording.count)] if recording.count else []
+        client = subprocess.run(
+            [*peers[recording.client], "client", *options, "--scenario", recording.scenario]
+            + count,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    finally:
+        server.terminate()
+        server.wait()
+        time.sleep(1.2)  # tcpdump is handed a block of packets after a second at the latest.
+        capture.send_signal(signal.SIGINT)
+        statistics = capture.stderr.read()
+        capture.wait()
+    if "\n0 packets dropped by kernel" not in statistics:
+        sys.exit(f"{recording.name}: the capture has holes, record it again: {statistics}")
+    calls = [json.loads(line) for line in client.stdout.splitlines()]
+    # Several connections print in the order of their threads' luck.
+    calls.sort(key=lambda call: call["conn"])
+    expectations = {
+        "client": recording.client,
+        "server": recording.server,
+        "transport": recording.transport,
+        "protocol": recording.protocol,
+        "scenario": recording.scenario,
+        "multiplexed": "--multiplexed" in recording.flags,
+        "zlib": "--zlib" in recording.flags,
+        "host": recording.host,
+        "server_port": PORT,
+    }
+    head = json.dumps(expectations, indent=1)[:-2]
+    lines = ",\n".join(f"  {json.dumps(call, ensure_ascii=False)}" for call in calls)
+    pcap.with_suffix(".json").write_text(f'{head},\n "calls": [\n{lines}\n ]\n}}\n')
+    return pcap, {**expectations, "calls": calls}
+
+
+def expected_messages(expectations: dict[str, Any]) -> Counter[tuple[str, str, int]]:
+    """(kind, method, sequence id) of all messages that the client wrote or read."""
+    messages: Counter[tuple[str, str, int]] = Counter()
+    for call in expectations["calls"]:
+        messages[call["message_type"], call["wire_method"], call["seq_id"]] += 1
+        if call["reply"]:
+            messages[call["reply"], call["method"], call["seq_id"]] += 1
+    return messages
+
+
+def tshark_messages(pcap: Path, protocol: str) -> Counter[tuple[str, str, int]]:
+    """The same, as tshark's dissector sees them."""
+    fields = ("thrift.mtype", "thrift.method", "thrift.seq_id")
+    output = subprocess.run(
+        ["tshark", "-r", pcap, "-d", f"tcp.port=={PORT},thrift", "-T", "json", "-Y", "thrift"]
+        + [argument for field in fields for argument in ("-e", field)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    kinds = {1: "call", 2: "reply", 3: "exception", 4: "oneway"}
+    messages: Counter[tuple[str, str, int]] = Counter()
+    for packet in json.loads(output):
+        layers = packet["_source"]["layers"]
+        columns = [layers.get(field, []) for field in fields]
+        for kind, method, seq_id in zip(*columns, strict=True):
+            number = int(seq_id, 0)
+            if protocol == "compact":
+                # The id is a plain varint; tshark takes it for a zigzag one. Undo that.
+                number = (number << 1) ^ (number >> 31)
+            messages[kinds[int(kind, 0)], method, number] += 1
+    return messages
+
+
+def check(pcap: Path, expectations: dict[str, Any]) -> str:
+    """Compares with tshark, which knows neither the header transport nor old binary nor JSON."""
+    if expectations["transport"] == "header" or expectations["protocol"] in ("binary-old", "json"):
+        return "not a format of tshark's"
+    if shutil.which("tshark") is None:
+        return "tshark not installed"
+    found = tshark_messages(pcap, expectations["protocol"])
+    expected = expected_messages(expectations)
+    if (expectations["transport"], expectations["protocol"]) == ("unframed", "compact"):
+        # tshark wants more bytes than a ping has (9) before it looks at a message, so it never
+        # shows one that ends a connection. The prefix of a multiplexed call makes it longer.
+        for call in {call["conn"]: call for call in expectations["calls"]}.values():
+            if call["method"] == "ping":
+                expected[call["reply"], "ping", call["seq_id"]] -= 1
+                expected[call["message_type"], call["wire_method"], call["seq_id"]] -= (
+                    call["wire_method"] == "ping"
+                )
+        expected = +expected
+    if found != expected:
+        sys.exit(
+            f"{pcap.name}: tshark disagrees with the client\n"
+            f"  only tshark: {dict(found - expected)}\n  only client: {dict(expected - found)}"
+        )
+    return "tshark agrees"
+
+
+def main() -> None:
+    every = {recording.name: recording for recording in recordings()}
+    parser = argparse.ArgumentParser(description="Records the Thrift captures.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these captures")
+    names = parser.parse_args().names or list(every)
+    if unknown := sorted(set(names) - set(every)):
+        parser.error(f"no such capture: {', '.join(unknown)}. There are: {', '.join(every)}")
+    if shutil.which("tcpdump") is None:
+        sys.exit("tcpdump not found: install it and try again")
+    peers = build()
+    OUT.mkdir(exist_ok=True)
+    for name in names:
+        pcap, expectations = record(every[name], peers)
+        verdict = check(pcap, expectations)
+        size = pcap.stat().st_size
+        print(f"{name}: {len(expectations['calls'])} calls, {size} bytes, {verdict}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -68,15 +68,17 @@ def recordings() -> Iterator[Recording]:
     yield Recording("apache-go", "apache-go", "header", "compact")
     yield Recording("apache-py", "apache-py", "unframed", "json", "short")
 
-    multiplexed = {"suffix": "multiplexed", "flags": ("--multiplexed",)}
-    yield Recording("apache-py", "apache-py", "framed", "binary", **multiplexed)  # type: ignore[arg-type]
-    yield Recording("apache-go", "apache-go", "header", "compact", **multiplexed)  # type: ignore[arg-type]
-    yield Recording("apache-go", "apache-py", "unframed", "compact", **multiplexed)  # type: ignore[arg-type]
-    yield Recording("thriftpy2", "apache-go", "unframed", "binary", **multiplexed)  # type: ignore[arg-type]
-    zlib = {"suffix": "zlib", "flags": ("--zlib",)}
-    yield Recording("apache-go", "apache-py", "header", "binary", **zlib)  # type: ignore[arg-type]
-    yield Recording("apache-py", "apache-go", "header", "compact", **zlib)  # type: ignore[arg-type]
+    multiplexed: dict[str, Any] = {"suffix": "multiplexed", "flags": ("--multiplexed",)}
+    yield Recording("apache-py", "apache-py", "framed", "binary", **multiplexed)
+    yield Recording("apache-go", "apache-go", "header", "compact", **multiplexed)
+    yield Recording("apache-go", "apache-py", "unframed", "compact", **multiplexed)
+    yield Recording("thriftpy2", "apache-go", "unframed", "binary", **multiplexed)
+    zlib: dict[str, Any] = {"suffix": "zlib", "flags": ("--zlib",)}
+    yield Recording("apache-go", "apache-py", "header", "binary", **zlib)
+    yield Recording("apache-py", "apache-go", "header", "compact", **zlib)
 
+    for protocol in ("binary", "compact"):
+        yield Recording("apache-py", "apache-py", "unframed", protocol, "uuid", "uuid")
     yield Recording("apache-py", "apache-go", "framed", "binary", "large", "large")
     for client, server, transport, protocol in (
         ("apache-py", "apache-go", "framed", "compact"),
@@ -176,7 +178,7 @@ def tshark_messages(pcap: Path, protocol: str) -> Counter[tuple[str, str, int]]:
     """The same, as tshark's dissector sees them."""
     fields = ("thrift.mtype", "thrift.method", "thrift.seq_id")
     output = subprocess.run(
-        ["tshark", "-r", pcap, "-d", f"tcp.port=={PORT},thrift", "-T", "json", "-Y", "thrift"]
+        ["tshark", "-r", str(pcap), "-d", f"tcp.port=={PORT},thrift", "-T", "json", "-Y", "thrift"]
         + [argument for field in fields for argument in ("-e", field)],
         check=True,
         capture_output=True,

@@ -9,13 +9,14 @@ from common import SERVED_BY, Call, Counter, Handler, Options, Session, announce
 from demo import Counter as CounterService
 from demo import Greeter, LaterGreeter
 from demo.ttypes import DemoError, Everything, Inner
+from thrift.protocol.TBase import TBase
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TCompactProtocol import TCompactProtocolAccelerated
 from thrift.protocol.THeaderProtocol import THeaderProtocolFactory
 from thrift.protocol.TJSONProtocol import TJSONProtocol
 from thrift.protocol.TMultiplexedProtocol import TMultiplexedProtocol
 from thrift.server.TServer import TThreadedServer
-from thrift.Thrift import TApplicationException, TMessageType
+from thrift.Thrift import TApplicationException, TMessageType, TType
 from thrift.TMultiplexedProcessor import TMultiplexedProcessor
 from thrift.transport.THeaderTransport import THeaderSubprotocolID, THeaderTransformID
 from thrift.transport.TSocket import TServerSocket, TSocket
@@ -87,7 +88,60 @@ def text(headers: dict[bytes, bytes]) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in sorted(headers.items())}
 
 
-class HeaderGreeter(Greeter.Processor):
+# The library speaks the type uuid, but the compiler of many systems is too old to know it. So
+# this one method is written by hand, in the form of generated code:
+#   uuid echoUuid(1: uuid value, 2: list<uuid> others)
+class UuidArgs(TBase):
+    __slots__ = ("others", "value")
+    thrift_spec = (
+        None,
+        (1, TType.UUID, "value", None, None),
+        (2, TType.LIST, "others", (TType.UUID, None, False), None),
+    )
+
+
+class UuidResult(TBase):
+    __slots__ = ("success",)
+    thrift_spec = ((0, TType.UUID, "success", None, None),)
+
+
+class UuidClient(LaterGreeter.Client):
+    def send_echoUuid(self, value: Any, others: Any) -> None:  # noqa: N802
+        self._oprot.writeMessageBegin("echoUuid", TMessageType.CALL, self._seqid)
+        args = UuidArgs()
+        args.value, args.others = value, others
+        args.write(self._oprot)
+        self._oprot.writeMessageEnd()
+        self._oprot.trans.flush()
+
+    def recv_echoUuid(self) -> Any:  # noqa: N802
+        _, kind, _ = self._iprot.readMessageBegin()
+        answer: Any = TApplicationException() if kind == TMessageType.EXCEPTION else UuidResult()
+        answer.read(self._iprot)
+        self._iprot.readMessageEnd()
+        if kind == TMessageType.EXCEPTION:
+            raise answer
+        return answer.success
+
+
+class UuidGreeter(Greeter.Processor):
+    def __init__(self, handler: Handler) -> None:
+        super().__init__(handler)
+        self._processMap["echoUuid"] = UuidGreeter.process_echo_uuid
+
+    def process_echo_uuid(self, seqid: int, iprot: Any, oprot: Any) -> None:
+        args = UuidArgs()
+        args.read(iprot)
+        iprot.readMessageEnd()
+        result = UuidResult()
+        result.success = self._handler.echoUuid(args.value, args.others)
+        oprot.writeMessageBegin("echoUuid", TMessageType.REPLY, seqid)
+        result.write(oprot)
+        oprot.writeMessageEnd()
+        oprot.trans.flush()
+
+
+class HeaderGreeter(UuidGreeter):
     """Hands the call's info headers to the handler, which the library doesn't by itself."""
 
     def process(self, iprot: Any, oprot: Any) -> Any:
@@ -148,7 +202,7 @@ class ApacheSession:
 
         self._watched = {name: watched(name) for name in ("Greeter", "Counter")}
         self._clients = {
-            "Greeter": LaterGreeter.Client(self._watched["Greeter"]),
+            "Greeter": UuidClient(self._watched["Greeter"]),
             "Counter": CounterService.Client(self._watched["Counter"]),
         }
         self._last = self._watched["Greeter"]
@@ -183,10 +237,7 @@ class Apache:
     Inner = Inner
 
     def serve(self, options: Options, handler: Handler, counter: Counter) -> None:
-        if options.transport == "header":
-            greeter = HeaderGreeter(handler)
-        else:
-            greeter = Greeter.Processor(handler)
+        greeter = (HeaderGreeter if options.transport == "header" else UuidGreeter)(handler)
         processor: Any = greeter
         if options.multiplexed:
             processor = TMultiplexedProcessor()

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-untyped,import-not-found,misc"
+# mypy: disable-error-code="import-untyped,import-not-found,misc,no-untyped-call,arg-type"
 """thriftpy2 as a server and a client; it loads the IDL by itself."""
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class Thriftpy2Session:
         services = {"Greeter": demo.LaterGreeter, "Counter": demo.Counter}
 
         def watched(name: str) -> Watched:
-            return Watched(TMultiplexedProtocol(protocol, name) if options.multiplexed else protocol)
+            return Watched(
+                TMultiplexedProtocol(protocol, name) if options.multiplexed else protocol
+            )
 
         self._watched = {name: watched(name) for name in services}
         self._clients = {

@@ -269,9 +269,15 @@ impl<R: Read> Reader<R> {
         self.capture.offset()
     }
 
-    /// The source, for instance to look at its metadata. Reading from it would lose what is read.
+    /// The source, for instance to look at its metadata.
     #[must_use]
     pub fn source(&self) -> &R {
         &self.source
+    }
+
+    /// The source, to change. What is read from it here is lost to the capture.
+    #[must_use]
+    pub fn source_mut(&mut self) -> &mut R {
+        &mut self.source
     }
 }

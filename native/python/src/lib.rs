@@ -1,0 +1,33 @@
+//! PyO3 bindings: the extension module `metaprotocol._native`. Thin: it converts, owns memory and locks; what bytes mean
+//! is decided in `native/core` and `codecs/*`. The public contract is documented in `src/metaprotocol/_native.pyi`.
+
+mod batch;
+mod block;
+mod chunk;
+mod codec;
+mod connection;
+mod errors;
+mod frame;
+mod model;
+
+use pyo3::prelude::*;
+
+/// The extension module. It holds no state that the GIL would have to guard: shared objects are immutable or locked.
+#[pymodule(gil_used = false)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<batch::Column>()?;
+    module.add_class::<batch::FrameBatch>()?;
+    module.add_class::<block::Block>()?;
+    module.add_class::<block::Tail>()?;
+    module.add_class::<chunk::Chunk>()?;
+    module.add_class::<codec::NativeCodec>()?;
+    module.add_class::<connection::Connection>()?;
+    module.add_class::<frame::Frame>()?;
+    module.add_class::<frame::Metadata>()?;
+    module.add_class::<model::Head>()?;
+    module.add_class::<model::Limits>()?;
+    module.add_class::<model::NeedMore>()?;
+    module.add_function(wrap_pyfunction!(codec::builtin_codecs, module)?)?;
+    Ok(())
+}

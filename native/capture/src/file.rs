@@ -237,8 +237,9 @@ impl Pcap {
             PcapOrder::Modified => PCAP_MODIFIED_RECORD_HEADER_LEN,
             PcapOrder::Little | PcapOrder::Big => PCAP_RECORD_HEADER_LEN,
         };
-        let Some(captured) = word(data, PCAP_CAPTURED_LEN_AT) else {
-            return Ok(Step::Need(header_len));
+        let captured = match word(data, PCAP_CAPTURED_LEN_AT) {
+            Some(captured) if data.len() >= header_len => captured,
+            _ => return Ok(Step::Need(header_len)),
         };
         let captured = match self.order {
             PcapOrder::Big => u32::from_be_bytes(captured),

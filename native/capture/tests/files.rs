@@ -152,6 +152,7 @@ fn a_cut_last_record_is_a_warning() {
     let cases = [
         (whole.len() - 1, Some((second_at, 16 + 56))),
         (second_at as usize + 16, Some((second_at, 16 + 56))),
+        (second_at as usize + 15, Some((second_at, 16))),
         (second_at as usize + 3, Some((second_at, 16))),
         (second_at as usize, None),
     ];

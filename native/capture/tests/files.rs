@@ -157,9 +157,12 @@ fn a_cut_last_record_is_a_warning() {
         (second_at as usize, None),
     ];
     for (len, expected) in cases {
-        let (log, _, end) = read(&whole[..len]);
-        assert_eq!(log.middle(), "0> ab");
-        assert_eq!(end, Ok(expected.map(|(offset, need)| Tail { offset, have: len as u64 - offset, need })));
+        let expected = expected.map(|(offset, need)| Tail { offset, have: len as u64 - offset, need });
+        for chunk_len in [len, 1] {
+            let (log, _, end) = read_in_chunks(&whole[..len], chunk_len);
+            assert_eq!(log.middle(), "0> ab");
+            assert_eq!(end, Ok(expected));
+        }
     }
 
     let ng = Pcapng { big_endian: false };

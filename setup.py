@@ -1,6 +1,6 @@
 """Builds the Cython modules in place, next to their sources; maturin then packs them into the wheel.
 
-Called by the build backend (`build_backend/metaprotocol_build.py`); everything else about the package is in pyproject.toml.
+Called by the build backend, `build_backend/metaprotocol_build.py`. All else about the package is in pyproject.toml.
 """
 
 from Cython.Build import cythonize

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess  # noqa: S404 -- setup.py runs as a program of its own, as setuptools wants it
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,6 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
-Settings = "Mapping[str, Any] | None"
-
 _ROOT = Path(__file__).resolve().parent.parent
 
 get_requires_for_build_editable = maturin.get_requires_for_build_editable
@@ -49,14 +47,16 @@ def _build_cython() -> None:
     subprocess.run(command, cwd=_ROOT, check=True, stdout=sys.stderr, env=os.environ)  # noqa: S603 -- our own file
 
 
-def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+def build_wheel(
+    wheel_directory: str, config_settings: Mapping[str, Any] | None = None, metadata_directory: str | None = None
+) -> str:
     """Build the wheel (PEP 517)."""
     _build_cython()
     return str(maturin.build_wheel(wheel_directory, config_settings, metadata_directory))
 
 
 def build_editable(
-    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+    wheel_directory: str, config_settings: Mapping[str, Any] | None = None, metadata_directory: str | None = None
 ) -> str:
     """Build an editable wheel (PEP 660); the Cython modules stay in the source tree."""
     _build_cython()

@@ -8,6 +8,8 @@ The same contract as the native one (`metaprotocol.codec.Connection`). What runs
 import threading
 from collections import OrderedDict
 
+cimport cython
+
 from metaprotocol._model import Direction, Kind, PairBy
 from metaprotocol._native import Chunk, FrameBatch, Head, NeedMore
 from metaprotocol.codec import Connection
@@ -22,6 +24,8 @@ cdef int STREAM_OPEN = Kind.STREAM_OPEN
 cdef int ERROR = Kind.ERROR
 
 
+@cython.internal
+@cython.auto_pickle(False)
 cdef class Half:
     """One direction."""
 
@@ -37,6 +41,7 @@ cdef class Half:
         self.carry = bytearray()
 
 
+@cython.auto_pickle(False)
 cdef class PythonConnection:
     """See `metaprotocol.codec.Connection`."""
 

@@ -99,7 +99,7 @@ def register_codec(codec: None = None, *, replace: bool = False) -> Callable[[C]
 def register_codec(
     codec: type[Codec] | Codec | None = None, *, replace: bool = False
 ) -> type[Codec] | Codec | Callable[[C], C]:
-    """Make a codec known by its name and aliases. Also a class decorator.
+    r"""Make a codec known by its name and aliases. Also a class decorator.
 
     Args:
         codec: A codec, or a subclass of `Codec` that takes no arguments.
@@ -118,10 +118,10 @@ def register_codec(
         ...     name = "lines"
         ...
         ...     def split(self, buffer, *, direction=0, limits=None, state=None):
-        ...         end = bytes(buffer).find(b"\\n")
+        ...         end = bytes(buffer).find(b"\n")
         ...         return metaprotocol.NeedMore() if end < 0 else metaprotocol.Head(metaprotocol.Kind.ONEWAY, end + 1)
-        >>> [bytes(frame) for frame in metaprotocol.get_codec("lines").connection().feed(0, b"one\\ntwo\\nthr")]
-        [b'one\\n', b'two\\n']
+        >>> [bytes(frame) for frame in metaprotocol.get_codec("lines").connection().feed(0, b"one\ntwo\nthr")]
+        [b'one\n', b'two\n']
     """
     if codec is None:
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from metaprotocol import _native
 from metaprotocol._model import Detection, Direction, ErrorType, FirstSpeaker, KeyInfo, PairBy, Sharing
@@ -11,16 +11,18 @@ from metaprotocol._native import Chunk, Frame, FrameBatch, Head, Limits, NeedMor
 from metaprotocol.errors import DecodeError, EncodeError, IncompleteFrame, InvalidCodec
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from typing_extensions import Buffer
 
 __all__ = ["Codec", "Connection"]
 
 
 class Connection(ABC):
-    """The decoder of one TCP connection: two directions, each a stream of bytes cut anywhere. Made by `Codec.connection`.
+    """The decoder of one TCP connection: two directions, each a stream of bytes cut anywhere.
 
-    A connection may be shared between threads; calls take turns. After a `DecodeError` the direction is poisoned and
-    raises the same error for ever.
+    Made by `Codec.connection`. It may be shared between threads; calls take turns. After a `DecodeError` the direction
+    is poisoned and raises the same error for ever.
     """
 
     @property
@@ -186,7 +188,8 @@ class Codec(ABC):
         """
         from metaprotocol._pyconnection import PythonConnection
 
-        return PythonConnection(self, limits if limits is not None else Limits())
+        # Compiled classes cannot inherit from an ABC; this one is registered to it, which mypy does not see.
+        return cast("Connection", PythonConnection(self, limits if limits is not None else Limits()))
 
     def decode(self, data: Buffer, *, direction: int | None = None, limits: Limits | None = None) -> Frame:
         """Exactly one frame.
@@ -257,7 +260,12 @@ class Codec(ABC):
             raise EncodeError(self.name, f"{type(self).__name__} does not implement rewrite")
         return [frame.raw]
 
-    def reply(self, request: Frame, error: ErrorType | None = None, message: str = "") -> bytes | None:
+    def reply(
+        self,
+        request: Frame,  # noqa: ARG002 -- for subclasses
+        error: ErrorType | None = None,  # noqa: ARG002
+        message: str = "",  # noqa: ARG002
+    ) -> bytes | None:
         """An answer made locally.
 
         Args:

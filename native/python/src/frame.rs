@@ -253,8 +253,9 @@ impl Chunk {
     }
 
     /// A view of part of the bytes.
-    fn slice<'py>(&self, py: Python<'py>, from: usize, to: usize) -> PyResult<Bound<'py, PyAny>> {
-        self.view(py, from, to)
+    #[pyo3(signature = (from_, to))]
+    fn slice<'py>(&self, py: Python<'py>, from_: usize, to: usize) -> PyResult<Bound<'py, PyAny>> {
+        self.view(py, from_, to)
     }
 
     /// Remembers which request a response answers.

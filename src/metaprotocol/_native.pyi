@@ -1,0 +1,318 @@
+"""The native core: frames, native codecs and connections, and batches.
+
+Import the public names from `metaprotocol`; this module is where they live.
+"""
+
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
+from typing import Final, TypeVar, final, overload
+
+from typing_extensions import Buffer, CapsuleType
+
+from metaprotocol._model import Detection, Direction, ErrorType, FirstSpeaker, KeyInfo, Kind, PairBy, Sharing
+from metaprotocol.codec import Codec
+from metaprotocol.errors import DecodeError
+
+_D = TypeVar("_D")
+
+__version__: Final[str]
+
+@final
+class Limits:
+    """Bounds on what a peer may make us hold or walk. Immutable.
+
+    Args:
+        max_frame_len: Longest frame, header included, in bytes. Default 64 MiB.
+        max_header_len: Longest header, in bytes. Default 64 KiB.
+        max_nesting: Deepest nesting of values that a body walk follows. Default 256.
+        max_field_count: Most fields read from one frame. Default 4096.
+        max_in_flight: Most requests of a direction remembered while their response is awaited; beyond it the oldest is
+            forgotten. Default 4096.
+    """
+
+    def __new__(
+        cls,
+        *,
+        max_frame_len: int | None = None,
+        max_header_len: int | None = None,
+        max_nesting: int | None = None,
+        max_field_count: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> Limits: ...
+    @property
+    def max_frame_len(self) -> int: ...
+    @property
+    def max_header_len(self) -> int: ...
+    @property
+    def max_nesting(self) -> int: ...
+    @property
+    def max_field_count(self) -> int: ...
+    @property
+    def max_in_flight(self) -> int: ...
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class NeedMore:
+    """The answer of `split` for a frame whose header is not complete.
+
+    Args:
+        at_least: How many more bytes are needed before it is worth asking again; the frame is no shorter than that.
+
+    Raises:
+        ValueError: If `at_least` is 0.
+    """
+
+    def __new__(cls, at_least: int = 1) -> NeedMore: ...
+    @property
+    def at_least(self) -> int:
+        """Bytes wanted, at least."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Head:
+    """What `split` says of a frame. The body may be incomplete.
+
+    Args:
+        kind: What the frame is for.
+        frame_len: Bytes of the whole frame, at least 1.
+        header_len: Bytes before the body.
+        request_id: An integer of 64 bits (a negative one is sign-extended), or bytes where the protocol has such ids.
+        stream_id: The stream the frame belongs to.
+
+    Raises:
+        ValueError: If the lengths contradict each other or the id does not fit.
+    """
+
+    def __new__(
+        cls,
+        kind: int,
+        frame_len: int,
+        *,
+        header_len: int = 0,
+        request_id: int | bytes | None = None,
+        stream_id: int | None = None,
+    ) -> Head: ...
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def frame_len(self) -> int: ...
+    @property
+    def header_len(self) -> int: ...
+    @property
+    def request_id(self) -> int | bytes | None: ...
+    @property
+    def stream_id(self) -> int | None: ...
+
+@final
+class Metadata:
+    """The named values of a frame: a read-only mapping of str to str or int.
+
+    A look-up reads no more of the frame than it takes. Iteration shows every field once, in the frame's order; a codec
+    may know more by name alone (`arg.0` of Dubbo). A broken body raises `DecodeError` from the look-up that needs it.
+    """
+
+    def __getitem__(self, key: str, /) -> str | int: ...
+    @overload
+    def get(self, key: str, default: None = None) -> str | int | None: ...
+    @overload
+    def get(self, key: str, default: _D) -> str | int | _D: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def keys(self) -> KeysView[str]: ...
+    def values(self) -> ValuesView[str | int]: ...
+    def items(self) -> ItemsView[str, str | int]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Frame:
+    """One whole protocol message.
+
+    Its bytes are views, never copies, where the frame came in one piece; they stay valid as long as somebody holds the
+    frame or a view. Immutable, and safe to use from any thread.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """What the frame is for."""
+    @property
+    def request_id(self) -> int | bytes | None:
+        """The request it is or answers. Signed ids are sign-extended to 64 bits and shown unsigned."""
+    @property
+    def stream_id(self) -> int | None:
+        """The stream it belongs to, in protocols that have streams."""
+    @property
+    def raw(self) -> memoryview:
+        """All its bytes, read-only."""
+    @property
+    def header(self) -> memoryview:
+        """The bytes before the body, read-only."""
+    @property
+    def body(self) -> memoryview:
+        """The bytes after the header, read-only."""
+    @property
+    def offset(self) -> int:
+        """Offset of its first byte in the stream."""
+    @property
+    def direction(self) -> Direction:
+        """Which way it travelled."""
+    @property
+    def codec(self) -> Codec:
+        """The codec that made it."""
+    @property
+    def metadata(self) -> Metadata:
+        """Its named values, read when asked for."""
+    @property
+    def request(self) -> Frame | None:
+        """The request that this response answers, once its connection has paired it."""
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+
+@final
+class FrameBatch:
+    """Frames as columns. `polars.from_arrow(batch)`, `pyarrow.record_batch(batch)` and DuckDB take it as it is.
+
+    The fixed columns are read-only memoryviews of numbers, which NumPy sees without a copy. The Arrow export has the
+    columns `offset`, `length`, `header_length`, `kind` (a dictionary of names), `request_id`, `stream_id`, and the
+    metadata columns that were asked for.
+    """
+
+    def __new__(cls, protocol: str, frames: Sequence[Frame], keys: Sequence[str]) -> FrameBatch: ...
+    @property
+    def offsets(self) -> memoryview:
+        """Offsets of the frames in the stream, uint64."""
+    @property
+    def lengths(self) -> memoryview:
+        """Bytes of the frames, uint64."""
+    @property
+    def header_lengths(self) -> memoryview:
+        """Bytes of their headers, uint32."""
+    @property
+    def kinds(self) -> memoryview:
+        """The numbers of their `Kind`, uint8."""
+    @property
+    def request_ids(self) -> memoryview:
+        """Integer request ids, uint64; 0 where a frame has none (null in the Arrow export)."""
+    @property
+    def stream_ids(self) -> memoryview:
+        """Stream ids, uint64; 0 where a frame has none (null in the Arrow export)."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The metadata keys that are columns."""
+    def column(self, key: str) -> list[str | int | None]:
+        """The values of a metadata column as Python objects.
+
+        Raises:
+            KeyError: If the key was not asked for.
+        """
+    @property
+    def malformed(self) -> list[tuple[int, DecodeError]]:
+        """Rows whose metadata could not be read (null in the columns), with the errors."""
+    def __len__(self) -> int: ...
+    def __getitem__(self, row: int, /) -> Frame: ...
+    def __arrow_c_schema__(self) -> CapsuleType: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[CapsuleType, CapsuleType]: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType: ...
+
+@final
+class NativeCodec:
+    """A codec of the native core; see `metaprotocol.Codec` for the verbs. Immutable, and shared between threads."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def pair_by(self) -> PairBy: ...
+    @property
+    def sharing(self) -> Sharing: ...
+    @property
+    def first_speaker(self) -> FirstSpeaker: ...
+    @property
+    def heartbeats(self) -> bool: ...
+    @property
+    def min_header_len(self) -> int: ...
+    @property
+    def open_keys(self) -> bool: ...
+    @property
+    def keys(self) -> tuple[KeyInfo, ...]: ...
+    def connection(self, *, limits: Limits | None = None) -> Connection: ...
+    def split(self, buffer: Buffer, *, direction: int = ..., limits: Limits | None = None) -> Head | NeedMore: ...
+    def decode(self, data: Buffer, *, direction: int | None = None, limits: Limits | None = None) -> Frame: ...
+    def field(self, frame: Frame, key: str) -> str | int | None: ...
+    def fields(self, frame: Frame) -> dict[str, str | int]: ...
+    def rewrite(
+        self,
+        frame: Frame,
+        *,
+        set: Mapping[str, str | int] | None = None,
+        remove: Sequence[str] | None = None,
+        request_id: int | None = None,
+    ) -> list[Buffer]: ...
+    def reply(self, request: Frame, error: ErrorType | None = None, message: str = "") -> bytes | None: ...
+    def detect(self, prefix: Buffer, *, direction: int = ...) -> Detection: ...
+    def __reduce__(self) -> tuple[object, tuple[str]]: ...
+
+@final
+class Connection:
+    """A connection of a native codec; see `metaprotocol.Connection` for the contract."""
+
+    @property
+    def codec(self) -> NativeCodec: ...
+    @property
+    def limits(self) -> Limits: ...
+    def feed(self, direction: int, data: Buffer) -> list[Frame]: ...
+    def feed_batch(self, direction: int, data: Buffer, *, columns: Sequence[str] = ...) -> FrameBatch: ...
+    def get_buffer(self, direction: int, sizehint: int = ...) -> memoryview: ...
+    def buffer_updated(self, direction: int, nbytes: int) -> list[Frame]: ...
+    def pair(self, response: Frame) -> Frame | None: ...
+    def eof(self, direction: int) -> None: ...
+    def missing(self, direction: int) -> int: ...
+    def offset(self, direction: int) -> int: ...
+    def head(self, direction: int) -> Head | None: ...
+    @property
+    def in_flight(self) -> int: ...
+
+@final
+class Chunk:
+    """Bytes that frames point into: for connections of codecs written in Python."""
+
+    def __new__(cls, codec: Codec, data: Buffer, direction: int, limits: Limits, offset: int) -> Chunk: ...
+    def frame(self, at: int, head: Head) -> Frame:
+        """The frame at `at`, as `split` described it.
+
+        Raises:
+            ValueError: If it runs over the end of the chunk.
+        """
+    def slice(self, from_: int, to: int) -> memoryview:
+        """A read-only view of part of the bytes."""
+    @staticmethod
+    def link(response: Frame, request: Frame) -> None:
+        """Remember which request a response answers; the first one told stays."""
+
+@final
+class Column:
+    """A column of numbers behind the buffer protocol."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class Block:
+    """A receive buffer, read-only."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class Tail:
+    """The free end of a receive buffer, writable."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def builtin_codecs() -> list[NativeCodec]:
+    """One object for each built-in codec, in a fixed order."""

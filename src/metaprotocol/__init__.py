@@ -1,11 +1,11 @@
 """Native codecs for layer-7 protocols besides HTTP: bytes in, frames out.
 
-    >>> import metaprotocol
-    >>> connection = metaprotocol.get_codec("thrift").connection()
-    >>> call = bytes.fromhex("0000001280010001000000047069 6e670000000700")
-    >>> [frame] = connection.feed(metaprotocol.Direction.CLIENT_TO_SERVER, call)
-    >>> frame.kind.name, frame.request_id, frame.metadata["method"]
-    ('REQUEST', 7, 'ping')
+>>> import metaprotocol
+>>> connection = metaprotocol.get_codec("thrift").connection()
+>>> call = bytes.fromhex("0000001280010001000000047069 6e670000000700")
+>>> [frame] = connection.feed(metaprotocol.Direction.CLIENT_TO_SERVER, call)
+>>> frame.kind.name, frame.request_id, frame.metadata["method"]
+('REQUEST', 7, 'ping')
 """
 
 from metaprotocol._model import Detection, Direction, ErrorType, FirstSpeaker, KeyInfo, Kind, PairBy, Sharing

@@ -90,6 +90,9 @@ pub trait Connection: Send {
     /// How many more bytes the frame under way needs at least; 0 between frames.
     fn missing(&self, direction: Direction) -> usize;
 
+    /// How many bytes of the frame under way are in.
+    fn received(&self, direction: Direction) -> usize;
+
     /// Offset in the stream of the first byte that belongs to no completed frame.
     fn offset(&self, direction: Direction) -> u64;
 
@@ -317,6 +320,10 @@ impl<C: Codec> Connection for Decoder<C> {
     fn missing(&self, direction: Direction) -> usize {
         let half = &self.halves[direction as usize];
         if half.seen == 0 { 0 } else { half.need }
+    }
+
+    fn received(&self, direction: Direction) -> usize {
+        self.halves[direction as usize].seen
     }
 
     fn offset(&self, direction: Direction) -> u64 {

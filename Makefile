@@ -1,0 +1,92 @@
+# Everything a newcomer or a build machine runs. `make` alone lists the targets.
+# Needs: Python 3.11+, a Rust toolchain, make, a C compiler. Some targets need more; they say so.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
+
+# What the wheel is made of.
+SOURCES := $(shell find native codecs src build_backend -type f \
+	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name '*.pyx' -o -name py.typed \) \
+	-not -path '*/fuzz/*' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml setup.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python lint format bench captures interop fuzz docs wheel sdist-check clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "metaprotocol needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -U pip
+	@touch $@
+
+# A build of the wheel takes a minute or two the first time; cargo shows its progress.
+$(VENV)/.package: $(VENV)/.python $(SOURCES)
+	@echo 'building and installing metaprotocol (release, LTO) ...'
+	$(PIP) uninstall -y metaprotocol 2>/dev/null
+	$(PIP) install .
+	@touch $@
+
+$(VENV)/.group-%: $(VENV)/.python pyproject.toml
+	$(PIP) install --group $*
+	@touch $@
+
+demo: $(VENV)/.package ## Decode real captures into tables
+	@for capture in $(DEMO); do \
+		echo; echo "\$$ metaprotocol decode $$capture"; $(BIN)/metaprotocol decode $$capture || exit 1; \
+	done
+DEMO = tests/captures/dubbo/dubbo-3-basic.pcap tests/captures/dubbo/dubbo-2.7-exceptions.pcap \
+	tests/captures/thrift/apache-go-header-compact.pcap tests/captures/thrift/apache-py-framed-binary.pcap
+
+test: test-rust test-python ## Run every test that needs no other program
+
+test-rust:
+	cargo test --workspace --exclude metaprotocol-python
+
+test-python: $(VENV)/.package $(VENV)/.group-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.package $(VENV)/.group-lint $(VENV)/.group-test ## Format, lint and type checks, the stubs against the module
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest metaprotocol._native metaprotocol._pyconnection \
+		--allowlist tests/stubtest-allowlist.txt
+	PYTHONPATH=src $(BIN)/lint-imports
+
+format: $(VENV)/.group-lint ## Format all sources
+	cargo fmt --all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure against peers in one run; Markdown tables (tshark optional)
+	$(BIN)/python bench/run.py
+
+captures: $(VENV)/.python ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go)
+	tests/captures/record_dubbo.sh
+	$(BIN)/python tests/captures/record_thrift.py
+
+interop: $(VENV)/.package $(VENV)/.group-test ## Talk to real peers (needs JDK 17+, Maven, Go)
+	$(BIN)/python -m pytest tests/interop -m interop
+
+FUZZ_SECONDS ?= 30
+fuzz: ## Fuzz every target for FUZZ_SECONDS each (needs a nightly Rust toolchain; installs cargo-fuzz)
+	tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+docs: $(VENV)/.package $(VENV)/.group-docs ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+wheel: $(VENV)/.python ## Build the wheel and the sdist into dist/
+	$(PIP) install build
+	$(BIN)/python -m build --outdir dist .
+
+sdist-check: $(VENV)/.python ## Build the sdist, install from it in an empty environment, decode a frame
+	tests/packaging/sdist.sh $(PYTHON)
+
+clean: ## Remove everything that was built
+	rm -rf target build dist site $(VENV) .cache src/metaprotocol/*.so

@@ -274,6 +274,11 @@ fn ipv6_fragments() {
     let (log, stats) = run(LinkType::RawIp, &[fragment(16, false), fragment(0, true)]);
     assert_eq!(log.middle(), "0> abcdefgh");
     assert_eq!((stats.fragments, stats.datagrams), (2, 1));
+    // A header behind the fragment header cannot be told from data in all but the first.
+    let mut options_behind = fragment(16, false);
+    options_behind[40] = 60;
+    let (_, stats) = run(LinkType::RawIp, &[options_behind]);
+    assert_eq!((stats.fragments, stats.malformed), (0, 1));
 }
 
 #[test]
@@ -289,8 +294,9 @@ fn fragments_that_come_to_nothing() {
     assert_eq!(stats.fragments_dropped, 1);
 
     // Cut by the snap length.
-    let (_, stats) = run(LinkType::RawIp, &[&fragments(&[0; 100], 64, 7)[0][..50]]);
-    assert_eq!(stats.fragments_dropped, 1);
+    let whole = fragments(&[0; 100], 64, 7);
+    let (_, stats) = run(LinkType::RawIp, &[&whole[0], &whole[1][..whole[1].len() - 8]]);
+    assert_eq!((stats.datagrams, stats.fragments_dropped), (0, 2));
 
     // More datagrams than allowed.
     let first: Vec<_> = (0..300).map(|id| fragments(&[0; 100], 64, id)[0].clone()).collect();

@@ -227,9 +227,10 @@ fn midstream_goes_on_from_what_was_acknowledged() {
 
 #[test]
 fn acknowledgements_alone_open_no_flow() {
-    let (log, stats) = run(&[request(1, b"").ack(1), request(1, b"").fin(), request(1, b"").rst()]);
+    let (log, stats) =
+        run(&[request(1, b"").ack(1), request(1, b"").fin(), request(1, b"").rst(), request(1, b"why").rst()]);
     assert_eq!(log.all(), "");
-    assert_eq!((stats.flows, stats.tcp_segments), (0, 3));
+    assert_eq!((stats.flows, stats.tcp_segments), (0, 4));
 }
 
 #[test]
@@ -270,6 +271,27 @@ fn an_acknowledgement_captured_too_early_loses_nothing() {
     ]);
     assert_eq!(log.middle(), "0> abc, 0> def, 0> ghi");
     assert_eq!(stats.gaps, 0);
+}
+
+#[test]
+fn the_grace_counts_from_the_first_acknowledgement() {
+    let start = 1000 * MS;
+    let mut segments: Vec<_> = handshake().into_iter().map(|one| (start, one)).collect();
+    segments.extend([
+        (start + MS, request(107, b"ghi")),
+        (start + 2 * MS, response(501, b"").ack(110)),
+        (start + 11 * MS, response(501, b"early").ack(110)),
+        (start + 12 * MS, response(506, b"late").ack(110)),
+    ]);
+    let (log, _) = assemble_timed(&Limits::default(), &segments);
+    assert_eq!(log.middle(), "0< early, 0< late, 0> gap 6, 0> ghi");
+    let closed = log.timestamps.len() - 1;
+    assert_eq!(log.timestamps[closed], start + 12 * MS);
+    // Without the last packet the gap is given up at the end of the capture only, after a later flow has spoken.
+    segments.pop();
+    segments.push((start + 13 * MS, request(1, b"x").ports(50_000, 80)));
+    let (log, _) = assemble_timed(&Limits::default(), &segments);
+    assert_eq!(log.middle(), "0< early, 1> x, 0> gap 6, 0> ghi");
 }
 
 #[test]
@@ -456,9 +478,18 @@ fn cut_segments_are_gaps() {
     give(request(110, b"jk"), 41);
     // The options are cut too, but there are none to miss.
     give(request(114, b"no"), 40);
+    // Repeats what is known, captured and not, and goes on.
+    give(request(110, b"jklmnopqr"), 43);
+    // Its end, not captured, reaches beyond the end of the stream.
+    give(request(122, b"vwxyz"), 41);
+    give(request(124, b"").fin(), 40);
+    give(request(119, b"stu"), 43);
     assembler.finish(&mut log);
-    assert_eq!(log.middle(), "0> abc, 0> gap 3, 0> ghi, 0> j, 0> gap 1, 0> gap 2, 0> gap 2");
-    assert_eq!(assembler.stats().truncated, 4);
+    assert_eq!(
+        log.middle(),
+        "0> abc, 0> gap 3, 0> ghi, 0> j, 0> gap 1, 0> gap 2, 0> gap 2, 0> gap 3, 0> stu, 0> v, 0> gap 1, 0> end"
+    );
+    assert_eq!(assembler.stats().truncated, 6);
 }
 
 #[test]

@@ -277,6 +277,7 @@ fn ipv6_fragments() {
     // A header behind the fragment header cannot be told from data in all but the first.
     let mut options_behind = fragment(16, false);
     options_behind[40] = 60;
+    options_behind[48..50].copy_from_slice(&[6, 0]);
     let (_, stats) = run(LinkType::RawIp, &[options_behind]);
     assert_eq!((stats.fragments, stats.malformed), (0, 1));
 }

@@ -1,0 +1,57 @@
+//! What the decoder asks of one codec: which metadata keys name the service, the method and the error.
+
+use std::sync::Arc;
+
+use metaprotocol_core::{AnyCodec, Key, PairBy};
+
+use crate::condition::{Condition, Target};
+
+/// Metadata keys that name the service, best first.
+const SERVICE_KEYS: [&str; 3] = ["interface", "service", "path"];
+/// Metadata keys that name the method, best first. A Thrift `method` may carry its service, `method_name` never does.
+const METHOD_KEYS: [&str; 2] = ["method_name", "method"];
+/// Metadata key of responses that names the class of what was thrown.
+const ERROR_CLASS_KEYS: [&str; 1] = ["exception"];
+/// Metadata keys of responses that tell an error in words; a response has one of them.
+const ERROR_MESSAGE_KEYS: [&str; 2] = ["exception_message", "error_message"];
+
+/// A codec and the keys that it was asked to resolve, once.
+pub(crate) struct Protocol {
+    pub(crate) codec: Arc<dyn AnyCodec>,
+    pub(crate) name: String,
+    pub(crate) pair_by: PairBy,
+    pub(crate) service: Option<Key>,
+    pub(crate) method: Option<Key>,
+    pub(crate) error_class: Option<Key>,
+    pub(crate) error_messages: Vec<Key>,
+    /// The keys of metadata conditions, by the number of the condition.
+    pub(crate) conditions: Vec<Option<Key>>,
+    /// The keys that were chosen to be shown.
+    pub(crate) chosen: Vec<Key>,
+}
+
+impl Protocol {
+    pub(crate) fn new(codec: &Arc<dyn AnyCodec>, conditions: &[Condition], chosen: &[String]) -> Self {
+        let info = codec.info();
+        let known = |names: &'static [&'static str]| {
+            names.iter().filter(|name| info.keys.iter().any(|key| key.name == **name)).map(|name| codec.key(name))
+        };
+        Self {
+            name: info.name.to_string(),
+            pair_by: info.pair_by,
+            service: known(&SERVICE_KEYS).next(),
+            method: known(&METHOD_KEYS).next(),
+            error_class: known(&ERROR_CLASS_KEYS).next(),
+            error_messages: known(&ERROR_MESSAGE_KEYS).collect(),
+            conditions: conditions
+                .iter()
+                .map(|condition| match &condition.target {
+                    Target::Metadata(name) => Some(codec.key(name)),
+                    _ => None,
+                })
+                .collect(),
+            chosen: chosen.iter().map(|name| codec.key(name)).collect(),
+            codec: Arc::clone(codec),
+        }
+    }
+}

@@ -10,7 +10,7 @@ use metaprotocol_core::{AnyCodec, Detection, Direction};
 static CODECS: LazyLock<Vec<Arc<dyn AnyCodec>>> = LazyLock::new(built_in);
 
 fn built_in() -> Vec<Arc<dyn AnyCodec>> {
-    vec![Arc::new(metaprotocol_dubbo::Dubbo)]
+    vec![Arc::new(metaprotocol_dubbo::Dubbo), Arc::new(metaprotocol_thrift::Thrift)]
 }
 
 /// All built-in codecs, in a fixed order.

@@ -1,0 +1,57 @@
+"""The bytes that benches feed: the same for every contender."""
+
+from __future__ import annotations
+
+import struct
+from functools import cache
+
+SIZES = (64, 128, 512, 4096, 65536)
+CHUNKS = (16 << 10, 256 << 10)
+METHOD = b"sayHello"
+SERVICE = b"org.apache.dubbo.samples.basic.api.DemoService"
+
+
+def thrift_frame(size: int, seq_id: int) -> bytes:
+    """A framed strict-binary call of `size` bytes: sayHello(1: string)."""
+    head = struct.pack("!HHi", 0x8001, 1, len(METHOD)) + METHOD + struct.pack("!i", seq_id)
+    text = b"x" * (size - 4 - len(head) - 8)
+    message = head + struct.pack("!bhi", 11, 1, len(text)) + text + b"\0"
+    return struct.pack("!i", len(message)) + message
+
+
+def hessian_string(text: bytes) -> bytes:
+    """An ASCII Hessian 2 string, in the shortest form."""
+    out = b""
+    while len(text) > 0x7FFF:
+        out += b"R" + struct.pack("!H", 0x7FFF) + text[:0x7FFF]
+        text = text[0x7FFF:]
+    if len(text) < 32:
+        return out + bytes([len(text)]) + text
+    if len(text) < 1024:
+        return out + bytes([0x30 + (len(text) >> 8), len(text) & 0xFF]) + text
+    return out + b"S" + struct.pack("!H", len(text)) + text
+
+
+def dubbo_frame(size: int, request_id: int) -> bytes:
+    """A two-way Hessian 2 request of about `size` bytes: DemoService.sayHello(String) with two attachments."""
+    texts = (b"2.0.2", SERVICE, b"0.0.0", METHOD, b"Ljava/lang/String;")
+    front = b"".join(map(hessian_string, texts))
+    attachments = b"H" + b"".join(map(hessian_string, (b"interface", SERVICE, b"group", b"blue"))) + b"Z"
+    argument = hessian_string(b"x" * max(0, size - 16 - len(front) - len(attachments) - 3))
+    body = front + argument + attachments
+    return struct.pack("!HBBqi", 0xDABB, 0xC2, 0, request_id, len(body)) + body
+
+
+@cache
+def stream(protocol: str, size: int, total: int = 4 << 20) -> tuple[bytes, int]:
+    """About `total` bytes of frames, and how many frames they are."""
+    make = {"thrift": thrift_frame, "dubbo": dubbo_frame}[protocol]
+    count = max(64, min(20_000, total // size))
+    return b"".join(make(size, number) for number in range(1, count + 1)), count
+
+
+@cache
+def chunks(protocol: str, size: int, chunk: int) -> tuple[list[bytes], int]:
+    """The stream cut as reads from a socket would cut it."""
+    data, count = stream(protocol, size)
+    return [data[at : at + chunk] for at in range(0, len(data), chunk)], count

@@ -1,0 +1,7 @@
+package metaprotocol.peer;
+
+public enum Color {
+    RED,
+    GREEN,
+    BLUE
+}

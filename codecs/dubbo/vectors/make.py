@@ -41,6 +41,7 @@ def text(value: str) -> bytes:
 
 
 def header(flags: int, status: int, request_id: int, body_len: int) -> bytes:
+    """The 16 bytes of a header."""
     return (
         b"\xda\xbb"
         + bytes([flags, status])
@@ -50,19 +51,23 @@ def header(flags: int, status: int, request_id: int, body_len: int) -> bytes:
 
 
 def frame(flags: int, status: int, request_id: int, body: bytes) -> bytes:
+    """A header and its body."""
     return header(flags, status, request_id, len(body)) + body
 
 
 def attachments(**entries: str) -> bytes:
+    """An untyped map of strings."""
     return b"H" + b"".join(text(key) + text(value) for key, value in entries.items()) + b"Z"
 
 
 def call(method: str, types: str, *arguments: bytes, tail: bytes = b"HZ") -> bytes:
+    """The body of a request to the service a.B; its attachments are `tail`."""
     strings = ("2.0.2", "a.B", "0.0.0", method, types)
     return b"".join(map(text, strings)) + b"".join(arguments) + tail
 
 
 def expect(kind: str, request_id: int, frame_len: int, **fields: str | int) -> dict[str, object]:
+    """What a decoder must give for one frame."""
     return {
         "kind": kind,
         "request_id": request_id,
@@ -73,6 +78,7 @@ def expect(kind: str, request_id: int, frame_len: int, **fields: str | int) -> d
 
 
 def request_fields(method: str, types: str, count: int, **more: str | int) -> dict[str, str | int]:
+    """The fields of a request made by `call`."""
     return {
         "serialization": "hessian2",
         "event": 0,
@@ -89,10 +95,13 @@ def request_fields(method: str, types: str, count: int, **more: str | int) -> di
 
 
 def answer(status: int, **more: str | int) -> dict[str, str | int]:
+    """The fields of a response."""
     return {"serialization": "hessian2", "event": 0, "status": status, **more}
 
 
 class Vectors:
+    """Writes vectors, numbered in the order they come."""
+
     def __init__(self) -> None:
         self.count = 0
 
@@ -106,6 +115,7 @@ class Vectors:
         error: tuple[str, int] | None = None,
         missing: int = 0,
     ) -> None:
+        """Writes one vector and what is expected of it."""
         self.count += 1
         expected: dict[str, object] = {
             "origin": origin,
@@ -123,6 +133,7 @@ class Vectors:
 
 
 def main() -> None:
+    """Writes every vector anew."""
     for old in (*HERE.glob("[0-9]*.bin"), *HERE.glob("[0-9]*.json")):
         old.unlink()
     vectors = Vectors()

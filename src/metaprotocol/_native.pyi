@@ -316,3 +316,78 @@ class Tail:
 
 def builtin_codecs() -> list[NativeCodec]:
     """One object for each built-in codec, in a fixed order."""
+
+@final
+class CaptureDecoder:
+    """Decodes one capture, pushed in pieces of any size: buffers in, rows out. Take the rows after each push.
+
+    May be shared between threads; calls wait for each other. Long calls release the GIL.
+
+    Args:
+        protocol: Name or alias of the only protocol to read; None recognises it for each connection.
+        format: `auto`, `pcap`, `pcapng`, `raw` (the bytes of one direction) or `hex` (the same as text).
+        direction: Which way the bytes of raw and hex input travelled; client to server if not said.
+        where_: Conditions such as `method=sayHello`, `status!=20`, `interface~^com`, `latency_ms>10`. Rows meet all.
+        output: `json` for `take_json`, `columns` for `take_batch`, `none` to count only.
+        metadata: Whether rows show metadata.
+        columns: The metadata keys to show; None shows all.
+        max_rows: Stop after this many rows.
+        limits: Bounds on frames and requests in flight.
+
+    Raises:
+        ValueError: If an argument makes no sense, or no built-in codec has this name.
+    """
+
+    def __new__(
+        cls,
+        *,
+        protocol: str | None = None,
+        format: str = "auto",
+        direction: int | None = None,
+        where_: Sequence[str] = ...,
+        output: str = "json",
+        metadata: bool = True,
+        columns: Sequence[str] | None = None,
+        max_rows: int | None = None,
+        limits: Limits | None = None,
+    ) -> CaptureDecoder: ...
+    def push(self, data: bytes) -> None:
+        """Takes the next bytes of the file. Does nothing once `done`.
+
+        Raises:
+            CaptureError: Where the file cannot be read; every later call gives it again. Rows before stand.
+        """
+    def finish(self) -> None:
+        """Ends the file: closes all streams and gives out the requests that were not answered.
+
+        To be called after an error too. Later calls do nothing but give the error again.
+
+        Raises:
+            CaptureError: If the file ends where it must not, or the error of before.
+        """
+    def take_json(self) -> bytes:
+        """The rows since the last call, one JSON object a line."""
+    def take_batch(self) -> RowBatch:
+        """The rows since the last call as columns; there may be none."""
+    def summary(self) -> bytes:
+        """The numbers so far, as a JSON object."""
+    @property
+    def batch_rows(self) -> int:
+        """Rows that `take_batch` would give."""
+    @property
+    def done(self) -> bool:
+        """True once as many rows were given as were asked for."""
+    @property
+    def format(self) -> str | None:
+        """`pcap` (both kinds of captures), `raw` or `hex`; None while it cannot be told."""
+    @property
+    def retained_bytes(self) -> int:
+        """Bytes kept for open streams; bounded whatever the size of the file."""
+
+@final
+class RowBatch:
+    """Rows as an Arrow record batch."""
+
+    def __len__(self) -> int: ...
+    def __arrow_c_schema__(self) -> CapsuleType: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[CapsuleType, CapsuleType]: ...

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "CaptureError",
     "DecodeError",
     "EncodeError",
     "IncompleteFrame",
@@ -144,6 +145,23 @@ class EncodeError(MetaProtocolError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.protocol, self.reason, self.key)
+
+
+class CaptureError(MetaProtocolError):
+    """A file to decode is no capture (or no hex text), or is one no longer from some place on.
+
+    Attributes:
+        code: Stable name of the reason.
+        offset: Bytes from the start of the file to the place, where it is known.
+    """
+
+    def __init__(self, code: str, message: str, offset: int | None = None) -> None:
+        self.code = code
+        self.offset = offset
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, str(self), self.offset)
 
 
 class UnknownCodec(MetaProtocolError, LookupError):

@@ -87,6 +87,8 @@ pub(crate) struct Noted {
     /// Bit i: condition i is not decided yet.
     undecided: u64,
     rejected: bool,
+    /// The response carries an error.
+    failed: bool,
     cut: bool,
 }
 
@@ -107,6 +109,7 @@ impl Noted {
             broken: None,
             undecided,
             rejected: false,
+            failed: seen.frame.head.kind == Kind::Error,
             cut: false,
         }
     }
@@ -326,6 +329,7 @@ impl Engine {
         };
         noted.broken = result.err();
         noted.cut = self.reader.cut;
+        noted.failed |= response && self.reader.failed;
         if response && !self.reader.error.is_empty() {
             noted.error = self.reader.error.as_str().into();
         }
@@ -394,33 +398,33 @@ impl Engine {
         if asked.rejected {
             return;
         }
-        let failed = answer.frame.head.kind == Kind::Error;
         let latency_ns = match (asked.time, answer.time) {
             (Some(from), Some(to)) => Some(to.saturating_sub(from)),
             _ => None,
         };
         let row = Row {
             kind: "call",
-            outcome: Some(if failed { "error" } else { "ok" }),
             latency_ns,
             request_bytes: Some(asked.len),
             response_bytes: Some(answer.frame.head.frame_len as u64),
             ..Row::default()
         };
-        let by_error = asked.undecided & self.conditions_on(&Target::Error);
-        if !self.decide(ident, asked.undecided & !by_error, &row, Some(answer.frame)) {
+        // What these look at is known when the response is read; the others may spare that.
+        let by_reading = asked.undecided & (self.conditions_on(&Target::Error) | self.conditions_on(&Target::Outcome));
+        if !self.decide(ident, asked.undecided & !by_reading, &row, Some(answer.frame)) {
             return;
         }
         let mut noted = Noted::new(answer, 0);
         self.read(ident, answer.frame, &mut noted);
-        if !self.decide(ident, by_error, &Row { error: &noted.error, ..Row::default() }, None) {
+        let row = Row { outcome: Some(if noted.failed { "error" } else { "ok" }), error: &noted.error, ..row };
+        if !self.decide(ident, by_reading, &row, None) {
             return;
         }
         self.totals.calls += 1;
-        self.totals.errors += u64::from(failed);
+        self.totals.errors += u64::from(noted.failed);
         let broken = asked.broken.or(noted.broken);
         self.totals.malformed += u64::from(broken.is_some());
-        let outcome = Outcome::Answered { latency_ns, error: failed };
+        let outcome = Outcome::Answered { latency_ns, error: noted.failed };
         self.methods.count(&asked.name, outcome, asked.len, answer.frame.head.frame_len as u64);
         let text = broken.map(|error| error.to_string());
         let row = Row {
@@ -429,7 +433,6 @@ impl Engine {
             id: Some(&asked.id),
             stream_id: asked.stream_id,
             name: Some(&asked.name),
-            error: &noted.error,
             reason: broken.as_ref().map_or("", |error| error.reason.code()),
             broken: text.as_deref().unwrap_or_default(),
             offset: Some(asked.offset),
@@ -474,7 +477,7 @@ impl Engine {
             ..Row::default()
         };
         if response {
-            row.outcome = Some(if noted.kind == Kind::Error { "error" } else { "ok" });
+            row.outcome = Some(if noted.failed { "error" } else { "ok" });
             row.response_bytes = Some(noted.len);
             row.response_offset = Some(noted.offset);
             row.response_metadata = &noted.metadata;
@@ -501,7 +504,7 @@ impl Engine {
             }
             Kind::Response | Kind::Error => {
                 self.totals.unasked += 1;
-                self.totals.errors += u64::from(noted.kind == Kind::Error);
+                self.totals.errors += u64::from(noted.failed);
             }
             Kind::Heartbeat => self.totals.heartbeats += 1,
             _ => self.totals.other_frames += 1,

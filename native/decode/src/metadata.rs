@@ -8,7 +8,7 @@ use metaprotocol_core::{DecodeError, Frame, Key, Limits, Value};
 use std::hash::BuildHasher;
 
 use crate::json;
-use crate::protocol::Protocol;
+use crate::protocol::{FAILED, Protocol};
 
 /// Longest value shown, in bytes. A longer one is cut: rows wait for responses in memory.
 const VALUE_MAX: usize = 64 << 10;
@@ -33,6 +33,8 @@ pub(crate) struct Reader {
     pub(crate) method: String,
     pub(crate) error: String,
     error_class: String,
+    /// The response carries an error, whatever its kind.
+    pub(crate) failed: bool,
     /// A value was cut.
     pub(crate) cut: bool,
     entries: Vec<Entry>,
@@ -87,6 +89,7 @@ impl Reader {
         self.error.clear();
         self.error_class.clear();
         self.cut = false;
+        self.failed = false;
     }
 
     fn end(&mut self) {
@@ -139,6 +142,9 @@ impl Reader {
         find(protocol.service.as_ref(), &mut self.service)?;
         if errors {
             find(protocol.error_class.as_ref(), &mut self.error_class)?;
+            if let Some(key) = &protocol.reply_type {
+                self.failed = protocol.codec.field(frame, key, limits)? == Some(Value::str(FAILED));
+            }
             for key in &protocol.error_messages {
                 find(Some(key), &mut self.error)?;
             }
@@ -184,7 +190,7 @@ impl Reader {
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         self.clear();
-        let Self { service, method, error, error_class, cut, entries, kept, index, hasher } = self;
+        let Self { service, method, error, error_class, failed, cut, entries, kept, index, hasher } = self;
         entries.clear();
         index.clear();
         let is = |key: &Option<Key>, name: &str| key.as_ref().is_some_and(|key| *key.name == *name);
@@ -198,6 +204,8 @@ impl Reader {
                 put(error_class, &value);
             } else if protocol.error_messages.iter().any(|key| *key.name == *name) {
                 put(error, &value);
+            } else if is(&protocol.reply_type, name) {
+                *failed = value == Value::str(FAILED);
             }
             let from = out.len();
             if from > 0 {

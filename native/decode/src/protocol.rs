@@ -15,6 +15,10 @@ const ERROR_CLASS_KEYS: [&str; 1] = ["exception"];
 /// Metadata keys of responses that tell an error in words; a response has one of them.
 const ERROR_MESSAGE_KEYS: [&str; 2] = ["exception_message", "error_message"];
 
+/// Metadata key of responses that tells an error which the framing takes for a success, and its value then.
+const REPLY_TYPE_KEYS: [&str; 1] = ["reply_type"];
+pub(crate) const FAILED: &str = "error";
+
 /// A codec and the keys that it was asked to resolve, once.
 pub(crate) struct Protocol {
     pub(crate) codec: Arc<dyn AnyCodec>,
@@ -24,6 +28,7 @@ pub(crate) struct Protocol {
     pub(crate) method: Option<Key>,
     pub(crate) error_class: Option<Key>,
     pub(crate) error_messages: Vec<Key>,
+    pub(crate) reply_type: Option<Key>,
     /// The keys of metadata conditions, by the number of the condition.
     pub(crate) conditions: Vec<Option<Key>>,
     /// The keys that were chosen to be shown.
@@ -43,6 +48,7 @@ impl Protocol {
             method: known(&METHOD_KEYS).next(),
             error_class: known(&ERROR_CLASS_KEYS).next(),
             error_messages: known(&ERROR_MESSAGE_KEYS).collect(),
+            reply_type: known(&REPLY_TYPE_KEYS).next(),
             conditions: conditions
                 .iter()
                 .map(|condition| match &condition.target {

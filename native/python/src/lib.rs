@@ -6,6 +6,7 @@ mod block;
 mod chunk;
 mod codec;
 mod connection;
+mod decode;
 mod errors;
 mod frame;
 mod model;
@@ -28,6 +29,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::Head>()?;
     module.add_class::<model::Limits>()?;
     module.add_class::<model::NeedMore>()?;
+    decode::register(module)?;
     module.add_function(wrap_pyfunction!(codec::builtin_codecs, module)?)?;
     Ok(())
 }

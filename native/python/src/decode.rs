@@ -1,0 +1,205 @@
+//! Captures through codecs (`metaprotocol-decode`): buffers in, rows out. What the command line stands on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StructArray, TimestampNanosecondArray};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, Field, Fields, Schema};
+use metaprotocol_decode::{ColumnData, Columns, Condition, Decoder, Error, Format, Metadata, Options, Output};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyCapsule, PyType};
+
+use crate::model::{DirectionArg, Limits};
+
+/// Adds the classes of this file to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<CaptureDecoder>()?;
+    module.add_class::<RowBatch>()
+}
+
+/// The bytes of a capture in, rows out.
+#[pyclass(frozen, module = "metaprotocol._native")]
+pub struct CaptureDecoder(Mutex<Decoder>);
+
+impl CaptureDecoder {
+    fn lock(&self) -> MutexGuard<'_, Decoder> {
+        // The decoder is plain data: after a panic elsewhere it can still be read.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn capture_error(py: Python<'_>, error: &Error) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let make = || {
+        CLASS.import(py, "metaprotocol.errors", "CaptureError")?.call1((
+            error.code(),
+            error.to_string(),
+            error.offset(),
+        ))
+    };
+    make().map_or_else(|error| error, PyErr::from_value)
+}
+
+#[pymethods]
+impl CaptureDecoder {
+    #[new]
+    #[pyo3(signature = (
+        *, protocol=None, format="auto", direction=None, where_=vec![], output="json", metadata=true, columns=None,
+        max_rows=None, limits=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        protocol: Option<String>,
+        format: &str,
+        direction: Option<DirectionArg>,
+        where_: Vec<String>,
+        output: &str,
+        metadata: bool,
+        columns: Option<Vec<String>>,
+        max_rows: Option<u64>,
+        limits: Option<PyRef<'_, Limits>>,
+    ) -> PyResult<Self> {
+        let conditions: Result<Vec<_>, _> = where_.iter().map(|text| Condition::parse(text)).collect();
+        let mut options = Options::default();
+        options.protocol = protocol;
+        options.format = Format::from_name(format).ok_or_else(|| {
+            PyValueError::new_err(format!("format must be auto, pcap, pcapng, raw or hex, not {format:?}"))
+        })?;
+        options.direction = direction.map(|direction| direction.0);
+        options.conditions = conditions.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        options.output = match output {
+            "json" => Output::Json,
+            "columns" => Output::Columns,
+            "none" => Output::None,
+            _ => return Err(PyValueError::new_err(format!("output must be json, columns or none, not {output:?}"))),
+        };
+        options.metadata = match columns {
+            Some(keys) => Metadata::Keys(keys),
+            None if metadata => Metadata::All,
+            None => Metadata::None,
+        };
+        options.max_rows = max_rows;
+        if let Some(limits) = limits {
+            options.limits = limits.0;
+        }
+        let decoder = Decoder::new(options).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self(Mutex::new(decoder)))
+    }
+
+    /// Takes the next bytes of the file, without the GIL.
+    fn push(&self, py: Python<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let bytes = data.as_bytes();
+        py.detach(|| self.lock().push(bytes)).map_err(|error| capture_error(py, &error))
+    }
+
+    /// Ends the file.
+    fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.lock().finish()).map_err(|error| capture_error(py, &error))
+    }
+
+    /// The rows since the last call as JSON lines.
+    fn take_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut decoder = self.lock();
+        let bytes = PyBytes::new(py, decoder.json());
+        decoder.clear_json();
+        bytes
+    }
+
+    /// The rows since the last call as columns; there may be none.
+    fn take_batch(&self) -> PyResult<RowBatch> {
+        let columns = self.lock().take_columns();
+        RowBatch::new(columns).map_err(|error| arrow_error(&error))
+    }
+
+    /// Rows that `take_batch` would give.
+    #[getter]
+    fn batch_rows(&self) -> usize {
+        self.lock().column_rows()
+    }
+
+    /// The numbers so far, as a JSON object.
+    fn summary<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.lock().summary())
+    }
+
+    /// True once as many rows were given as were asked for.
+    #[getter]
+    fn done(&self) -> bool {
+        self.lock().done()
+    }
+
+    /// `pcap`, `raw` or `hex`; None while it cannot be told.
+    #[getter]
+    fn format(&self) -> Option<&'static str> {
+        self.lock().format()
+    }
+
+    /// Bytes kept for open streams.
+    #[getter]
+    fn retained_bytes(&self) -> u64 {
+        self.lock().retained_bytes()
+    }
+}
+
+/// Rows as an Arrow record batch.
+#[pyclass(frozen, module = "metaprotocol._native")]
+pub struct RowBatch(RecordBatch);
+
+impl RowBatch {
+    fn new(columns: Columns) -> Result<Self, ArrowError> {
+        let mut fields = Vec::with_capacity(columns.columns.len());
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.columns.len());
+        for column in columns.columns {
+            let nulls = Some(NullBuffer::from(column.valid));
+            let array: ArrayRef = match column.data {
+                ColumnData::Text { offsets, bytes } => {
+                    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+                    Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)?)
+                }
+                ColumnData::Int(values) => Arc::new(Int64Array::try_new(values.into(), nulls)?),
+                ColumnData::Time(values) => {
+                    Arc::new(TimestampNanosecondArray::try_new(values.into(), nulls)?.with_timezone("UTC"))
+                }
+            };
+            fields.push(Field::new(column.name, array.data_type().clone(), true));
+            arrays.push(array);
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(Fields::from(fields))), arrays).map(Self)
+    }
+}
+
+fn arrow_error(error: &ArrowError) -> PyErr {
+    PyRuntimeError::new_err(format!("cannot export the rows to Arrow: {error}"))
+}
+
+#[pymethods]
+impl RowBatch {
+    fn __len__(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        let schema = FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(|error| arrow_error(&error))?;
+        PyCapsule::new_with_value(py, schema, c"arrow_schema")
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        // The protocol lets a producer ignore the wish and give its own schema.
+        let _ = requested_schema;
+        let table = StructArray::from(self.0.clone());
+        let (array, schema): (FFI_ArrowArray, FFI_ArrowSchema) =
+            to_ffi(&table.to_data()).map_err(|error| arrow_error(&error))?;
+        Ok((
+            PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
+            PyCapsule::new_with_value(py, array, c"arrow_array")?,
+        ))
+    }
+}

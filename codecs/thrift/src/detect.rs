@@ -163,10 +163,19 @@ fn certain(shape: Shape, direction: Direction, prefix: &[u8], limits: &Limits) -
     let (at, family) = match shape {
         Shape::Header => {
             let end = frame_end(prefix)?;
-            return match header::read(prefix, end, max_len) {
+            let header = match header::read(prefix, end, max_len) {
+                Ok(header) => header,
                 // The size fits the frame; what follows may take long to come.
-                Err(Stop::Need(_)) if prefix.len() >= header::DATA_AT => Ok(()),
-                other => other.map(|_| ()),
+                Err(Stop::Need(_)) if prefix.len() >= header::DATA_AT => return Ok(()),
+                Err(stop) => return Err(stop),
+            };
+            if header.zlib {
+                return Ok(());
+            }
+            return match message::read(Window::new(prefix, header.payload_at, end), header.family, max_len) {
+                Ok(message) if message.message_type.direction() != direction => Err(no().into()),
+                Ok(_) | Err(Stop::Need(_)) => Ok(()),
+                Err(stop) => Err(stop),
             };
         }
         Shape::Unframed(family) => (0, family),

@@ -81,7 +81,7 @@ pub(crate) fn open<'a>(frame: Frame<'a>, depth: Depth, max_len: u64) -> Result<O
             let mut inflater = Inflater::new();
             let bytes = match depth {
                 Depth::Body => inflater.all(payload, header.payload_at, max_len)?,
-                Depth::Head => inflater.head(payload, header.payload_at, usize::MAX, |out, end| {
+                Depth::Head => inflater.head(payload, header.payload_at, max_len, |out, end| {
                     message::read(Window::new(out, 0, end), header.family, usize::MAX).map(|_| out.to_vec())
                 })?,
             };
@@ -173,7 +173,7 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// A string or number; other values have no short text.
+    /// A string, number or UUID; other values have no short text.
     fn value(&self, field: Field) -> Result<Option<Value<'a>>, DecodeError> {
         let compact = self.compact();
         let mut window = Window::whole(&self.bytes, field.value_at);
@@ -201,7 +201,20 @@ impl<'a> Opened<'a> {
                 window.require(len, "value").map_err(complete)?;
                 return Ok(Some(self.text(window.at..window.at + len)));
             }
-            Type::Struct | Type::Map | Type::Set | Type::List | Type::Uuid => return Ok(None),
+            Type::Uuid => {
+                let value = u128::from_be_bytes(window.array("value").map_err(complete)?);
+                let (time, node) = ((value >> 64) as u64, value as u64);
+                let text = format!(
+                    "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+                    time >> 32,
+                    time >> 16 & 0xffff,
+                    time & 0xffff,
+                    node >> 48,
+                    node & 0xffff_ffff_ffff
+                );
+                return Ok(Some(Value::Str(Cow::Owned(text))));
+            }
+            Type::Struct | Type::Map | Type::Set | Type::List => return Ok(None),
         };
         Ok(Some(Value::Int(number)))
     }

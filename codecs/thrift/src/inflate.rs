@@ -23,30 +23,27 @@ impl Inflater {
     }
 
     /// Inflates from the start of `payload` until `read` is satisfied. It is given the bytes so far and the offset where
-    /// they end, if that is known; when it asks for more it gets more. Errors are placed at `payload_at`, since offsets
-    /// in inflated bytes mean nothing on the wire.
+    /// they end, if that is known; when it asks for more it gets more, but no more than `max_len`. Errors are placed at
+    /// `payload_at`, since offsets in inflated bytes mean nothing on the wire.
     pub(crate) fn head<T>(
         &mut self,
         payload: &[u8],
         payload_at: usize,
-        max_len: usize,
+        max_len: u64,
         read: impl Fn(&[u8], usize) -> Result<T, Stop>,
     ) -> Result<T, DecodeError> {
         self.zlib.reset(true);
         self.out.clear();
         self.finished = false;
-        let mut want = HEAD_STEP;
+        let mut step = HEAD_STEP;
         loop {
-            self.inflate(payload, payload_at, want)?;
+            self.step(payload, payload_at, step, max_len)?;
             let end = if self.finished { self.out.len() } else { usize::MAX };
             match read(&self.out, end) {
                 Ok(found) => return Ok(found),
                 Err(Stop::Broken(error)) => return Err(error.reason.at(payload_at)),
-                // `read` bounds what it asks for; the check makes that sure.
-                Err(Stop::Need(more)) if self.finished || self.out.len() + more > max_len + HEAD_STEP => {
-                    return Err(Reason::UnexpectedEnd { field: "zlib payload" }.at(payload_at));
-                }
-                Err(Stop::Need(more)) => want = self.out.len() + more.max(HEAD_STEP),
+                // A length within the payload is not believed at once either.
+                Err(Stop::Need(more)) => step = more.clamp(HEAD_STEP, BODY_STEP),
             }
         }
     }
@@ -54,17 +51,23 @@ impl Inflater {
     /// The whole payload inflated.
     pub(crate) fn all(mut self, payload: &[u8], payload_at: usize, max_len: u64) -> Result<Vec<u8>, DecodeError> {
         while !self.finished {
-            let want = self.out.len() + BODY_STEP;
-            self.inflate(payload, payload_at, want)?;
-            if self.out.len() as u64 > max_len {
-                let value = self.out.len() as u64;
-                return Err(Reason::LimitExceeded { limit: "max_frame_len", value, max: max_len }.at(payload_at));
-            }
-            if !self.finished && self.out.len() < want {
-                return Err(Reason::UnexpectedEnd { field: "zlib payload" }.at(payload_at));
-            }
+            self.step(payload, payload_at, BODY_STEP, max_len)?;
         }
         Ok(self.out)
+    }
+
+    /// Makes `more` bytes, or what is left of the stream.
+    fn step(&mut self, payload: &[u8], payload_at: usize, more: usize, max_len: u64) -> Result<(), DecodeError> {
+        let want = self.out.len() + more;
+        self.inflate(payload, payload_at, want)?;
+        if self.out.len() as u64 > max_len {
+            let value = self.out.len() as u64;
+            return Err(Reason::LimitExceeded { limit: "max_frame_len", value, max: max_len }.at(payload_at));
+        }
+        if !self.finished && self.out.len() < want {
+            return Err(Reason::UnexpectedEnd { field: "zlib payload" }.at(payload_at));
+        }
+        Ok(())
     }
 
     /// Goes on until `want` bytes are out, the stream ends, or the payload does.

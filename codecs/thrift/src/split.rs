@@ -44,7 +44,7 @@ pub(crate) fn split(
     buf: &[u8],
 ) -> Result<Split, DecodeError> {
     if state.shape == Shape::Framed(Family::Binary)
-        && let Some(head) = framed_strict(direction, buf)
+        && let Some(head) = framed_strict(direction, limits, buf)
     {
         return Ok(Split::Head(head));
     }
@@ -57,14 +57,18 @@ pub(crate) fn split(
 
 /// The common case in a few loads; whatever is unusual or wrong is left to [`split_any`], which tells why.
 #[inline]
-fn framed_strict(direction: Direction, buf: &[u8]) -> Option<Head> {
+fn framed_strict(direction: Direction, limits: &Limits, buf: &[u8]) -> Option<Head> {
     let [l0, l1, l2, l3, m0, m1, _, ty, n0, n1, n2, n3] = *buf.first_chunk::<12>()?;
     let frame_len = LENGTH_LEN + usize::try_from(i32::from_be_bytes([l0, l1, l2, l3])).ok()?;
     let sequence_at = usize::try_from(i32::from_be_bytes([n0, n1, n2, n3])).ok()?.checked_add(12)?;
     let sequence_id = i32::from_be_bytes(*buf.get(sequence_at..)?.first_chunk()?);
     let message_type = MessageType::from_wire(ty)?;
     let body_at = sequence_at + 4;
-    if u16::from_be_bytes([m0, m1]) != BINARY_MAGIC || message_type.direction() != direction || body_at >= frame_len {
+    if u16::from_be_bytes([m0, m1]) != BINARY_MAGIC
+        || message_type.direction() != direction
+        || body_at >= frame_len
+        || body_at > limits.max_header_len as usize
+    {
         return None;
     }
     const VARIANT: u32 = Variant::new(Transport::Framed, Protocol::Binary).pack();
@@ -87,7 +91,14 @@ fn split_any(state: &mut State, direction: Direction, limits: &Limits, buf: &[u8
         Shape::Header => header(&mut state.inflater, direction, limits, buf),
         Shape::Unframed(family) => {
             let walk = &mut state.walks[direction as usize];
-            unframed(walk, family, direction, limits, buf)
+            unframed(walk, family, direction, limits, buf).map_err(|stop| match stop {
+                Stop::Broken(DecodeError { reason: Reason::UnexpectedEnd { .. }, offset }) => {
+                    let max = limits.max_frame_len;
+                    let reason = Reason::LimitExceeded { limit: "max_frame_len", value: max.saturating_add(1), max };
+                    Stop::Broken(DecodeError { reason, offset })
+                }
+                other => other,
+            })
         }
         Shape::Unknown => Err(Stop::Need(1)),
     }
@@ -112,7 +123,7 @@ fn header(inflater: &mut Option<Inflater>, direction: Direction, limits: &Limits
             return Err(Stop::Need(frame_len - buf.len()));
         };
         let inflater = inflater.get_or_insert_with(Inflater::new);
-        let message = inflater.head(payload, header.payload_at, max_len, |out, end| {
+        let message = inflater.head(payload, header.payload_at, limits.max_frame_len, |out, end| {
             let message = message::read(Window::new(out, 0, end), header.family, max_len)?;
             check(&message, direction, end)?;
             Ok(message)
@@ -128,17 +139,19 @@ fn header(inflater: &mut Option<Inflater>, direction: Direction, limits: &Limits
 }
 
 fn unframed(walk: &mut Walk, family: Family, direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Head, Stop> {
+    // Its own end is unknown: what would run over this one is over the limit.
+    let end = usize::try_from(limits.max_frame_len).unwrap_or(usize::MAX);
     let mut begun = match walk.head {
         Some(head) => head,
         None => {
-            let message = message::read(Window::new(buf, 0, usize::MAX), family, limits.max_header_len as usize)?;
-            check(&message, direction, usize::MAX)?;
+            let message = message::read(Window::new(buf, 0, end), family, limits.max_header_len as usize)?;
+            check(&message, direction, end)?;
             walk.walker.start(message.body_at);
             let variant = Variant::new(Transport::Unframed, message.protocol);
             *walk.head.insert(head(&message, variant, message.body_at, 0))
         }
     };
-    let bounds = Bounds { end: usize::MAX, max_len: limits.max_frame_len, max_nesting: limits.max_nesting };
+    let bounds = Bounds { end, max_len: limits.max_frame_len, max_nesting: limits.max_nesting };
     match walk.walker.run(buf, family == Family::Compact, bounds)? {
         Walked::Need(more) => Err(Stop::Need(more)),
         Walked::End(end) => {

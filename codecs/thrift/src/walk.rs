@@ -13,9 +13,9 @@ use crate::wire::Type;
 /// What a walk may cross.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Where the frame ends; `usize::MAX` if that is what the walk shall tell.
+    /// Where the frame ends, or has to at the latest.
     pub(crate) end: usize,
-    /// The longest frame accepted.
+    /// The longest frame accepted; what claims more is told by how much.
     pub(crate) max_len: u64,
     pub(crate) max_nesting: u32,
 }
@@ -234,13 +234,13 @@ impl Walker {
             };
             let measured = measure(Window::new(buf, value_at, bounds.end), compact, ty)?;
             let claimed = measured.to.saturating_add(measured.claim);
-            if claimed > bounds.end {
-                return Err(Reason::UnexpectedEnd { field: "value" }.at(value_at).into());
-            }
             if claimed as u64 > bounds.max_len {
                 let reason =
                     Reason::LimitExceeded { limit: "max_frame_len", value: claimed as u64, max: bounds.max_len };
                 return Err(reason.at(value_at).into());
+            }
+            if claimed > bounds.end {
+                return Err(Reason::UnexpectedEnd { field: "value" }.at(value_at).into());
             }
             self.at = measured.to;
             self.count_down();
@@ -292,5 +292,105 @@ pub(crate) fn skip(buf: &[u8], field: Field, compact: bool, max_nesting: u32) ->
     match walker.run(buf, compact, bounds)? {
         Walked::End(end) => Ok(end),
         Walked::Need(_) => Err(Reason::UnexpectedEnd { field: "value" }.at(field.value_at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Bounds = Bounds { end: 1 << 26, max_len: 1 << 26, max_nesting: 64 };
+
+    /// Walks `bytes` byte by byte; the end, the steps taken, and the calls made.
+    fn walk_bytewise(bytes: &[u8], compact: bool) -> (usize, u64, u64) {
+        let mut walker = Walker::default();
+        walker.start(0);
+        let mut calls = 0;
+        let mut have = 0;
+        loop {
+            calls += 1;
+            match walker.run(&bytes[..have], compact, LIMITS).expect("a sound struct") {
+                Walked::End(end) => return (end, walker.steps, calls),
+                Walked::Need(more) => {
+                    assert!(have + more <= bytes.len(), "asked for bytes behind the struct");
+                    have += 1;
+                }
+            }
+        }
+    }
+
+    /// A list of `count` strings of `len` bytes as field 1, and a stop.
+    fn strings(count: u32, len: u32) -> Vec<u8> {
+        let mut out = vec![15, 0, 1, 11];
+        out.extend_from_slice(&count.to_be_bytes());
+        for _ in 0..count {
+            out.extend_from_slice(&len.to_be_bytes());
+            out.extend(std::iter::repeat_n(b'x', len as usize));
+        }
+        out.push(0);
+        out
+    }
+
+    #[test]
+    fn byte_by_byte_costs_no_more_steps_than_at_once() {
+        for (count, len) in [(1, 100_000), (100, 1000), (10_000, 10), (30_000, 0)] {
+            let bytes = strings(count, len);
+            let (end, steps, _) = walk_bytewise(&bytes, false);
+            assert_eq!(end, bytes.len());
+            // The list, its strings, the stop.
+            assert_eq!(steps, u64::from(count) + 2 + partial_reads(count));
+            let mut walker = Walker::default();
+            walker.start(0);
+            assert_eq!(walker.run(&bytes, false, LIMITS), Ok(Walked::End(bytes.len())));
+            assert_eq!(walker.steps, u64::from(count) + 2);
+        }
+    }
+
+    /// Byte by byte, a length of 4 bytes is tried with 1, 2 and 3 of them too, the list's head of 8 with 1 to 7.
+    fn partial_reads(count: u32) -> u64 {
+        7 + 3 * u64::from(count)
+    }
+
+    #[test]
+    fn fixed_length_elements_are_one_step() {
+        let count = 1_000_000_u32;
+        let mut bytes = vec![15, 0, 1, 10];
+        bytes.extend_from_slice(&count.to_be_bytes());
+        bytes.resize(8 + 8 * count as usize, 7);
+        bytes.push(0);
+        let mut walker = Walker::default();
+        walker.start(0);
+        assert_eq!(walker.run(&bytes, false, LIMITS), Ok(Walked::End(bytes.len())));
+        assert_eq!(walker.steps, 2);
+        // The arithmetic goes beyond the bytes at hand: the need is told at once, and nothing is walked again.
+        walker.start(0);
+        assert_eq!(walker.run(&bytes[..8], false, LIMITS), Ok(Walked::Need(bytes.len() - 8)));
+    }
+
+    #[test]
+    fn varints_are_not_read_again_from_the_start_of_their_list() {
+        let count = 5000_usize;
+        let mut bytes = vec![0x19, 0xf6];
+        crate::window::push_varint(&mut bytes, count as u64);
+        for _ in 0..count {
+            bytes.extend_from_slice(&[0xff, 0xff, 0xff, 0x01]);
+        }
+        bytes.push(0);
+        let (end, steps, calls) = walk_bytewise(&bytes, true);
+        assert_eq!(end, bytes.len());
+        assert!(steps <= bytes.len() as u64 + 8, "{steps} steps for {} bytes", bytes.len());
+        assert_eq!(calls, bytes.len() as u64 + 1);
+    }
+
+    #[test]
+    fn a_walk_used_again_allocates_nothing_new() {
+        let mut walker = Walker::default();
+        let nested = [[12, 0, 1].repeat(60), vec![0; 61]].concat();
+        walker.start(0);
+        assert_eq!(walker.run(&nested, false, LIMITS), Ok(Walked::End(nested.len())));
+        let capacity = walker.stack.capacity();
+        walker.start(0);
+        assert_eq!(walker.run(&nested, false, LIMITS), Ok(Walked::End(nested.len())));
+        assert_eq!(walker.stack.capacity(), capacity);
     }
 }

@@ -171,7 +171,9 @@ fn check(path: &Path, account: &Json, calls: &[&Json], conversation: &Conversati
             Some("application") => {
                 assert_eq!(message.head.kind, Kind::Error, "{about}");
                 assert_eq!(fields["exception_type"], Value::Int(call["type"].as_i64().expect("a number")), "{about}");
-                assert_eq!(fields["exception_message"], text(call["message"].as_str().expect("text")), "{about}");
+                // thriftpy2's servers send none.
+                let message = call["message"].as_str().map(text);
+                assert_eq!(fields.get("exception_message"), message.as_ref(), "{about}");
             }
             other => panic!("{about}: outcome {other:?}"),
         }

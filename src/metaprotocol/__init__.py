@@ -2,7 +2,7 @@
 
 >>> import metaprotocol
 >>> connection = metaprotocol.get_codec("thrift").connection()
->>> call = bytes.fromhex("0000001280010001000000047069 6e670000000700")
+>>> call = bytes.fromhex("00000011800100010000000470696e670000000700")
 >>> [frame] = connection.feed(metaprotocol.Direction.CLIENT_TO_SERVER, call)
 >>> frame.kind.name, frame.request_id, frame.metadata["method"]
 ('REQUEST', 7, 'ping')

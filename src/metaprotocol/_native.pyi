@@ -174,7 +174,7 @@ class Frame:
 
 @final
 class FrameBatch:
-    """Frames as columns. `polars.from_arrow(batch)`, `pyarrow.record_batch(batch)` and DuckDB take it as it is.
+    """Frames as columns. `polars.DataFrame(batch)`, `pyarrow.record_batch(batch)` and DuckDB take it as it is.
 
     The fixed columns are read-only memoryviews of numbers, which NumPy sees without a copy. The Arrow export has the
     columns `offset`, `length`, `header_length`, `kind` (a dictionary of names), `request_id`, `stream_id`, and the

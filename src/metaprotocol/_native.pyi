@@ -173,32 +173,46 @@ class Frame:
     def __bytes__(self) -> bytes: ...
 
 @final
+class Column:
+    """A read-only column of numbers behind the buffer protocol: `numpy.asarray(column)` copies nothing."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int, /) -> int: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> memoryview: ...
+    def __iter__(self) -> Iterator[int]: ...
+    def tolist(self) -> list[int]:
+        """The items as Python integers."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
 class FrameBatch:
     """Frames as columns. `polars.DataFrame(batch)`, `pyarrow.record_batch(batch)` and DuckDB take it as it is.
 
-    The fixed columns are read-only memoryviews of numbers, which NumPy sees without a copy. The Arrow export has the
+    The fixed columns are read-only arrays of numbers, made when first asked for, which NumPy sees without a copy. The Arrow export has the
     columns `offset`, `length`, `header_length`, `kind` (a dictionary of names), `request_id`, `stream_id`, and the
     metadata columns that were asked for.
     """
 
     def __new__(cls, protocol: str, frames: Sequence[Frame], keys: Sequence[str]) -> FrameBatch: ...
     @property
-    def offsets(self) -> memoryview:
+    def offsets(self) -> Column:
         """Offsets of the frames in the stream, uint64."""
     @property
-    def lengths(self) -> memoryview:
+    def lengths(self) -> Column:
         """Bytes of the frames, uint64."""
     @property
-    def header_lengths(self) -> memoryview:
+    def header_lengths(self) -> Column:
         """Bytes of their headers, uint32."""
     @property
-    def kinds(self) -> memoryview:
+    def kinds(self) -> Column:
         """The numbers of their `Kind`, uint8."""
     @property
-    def request_ids(self) -> memoryview:
+    def request_ids(self) -> Column:
         """Integer request ids, uint64; 0 where a frame has none (null in the Arrow export)."""
     @property
-    def stream_ids(self) -> memoryview:
+    def stream_ids(self) -> Column:
         """Stream ids, uint64; 0 where a frame has none (null in the Arrow export)."""
     @property
     def columns(self) -> tuple[str, ...]:
@@ -296,11 +310,6 @@ class Chunk:
     def link(response: Frame, request: Frame) -> None:
         """Remember which request a response answers; the first one told stays."""
 
-@final
-class Column:
-    """A column of numbers behind the buffer protocol."""
-
-    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Block:

@@ -122,8 +122,8 @@ impl<'a> Opened<'a> {
 
     fn text(&self, range: Range<usize>) -> Value<'a> {
         Value::Str(match &self.bytes {
-            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes.get(range).unwrap_or_default()),
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(bytes.get(range).unwrap_or_default()).into_owned()),
+            Cow::Borrowed(bytes) => lossy(bytes.get(range).unwrap_or_default()),
+            Cow::Owned(bytes) => Cow::Owned(lossy(bytes.get(range).unwrap_or_default()).into_owned()),
         })
     }
 
@@ -265,8 +265,36 @@ const fn depth(id: u16) -> Depth {
     }
 }
 
+/// Text as it is where it is UTF-8, which is told faster than where it first is not.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// The name of a strict binary message without THeader, whose place `split` has told already: between the name's length
+/// and the sequence id.
+fn plain_name(frame: Frame<'_>) -> Option<&[u8]> {
+    let variant = Variant::unpack(frame.head.variant);
+    let start = match variant.transport {
+        Transport::Framed => LENGTH_LEN,
+        Transport::Unframed => 0,
+        Transport::Header => return None,
+    };
+    if variant.protocol != Protocol::Binary {
+        return None;
+    }
+    frame.header().get(start + 8..frame.header().len().checked_sub(4)?)
+}
+
 /// The verb: one field.
 pub(crate) fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
+    if key.id == METHOD
+        && let Some(name) = plain_name(frame)
+    {
+        return Ok(Some(Value::Str(lossy(name))));
+    }
     if key.id != Key::DYNAMIC {
         return open(frame, depth(key.id), limits.max_frame_len)?.built_in(key.id, limits);
     }
@@ -284,7 +312,7 @@ pub(crate) fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<
         }
         true
     })?;
-    Ok(value.map(|value| Value::Str(String::from_utf8_lossy(value))))
+    Ok(value.map(|value| Value::Str(lossy(value))))
 }
 
 /// The info header that a key means.

@@ -19,6 +19,7 @@ pub enum Id {
 impl Id {
     /// The id of a frame; `None` if it takes no part in pairing.
     #[must_use]
+    #[inline]
     pub fn of(frame: &Frame<'_>, by: PairBy) -> Option<Self> {
         match (by, frame.head.request_id) {
             (PairBy::Order, _) => Some(Self::Order),

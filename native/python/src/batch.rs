@@ -11,14 +11,14 @@ use arrow_array::{
     Array, ArrayRef, DictionaryArray, RecordBatch, RecordBatchIterator, StringArray, StructArray, UInt8Array,
     UInt32Array, UInt64Array,
 };
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
 use metaprotocol_core as core;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyRuntimeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCapsule, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyCapsule, PyIterator, PyList, PyMemoryView, PyString, PyTuple};
 
 use crate::chunk::Chunk;
 use crate::errors;
@@ -28,7 +28,7 @@ use crate::frame::Frame;
 const DETACH_FROM: usize = 64;
 
 /// A column of numbers behind the buffer protocol: `numpy.asarray(column)` copies nothing.
-#[pyclass(frozen, module = "metaprotocol._native")]
+#[pyclass(frozen, sequence, module = "metaprotocol")]
 pub struct Column {
     values: Buffer,
     item_len: isize,
@@ -47,6 +47,29 @@ impl Column {
 
 #[pymethods]
 impl Column {
+    fn __len__(&self) -> usize {
+        self.shape[0].cast_unsigned()
+    }
+
+    /// An item, or a slice as a memoryview.
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        PyMemoryView::from(slf.as_any())?.as_any().get_item(index)
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
+        PyMemoryView::from(slf.as_any())?.as_any().try_iter()
+    }
+
+    /// The items as a list of Python integers.
+    fn tolist<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        PyMemoryView::from(slf.as_any())?.call_method0("tolist")
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let format = slf.get().format.to_string_lossy();
+        Ok(format!("<Column of {} items, format {format:?}>", slf.get().__len__()))
+    }
+
     // SAFETY: Python calls this slot with a valid view. The column is immutable and outlives the view, which owns a
     // reference to it; everything the view points to is part of the column.
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
@@ -75,16 +98,21 @@ impl Column {
     }
 }
 
-/// The fixed columns, made when first asked for and shared by the buffer protocol and Arrow.
-struct Numbers {
-    offsets: ScalarBuffer<u64>,
-    lengths: ScalarBuffer<u64>,
-    header_lengths: ScalarBuffer<u32>,
-    kinds: ScalarBuffer<u8>,
-    request_ids: ScalarBuffer<u64>,
-    request_id_valid: Option<NullBuffer>,
-    stream_ids: ScalarBuffer<u64>,
-    stream_id_valid: Option<NullBuffer>,
+/// Which rows have an id, or `None` if all do.
+fn present(rows: &Rows, id: fn(&core::Head) -> Option<u64>) -> Option<NullBuffer> {
+    let present = rows.collect(|head, _| id(head).is_some());
+    if present.iter().all(|present| *present) { None } else { Some(NullBuffer::from(present)) }
+}
+
+fn request_id(head: &core::Head) -> Option<u64> {
+    match head.request_id {
+        core::RequestId::Int(id) => Some(id),
+        core::RequestId::None | core::RequestId::Bytes { .. } => None,
+    }
+}
+
+fn stream_id(head: &core::Head) -> Option<u64> {
+    head.stream_id
 }
 
 /// Where the rows come from.
@@ -109,7 +137,8 @@ pub struct FrameBatch {
     keys: Vec<String>,
     columns: Vec<ArrayRef>,
     malformed: Vec<(usize, core::DecodeError)>,
-    numbers: PyOnceLock<Numbers>,
+    /// The fixed columns, each made when first asked for, and shared by the buffer protocol and Arrow.
+    numbers: [PyOnceLock<Py<Column>>; 6],
 }
 
 enum Builder {
@@ -154,7 +183,14 @@ impl FrameBatch {
             DETACH_FROM.. => py.detach(|| rows.read_columns(keys)),
             _ => rows.read_columns(keys),
         };
-        Self { protocol, rows, keys: keys.to_vec(), columns, malformed, numbers: PyOnceLock::new() }
+        Self {
+            protocol,
+            rows,
+            keys: keys.to_vec(),
+            columns,
+            malformed,
+            numbers: std::array::from_fn(|_| PyOnceLock::new()),
+        }
     }
 }
 
@@ -166,25 +202,9 @@ impl Rows {
         }
     }
 
-    /// The frame at a row, its codec and limits, if a native codec made it.
-    fn view(&self, row: usize) -> Option<(core::Frame<'_>, &Chunk)> {
-        let (chunk, head, at) = match self {
-            Self::Objects(_) => return None,
-            Self::Chunk { chunk, carried, placed, .. } => match (carried, row) {
-                (Some((chunk, head)), 0) => (chunk, head, 0),
-                _ => {
-                    let placed = placed.get(row - usize::from(carried.is_some()))?;
-                    (chunk, &placed.head, placed.at)
-                }
-            },
-        };
-        let chunk = chunk.get();
-        let frame = core::Frame::new(*head, chunk.memory.bytes().get(at..).unwrap_or_default())?;
-        Some((frame, chunk))
-    }
-
     fn read_columns(&self, keys: &[String]) -> (Vec<ArrayRef>, Vec<(usize, core::DecodeError)>) {
-        let Self::Chunk { codec, .. } = self else { return Default::default() };
+        let Self::Chunk { codec, chunk, carried, placed } = self else { return Default::default() };
+        let limits = &chunk.get().limits;
         let info = codec.info();
         let rows = self.len();
         let mut malformed: Vec<(usize, core::DecodeError)> = Vec::new();
@@ -195,9 +215,12 @@ impl Rows {
                 true => Builder::Number(Int64Builder::with_capacity(rows)),
                 false => Builder::Text(StringBuilder::with_capacity(rows, rows * 16)),
             };
-            for row in 0..rows {
-                let field = match self.view(row) {
-                    Some((frame, chunk)) => codec.field(frame, &key, &chunk.limits),
+            let bytes = chunk.get().memory.bytes();
+            let carried = carried.iter().map(|(chunk, head)| (*head, chunk.get().memory.bytes()));
+            let placed = placed.iter().map(|placed| (placed.head, bytes.get(placed.at..).unwrap_or_default()));
+            for (row, (head, bytes)) in carried.chain(placed).enumerate() {
+                let field = match core::Frame::new(head, bytes) {
+                    Some(frame) => codec.field(frame, &key, limits),
                     None => Ok(None),
                 };
                 match field {
@@ -217,24 +240,20 @@ impl Rows {
         (columns, malformed)
     }
 
-    fn heads(&self) -> Vec<&core::Head> {
+    /// One value of every row, from its head and its offset in the stream.
+    #[inline]
+    fn collect<T>(&self, value: impl Fn(&core::Head, u64) -> T) -> Vec<T> {
         match self {
-            Self::Chunk { carried, placed, .. } => {
-                let carried = carried.iter().map(|(_, head)| head);
-                carried.chain(placed.iter().map(|placed| &placed.head)).collect()
+            Self::Objects(frames) => {
+                frames.iter().map(|frame| value(&frame.get().head, frame.get().stream_offset())).collect()
             }
-            Self::Objects(frames) => frames.iter().map(|frame| &frame.get().head).collect(),
-        }
-    }
-
-    fn offsets(&self) -> Vec<u64> {
-        match self {
             Self::Chunk { chunk, carried, placed, .. } => {
                 let base = chunk.get().offset;
-                let carried = carried.iter().map(|(chunk, _)| chunk.get().offset);
-                carried.chain(placed.iter().map(|placed| base + placed.at as u64)).collect()
+                let mut values = Vec::with_capacity(self.len());
+                values.extend(carried.iter().map(|(chunk, head)| value(head, chunk.get().offset)));
+                values.extend(placed.iter().map(|placed| value(&placed.head, base + placed.at as u64)));
+                values
             }
-            Self::Objects(frames) => frames.iter().map(|frame| frame.get().stream_offset()).collect(),
         }
     }
 
@@ -253,44 +272,29 @@ impl Rows {
 }
 
 impl FrameBatch {
-    fn numbers(&self, py: Python<'_>) -> &Numbers {
-        self.numbers.get_or_init(py, || {
-            let heads = self.rows.heads();
-            let ids = |get: fn(&core::Head) -> Option<u64>| -> (ScalarBuffer<u64>, Option<NullBuffer>) {
-                let values = heads.iter().map(|head| get(head).unwrap_or(0)).collect::<Vec<_>>().into();
-                let valid = match heads.iter().all(|head| get(head).is_some()) {
-                    true => None,
-                    false => {
-                        Some(NullBuffer::new(heads.iter().map(|head| get(head).is_some()).collect::<BooleanBuffer>()))
-                    }
-                };
-                (values, valid)
-            };
-            let (request_ids, request_id_valid) = ids(|head| match head.request_id {
-                core::RequestId::Int(id) => Some(id),
-                _ => None,
-            });
-            let (stream_ids, stream_id_valid) = ids(|head| head.stream_id);
-            Numbers {
-                offsets: self.rows.offsets().into(),
-                lengths: heads.iter().map(|head| head.frame_len as u64).collect::<Vec<_>>().into(),
-                header_lengths: heads.iter().map(|head| head.header_len).collect::<Vec<_>>().into(),
-                kinds: heads.iter().map(|head| head.kind as u8).collect::<Vec<_>>().into(),
-                request_ids,
-                request_id_valid,
-                stream_ids,
-                stream_id_valid,
-            }
-        })
+    /// A fixed column, made on the first call.
+    fn number<'py, T: ArrowNativeType>(
+        &self,
+        py: Python<'py>,
+        slot: &PyOnceLock<Py<Column>>,
+        format: &'static CStr,
+        value: impl Fn(&core::Head, u64) -> T,
+    ) -> PyResult<Bound<'py, Column>> {
+        let column = slot.get_or_try_init(py, || {
+            Py::new(py, Column::new(Buffer::from_vec(self.rows.collect(value)), size_of::<T>(), format))
+        })?;
+        Ok(column.bind(py).clone())
     }
 
-    fn record_batch(&self, py: Python<'_>) -> Result<RecordBatch, ArrowError> {
-        let numbers = self.numbers(py);
+    fn record_batch(&self, py: Python<'_>) -> PyResult<RecordBatch> {
         let names = StringArray::from_iter_values(core::Kind::ALL.iter().map(|kind| kind.name()));
-        let kinds =
-            DictionaryArray::<UInt8Type>::try_new(UInt8Array::new(numbers.kinds.clone(), None), Arc::new(names))?;
-        let uint64 = |values: &ScalarBuffer<u64>, valid: &Option<NullBuffer>| -> ArrayRef {
-            Arc::new(UInt64Array::new(values.clone(), valid.clone()))
+        let kinds = DictionaryArray::<UInt8Type>::try_new(
+            UInt8Array::new(self.kinds(py)?.get().values.clone().into(), None),
+            Arc::new(names),
+        )
+        .map_err(|error| arrow_error(&error))?;
+        let uint64 = |column: Bound<'_, Column>, valid: Option<NullBuffer>| -> ArrayRef {
+            Arc::new(UInt64Array::new(column.get().values.clone().into(), valid))
         };
         let mut fields = vec![
             Field::new("offset", DataType::UInt64, false),
@@ -301,27 +305,23 @@ impl FrameBatch {
             Field::new("stream_id", DataType::UInt64, true),
         ];
         let mut columns: Vec<ArrayRef> = vec![
-            uint64(&numbers.offsets, &None),
-            uint64(&numbers.lengths, &None),
-            Arc::new(UInt32Array::new(numbers.header_lengths.clone(), None)),
+            uint64(self.offsets(py)?, None),
+            uint64(self.lengths(py)?, None),
+            Arc::new(UInt32Array::new(self.header_lengths(py)?.get().values.clone().into(), None)),
             Arc::new(kinds),
-            uint64(&numbers.request_ids, &numbers.request_id_valid),
-            uint64(&numbers.stream_ids, &numbers.stream_id_valid),
+            uint64(self.request_ids(py)?, present(&self.rows, request_id)),
+            uint64(self.stream_ids(py)?, present(&self.rows, stream_id)),
         ];
         for (name, column) in self.keys.iter().zip(&self.columns) {
             fields.push(Field::new(name, column.data_type().clone(), true));
             columns.push(Arc::clone(column));
         }
-        RecordBatch::try_new(Arc::new(Schema::new(Fields::from(fields))), columns)
+        RecordBatch::try_new(Arc::new(Schema::new(Fields::from(fields))), columns).map_err(|error| arrow_error(&error))
     }
 }
 
 fn arrow_error(error: &ArrowError) -> PyErr {
     PyRuntimeError::new_err(format!("cannot export the batch to Arrow: {error}"))
-}
-
-fn view<'py>(py: Python<'py>, column: Column) -> PyResult<Bound<'py, PyMemoryView>> {
-    PyMemoryView::from(Bound::new(py, column)?.as_any())
 }
 
 #[pymethods]
@@ -342,37 +342,44 @@ impl FrameBatch {
             columns.push(Arc::new(builder.finish()));
         }
         let rows = Rows::Objects(frames);
-        Ok(Self { protocol, rows, keys, columns, malformed: Vec::new(), numbers: PyOnceLock::new() })
+        Ok(Self {
+            protocol,
+            rows,
+            keys,
+            columns,
+            malformed: Vec::new(),
+            numbers: std::array::from_fn(|_| PyOnceLock::new()),
+        })
     }
 
     #[getter]
-    fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
-        view(py, Column::new(self.numbers(py).offsets.inner().clone(), 8, c"Q"))
+    fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Column>> {
+        self.number(py, &self.numbers[0], c"Q", |_, offset| offset)
     }
 
     #[getter]
-    fn lengths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
-        view(py, Column::new(self.numbers(py).lengths.inner().clone(), 8, c"Q"))
+    fn lengths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Column>> {
+        self.number(py, &self.numbers[1], c"Q", |head, _| head.frame_len as u64)
     }
 
     #[getter]
-    fn header_lengths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
-        view(py, Column::new(self.numbers(py).header_lengths.inner().clone(), 4, c"I"))
+    fn header_lengths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Column>> {
+        self.number(py, &self.numbers[2], c"I", |head, _| head.header_len)
     }
 
     #[getter]
-    fn kinds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
-        view(py, Column::new(self.numbers(py).kinds.inner().clone(), 1, c"B"))
+    fn kinds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Column>> {
+        self.number(py, &self.numbers[3], c"B", |head, _| head.kind as u8)
     }
 
     #[getter]
-    fn request_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
-        view(py, Column::new(self.numbers(py).request_ids.inner().clone(), 8, c"Q"))
+    fn request_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Column>> {
+        self.number(py, &self.numbers[4], c"Q", |head, _| request_id(head).unwrap_or(0))
     }
 
     #[getter]
-    fn stream_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
-        view(py, Column::new(self.numbers(py).stream_ids.inner().clone(), 8, c"Q"))
+    fn stream_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Column>> {
+        self.number(py, &self.numbers[5], c"Q", |head, _| stream_id(head).unwrap_or(0))
     }
 
     #[getter]
@@ -403,10 +410,10 @@ impl FrameBatch {
         let (py, this) = (slf.py(), slf.get());
         let list = PyList::empty(py);
         for (row, error) in &this.malformed {
-            if let Some((frame, chunk)) = this.rows.view(*row) {
-                let offset = this.rows.offsets().get(*row).copied().unwrap_or_default();
-                let direction = Some(chunk.direction);
-                let error = errors::decode_error_in(py, &this.protocol, direction, error, frame.bytes, offset);
+            if let Some(frame) = this.rows.frame(py, *row)? {
+                let (bytes, offset) = (frame.get().view().bytes, frame.get().stream_offset());
+                let direction = Some(frame.get().chunk.get().direction);
+                let error = errors::decode_error_in(py, &this.protocol, direction, error, bytes, offset);
                 list.append((*row, error.into_value(py)))?;
             }
         }
@@ -428,7 +435,7 @@ impl FrameBatch {
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = self.record_batch(py).map_err(|error| arrow_error(&error))?.schema();
+        let schema = self.record_batch(py)?.schema();
         let schema = FFI_ArrowSchema::try_from(schema.as_ref()).map_err(|error| arrow_error(&error))?;
         PyCapsule::new_with_value(py, schema, c"arrow_schema")
     }
@@ -441,7 +448,7 @@ impl FrameBatch {
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
         // The protocol lets a producer ignore the wish and give its own schema.
         let _ = requested_schema;
-        let table = StructArray::from(self.record_batch(py).map_err(|error| arrow_error(&error))?);
+        let table = StructArray::from(self.record_batch(py)?);
         let (array, schema): (FFI_ArrowArray, FFI_ArrowSchema) =
             to_ffi(&table.to_data()).map_err(|error| arrow_error(&error))?;
         Ok((
@@ -458,7 +465,7 @@ impl FrameBatch {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // As in `__arrow_c_array__`.
         let _ = requested_schema;
-        let batch = self.record_batch(py).map_err(|error| arrow_error(&error))?;
+        let batch = self.record_batch(py)?;
         let schema = batch.schema();
         let reader = RecordBatchIterator::new([Ok(batch)], schema);
         PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")

@@ -167,32 +167,35 @@ impl Connection {
                 frames.push(Bound::new(py, Frame::new(chunk.clone_ref(py), frame.at, frame.head))?);
             }
         }
-        for frame in &frames {
-            self.remember(inner, direction, frame);
+        let by = self.codec.info().pair_by;
+        if by != core::PairBy::None {
+            for frame in &frames {
+                remember(inner, by, direction, frame);
+            }
         }
         PyList::new(py, frames)
     }
+}
 
-    /// Links a response to its request; remembers a request.
-    fn remember(&self, inner: &mut Inner, direction: core::Direction, frame: &Bound<'_, Frame>) {
-        let by = self.codec.info().pair_by;
-        let this = frame.get();
-        match this.head.kind {
-            core::Kind::Request | core::Kind::StreamOpen => {
-                if let Some(id) = Id::of(&this.view(), by) {
-                    inner.pairings[direction as usize].ask(id, frame.clone().unbind());
-                }
+/// Links a response to its request; remembers a request.
+#[inline]
+fn remember(inner: &mut Inner, by: core::PairBy, direction: core::Direction, frame: &Bound<'_, Frame>) {
+    let this = frame.get();
+    match this.head.kind {
+        core::Kind::Request | core::Kind::StreamOpen => {
+            if let Some(id) = Id::of(&this.view(), by) {
+                inner.pairings[direction as usize].ask(id, frame.clone().unbind());
             }
-            core::Kind::Response | core::Kind::Error => {
-                if let Some(id) = Id::of(&this.view(), by)
-                    && let Some(request) = inner.pairings[direction.reverse() as usize].answer(&id)
-                {
-                    // Just made, so nothing is linked to it yet.
-                    let _fresh = this.request.set(frame.py(), request);
-                }
-            }
-            _ => {}
         }
+        core::Kind::Response | core::Kind::Error => {
+            if let Some(id) = Id::of(&this.view(), by)
+                && let Some(request) = inner.pairings[direction.reverse() as usize].answer(&id)
+            {
+                // Just made, so nothing is linked to it yet.
+                let _fresh = this.request.set(frame.py(), request);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -355,7 +358,7 @@ impl Connection {
             return None;
         }
         let direction = this.chunk.get().direction;
-        self.remember(&mut self.lock(py), direction, response);
+        remember(&mut self.lock(py), self.codec.info().pair_by, direction, response);
         this.request.get(py).map(|request| request.bind(py).clone())
     }
 

@@ -19,7 +19,7 @@ struct Extra {
 }
 
 /// One whole protocol message. Its bytes are views; it keeps their owner alive.
-#[pyclass(frozen, module = "metaprotocol", freelist = 512)]
+#[pyclass(frozen, module = "metaprotocol")]
 pub struct Frame {
     pub chunk: Py<Chunk>,
     /// Offset of the frame's first byte in the chunk.

@@ -1,0 +1,11 @@
+"""The command line: `metaprotocol decode`, `metaprotocol codecs`.
+
+Exit codes: 0 done; 1 an input cannot be read or an output not be written; 2 wrong usage; 3 with `--strict`, something
+was broken, missing or cut; 130 interrupted; 141 the reader of a pipe went away.
+"""
+
+from __future__ import annotations
+
+from metaprotocol.cli._app import app, main
+
+__all__ = ["app", "main"]

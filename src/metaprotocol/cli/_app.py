@@ -1,0 +1,223 @@
+"""The commands and their options; what they do is in the modules beside."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import metaprotocol
+from metaprotocol.cli import _codecs, _decode
+from metaprotocol.cli._terminal import Failure, fail
+
+__all__ = ["app", "main"]
+
+PIPE_CLOSED = 141
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="metaprotocol",
+    help="Layer-7 protocols besides HTTP: what is on the wire, decoded.",
+    epilog="`metaprotocol --install-completion` adds completion to your shell.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """What the input is."""
+
+    AUTO = "auto"
+    PCAP = "pcap"
+    PCAPNG = "pcapng"
+    RAW = "raw"
+    HEX = "hex"
+
+
+class Way(StrEnum):
+    """Which way the bytes of a raw input travelled."""
+
+    CLIENT_TO_SERVER = "client_to_server"
+    SERVER_TO_CLIENT = "server_to_client"
+
+
+class Show(StrEnum):
+    """How rows are shown."""
+
+    AUTO = "auto"
+    TABLE = "table"
+    JSON = "json"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"metaprotocol {metaprotocol.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Layer-7 protocols besides HTTP: what is on the wire, decoded."""
+
+
+def _protocols(incomplete: str) -> list[str]:
+    return [name for name in metaprotocol.list_codecs() if name.startswith(incomplete)]
+
+
+DECODE_EXAMPLES = """
+**Examples**
+
+    metaprotocol decode dump.pcap
+
+    metaprotocol decode dump.pcap --where method=sayHello --where 'latency_ms>100'
+
+    metaprotocol decode dump.pcapng -p dubbo --columns interface,user | jq .metadata
+
+    tcpdump -i lo -U -w - port 20880 | metaprotocol decode -
+
+    metaprotocol decode growing.pcap --follow
+
+    metaprotocol decode dump.pcap --out calls.parquet --summary
+
+    echo 'dabbe2000000000000000002000000014e' | metaprotocol decode - --format hex
+
+**Exit codes**: 0 done; 1 the input cannot be read, or the output not be written; 2 wrong usage; 3 with `--strict`,
+frames were broken or bytes missing.
+"""
+
+
+@app.command(epilog=DECODE_EXAMPLES)
+def decode(
+    file: Annotated[str, typer.Argument(help="A capture, a raw stream or hex; `-` reads standard input.")],
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            "-p",
+            metavar="NAME",
+            help="Read only this protocol (faster); otherwise it is recognised for each connection.",
+            autocompletion=_protocols,
+        ),
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", "-f", help="What the input is; auto tells it by its first bytes.")
+    ] = Format.AUTO,
+    direction: Annotated[
+        Way, typer.Option("--direction", "-d", help="Which way the bytes of raw and hex input travelled.")
+    ] = Way.CLIENT_TO_SERVER,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            "-w",
+            metavar="KEY=VALUE",
+            help="Show only what meets this; may be given again, then all must be met. Also `!=`, `~REGEX`, `!~REGEX`, "
+            "`<`, `<=`, `>`, `>=`. Keys are the fields of a JSON line (kind, outcome, service, method, latency_ms …) "
+            "and metadata keys (`metaprotocol codecs NAME` lists them).",
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--columns", "-c", metavar="KEY,…", help="Show these metadata keys, and no others."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Stop after so many rows.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="PATH", help="Write to a file: .arrow, .parquet or .jsonl."),
+    ] = None,
+    show: Annotated[
+        Show, typer.Option("--show", help="Rows as a table or as JSON lines; auto is a table on a terminal only.")
+    ] = Show.AUTO,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-F", help="Wait for more at the end of the file, until Ctrl-C.")
+    ] = False,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", "-s", help="Show calls, errors and latencies by method instead of rows."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end, no progress, no notes.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 if frames were broken, or bytes missing.")
+    ] = False,
+    max_frame_len: Annotated[
+        int | None, typer.Option("--max-frame-len", metavar="BYTES", min=1, help="Longest frame accepted; 64 MiB.")
+    ] = None,
+) -> None:
+    """Decode a capture into calls: requests with their responses, filtered, as a table, JSON lines or Arrow.
+
+    On a terminal a table, in a pipe one JSON object a line. TCP streams are put together from pcap and pcapng files;
+    broken frames are rows of kind `malformed`.
+    """
+    _decode.run(
+        _decode.Request(
+            file=file,
+            protocol=protocol,
+            format=format_.value,
+            direction=metaprotocol.Direction[direction.name],
+            where=tuple(where or ()),
+            columns=_split(columns),
+            limit=limit,
+            out=out,
+            show=show.value,
+            follow=follow,
+            summary=summary,
+            quiet=quiet,
+            strict=strict,
+            max_frame_len=max_frame_len,
+        )
+    )
+
+
+def _split(columns: list[str] | None) -> tuple[str, ...] | None:
+    if columns is None:
+        return None
+    keys = [key.strip() for part in columns for key in part.split(",")]
+    return tuple(dict.fromkeys(key for key in keys if key))
+
+
+@app.command(
+    epilog="""
+**Examples**
+
+    metaprotocol codecs
+
+    metaprotocol codecs dubbo
+
+    metaprotocol codecs | jq -r .name
+"""
+)
+def codecs(
+    name: Annotated[
+        str | None, typer.Argument(help="Show this codec and its metadata keys.", autocompletion=_protocols)
+    ] = None,
+    show: Annotated[
+        Show, typer.Option("--show", help="A table or JSON lines; auto is a table on a terminal only.")
+    ] = Show.AUTO,
+) -> None:
+    """List the codecs that there are, and what they can do."""
+    _codecs.run(name, show.value)
+
+
+def main() -> None:
+    """The entry point of the program."""
+    try:
+        app()
+    except Failure as failure:
+        fail(failure)
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)

@@ -292,8 +292,9 @@ fn plain_name(frame: Frame<'_>) -> Option<&[u8]> {
 pub(crate) fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
     if key.id == METHOD
         && let Some(name) = plain_name(frame)
+        && let Ok(name) = str::from_utf8(name)
     {
-        return Ok(Some(Value::Str(lossy(name))));
+        return Ok(Some(Value::str(name)));
     }
     if key.id != Key::DYNAMIC {
         return open(frame, depth(key.id), limits.max_frame_len)?.built_in(key.id, limits);

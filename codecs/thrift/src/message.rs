@@ -57,12 +57,12 @@ pub(crate) fn read(mut window: Window<'_>, family: Family, max_len: usize) -> Re
 
 fn read_strict(window: &mut Window<'_>, max_len: usize) -> Result<Message, Stop> {
     let start = window.at;
-    let least = least(window, 12)?;
-    let magic = u16::from_be_bytes(window.array("version").map_err(least)?);
+    room(window, 12)?;
+    let magic = u16::from_be_bytes(window.array("version")?);
     if magic != BINARY_MAGIC {
         return Err(Reason::BadMagic { expected: BINARY_MAGIC.into(), found: magic.into() }.at(start).into());
     }
-    let [_, byte] = window.array("message type").map_err(least)?;
+    let [_, byte] = window.array("message type")?;
     let type_at = start + 3;
     let message_type = message_type(byte, type_at)?;
     let (sized_name, name) = read_name(window, 4, max_len)?;
@@ -73,8 +73,8 @@ fn read_strict(window: &mut Window<'_>, max_len: usize) -> Result<Message, Stop>
 }
 
 fn read_old(window: &mut Window<'_>, max_len: usize) -> Result<Message, Stop> {
-    let least = least(window, 9)?;
-    let (sized_name, name) = read_name(window, 5, max_len).map_err(least)?;
+    room(window, 9)?;
+    let (sized_name, name) = read_name(window, 5, max_len)?;
     let type_at = window.at;
     let message_type = message_type(window.u8("message type")?, type_at)?;
     let sequence = window.at..window.at + 4;
@@ -85,8 +85,8 @@ fn read_old(window: &mut Window<'_>, max_len: usize) -> Result<Message, Stop> {
 
 fn read_compact(window: &mut Window<'_>, max_len: usize) -> Result<Message, Stop> {
     let start = window.at;
-    let least = least(window, 4)?;
-    let [id, second] = window.array("version").map_err(least)?;
+    room(window, 4)?;
+    let [id, second] = window.array("version")?;
     let magic = u16::from_be_bytes([id, second & COMPACT_VERSION_MASK]);
     if magic != COMPACT_MAGIC {
         return Err(Reason::BadMagic { expected: COMPACT_MAGIC.into(), found: magic.into() }.at(start).into());
@@ -104,17 +104,12 @@ fn read_compact(window: &mut Window<'_>, max_len: usize) -> Result<Message, Stop
     Ok(Message { protocol, message_type, type_at, sequence_id, sequence, sized_name, name, body_at: window.at })
 }
 
-/// Checks that the frame has room for the shortest head. What a read lacks is then raised to that length: it saves a
-/// reader of single bytes some calls, while the first wrong byte is still told at once.
-fn least(window: &Window<'_>, len: usize) -> Result<impl Fn(Stop) -> Stop + Copy + use<>, Stop> {
-    let more = match window.require(len, "message head") {
-        Err(Stop::Need(more)) => more,
-        other => other.map(|()| 0)?,
-    };
-    Ok(move |stop| match stop {
-        Stop::Need(fewer) => Stop::Need(more.max(fewer)),
-        broken @ Stop::Broken(_) => broken,
-    })
+/// Fails if the frame has no room for the shortest head.
+fn room(window: &Window<'_>, len: usize) -> Result<(), Stop> {
+    match window.require(len, "message head") {
+        Err(Stop::Need(_)) => Ok(()),
+        other => other,
+    }
 }
 
 fn message_type(byte: u8, at: usize) -> Result<MessageType, Stop> {

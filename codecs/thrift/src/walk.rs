@@ -33,12 +33,12 @@ pub(crate) enum Walked {
 #[derive(Clone, Copy, Debug)]
 enum Level {
     Struct,
-    /// A list or set; never with 0 left.
+    /// A list or set.
     Elements {
         of: Type,
         left: u32,
     },
-    /// A map before a key; never with 0 left.
+    /// A map before a key, or at its end.
     Key {
         key: Type,
         value: Type,
@@ -206,8 +206,12 @@ impl Walker {
     }
 
     fn advance(&mut self, buf: &[u8], compact: bool, bounds: Bounds) -> Result<(), Stop> {
-        // Each turn takes at least a byte, or opens what must hold one.
+        // Each turn takes at least a byte, opens what must hold one, or closes a level that a former turn opened.
         while let Some(level) = self.stack.last().copied() {
+            if matches!(level, Level::Elements { left: 0, .. } | Level::Key { left: 0, .. }) {
+                self.stack.pop();
+                continue;
+            }
             let window = Window::new(buf, self.at, bounds.end);
             // What is open needs at least one more byte: a struct its stop, a container its next element.
             window.require(1, "value")?;
@@ -251,18 +255,14 @@ impl Walker {
         Ok(())
     }
 
-    /// Notes that the innermost level's next value is dealt with. A container whose last value it was is left at once,
-    /// so that no level waits for nothing.
+    /// Notes that the innermost level's next value is dealt with.
     fn count_down(&mut self) {
         let Some(level) = self.stack.last_mut() else { return };
         match *level {
             Level::Struct => {}
+            Level::Elements { of, left } => *level = Level::Elements { of, left: left.saturating_sub(1) },
             Level::Key { key, value, left } => *level = Level::Value { key, value, left },
-            Level::Elements { left: ..=1, .. } | Level::Value { left: ..=1, .. } => {
-                self.stack.pop();
-            }
-            Level::Elements { of, left } => *level = Level::Elements { of, left: left - 1 },
-            Level::Value { key, value, left } => *level = Level::Key { key, value, left: left - 1 },
+            Level::Value { key, value, left } => *level = Level::Key { key, value, left: left.saturating_sub(1) },
         }
     }
 

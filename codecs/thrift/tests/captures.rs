@@ -1,4 +1,5 @@
 //! The recorded conversations of real peers, each held against its client's own account of its calls.
+#![allow(clippy::expect_used, reason = "a broken expectation is a failed test")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The vectors of this folder, whole and cut at every place.
+#![allow(clippy::expect_used, reason = "a broken expectation is a failed test")]
 
 mod common;
 

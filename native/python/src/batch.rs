@@ -3,15 +3,15 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::Arc;
 
-use arrow_array::builder::{Int64Builder, StringBuilder};
+use arrow_array::builder::Int64Builder;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::UInt8Type;
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, RecordBatch, RecordBatchIterator, StringArray, StructArray, UInt8Array,
-    UInt32Array, UInt64Array,
+    Array, ArrayRef, DictionaryArray, LargeStringArray, RecordBatch, RecordBatchIterator, StringArray, StructArray,
+    UInt8Array, UInt32Array, UInt64Array,
 };
-use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer};
+use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
 use metaprotocol_core as core;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyRuntimeError};
@@ -115,6 +115,9 @@ fn stream_id(head: &core::Head) -> Option<u64> {
     head.stream_id
 }
 
+/// Metadata columns, and the rows that could not be read.
+type Columns = (Vec<ArrayRef>, Vec<(usize, core::DecodeError)>);
+
 /// Where the rows come from.
 enum Rows {
     /// Frames split by a native codec from one chunk.
@@ -141,27 +144,74 @@ pub struct FrameBatch {
     numbers: [PyOnceLock<Py<Column>>; 6],
 }
 
+/// A column of text under way: Arrow's own layout, without its builder's bookkeeping per value.
+struct TextBuilder {
+    offsets: Vec<i64>,
+    bytes: Vec<u8>,
+    absent: Vec<usize>,
+}
+
+impl TextBuilder {
+    fn with_capacity(rows: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        Self { offsets, bytes: Vec::with_capacity(rows * 16), absent: Vec::new() }
+    }
+
+    #[inline]
+    fn push(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.end_row();
+    }
+
+    #[inline]
+    fn push_null(&mut self) {
+        self.absent.push(self.offsets.len() - 1);
+        self.end_row();
+    }
+
+    #[inline]
+    fn end_row(&mut self) {
+        self.offsets.push(self.bytes.len() as i64);
+    }
+
+    fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let rows = self.offsets.len() - 1;
+        let valid = (!self.absent.is_empty()).then(|| {
+            let mut valid = vec![true; rows];
+            for row in self.absent {
+                if let Some(valid) = valid.get_mut(row) {
+                    *valid = false;
+                }
+            }
+            NullBuffer::from(valid)
+        });
+        let offsets = OffsetBuffer::new(self.offsets.into());
+        Ok(Arc::new(LargeStringArray::try_new(offsets, Buffer::from_vec(self.bytes), valid)?))
+    }
+}
+
 enum Builder {
-    Text(StringBuilder),
+    Text(TextBuilder),
     Number(Int64Builder),
 }
 
 impl Builder {
     fn push(&mut self, value: Option<core::Value<'_>>) {
         match (self, value) {
-            (Self::Text(builder), None) => builder.append_null(),
-            (Self::Text(builder), Some(core::Value::Str(text))) => builder.append_value(text),
-            (Self::Text(builder), Some(value)) => builder.append_value(value.to_text()),
+            (Self::Text(builder), None) => builder.push_null(),
+            (Self::Text(builder), Some(core::Value::Str(text))) => builder.push(&text),
+            (Self::Text(builder), Some(value)) => builder.push(&value.to_text()),
             (Self::Number(builder), Some(core::Value::Int(number))) => builder.append_value(number),
             (Self::Number(builder), Some(core::Value::UInt(number))) => builder.append_value(number.cast_signed()),
             (Self::Number(builder), _) => builder.append_null(),
         }
     }
 
-    fn finish(self) -> ArrayRef {
+    fn finish(self) -> Result<ArrayRef, ArrowError> {
         match self {
-            Self::Text(mut builder) => Arc::new(builder.finish()),
-            Self::Number(mut builder) => Arc::new(builder.finish()),
+            Self::Text(builder) => builder.finish(),
+            Self::Number(mut builder) => Ok(Arc::new(builder.finish())),
         }
     }
 }
@@ -175,22 +225,17 @@ impl FrameBatch {
         carried: Option<(Py<Chunk>, core::Head)>,
         placed: Vec<core::Placed>,
         keys: &[String],
-    ) -> Self {
+    ) -> PyResult<Self> {
         let protocol = codec.info().name.to_string();
         let rows = Rows::Chunk { codec: Arc::clone(codec), chunk, carried, placed };
         let (columns, malformed) = match rows.len() {
-            _ if keys.is_empty() => Default::default(),
+            _ if keys.is_empty() => Ok(Columns::default()),
             DETACH_FROM.. => py.detach(|| rows.read_columns(keys)),
             _ => rows.read_columns(keys),
-        };
-        Self {
-            protocol,
-            rows,
-            keys: keys.to_vec(),
-            columns,
-            malformed,
-            numbers: std::array::from_fn(|_| PyOnceLock::new()),
         }
+        .map_err(|error| arrow_error(&error))?;
+        let numbers = std::array::from_fn(|_| PyOnceLock::new());
+        Ok(Self { protocol, rows, keys: keys.to_vec(), columns, malformed, numbers })
     }
 }
 
@@ -202,8 +247,8 @@ impl Rows {
         }
     }
 
-    fn read_columns(&self, keys: &[String]) -> (Vec<ArrayRef>, Vec<(usize, core::DecodeError)>) {
-        let Self::Chunk { codec, chunk, carried, placed } = self else { return Default::default() };
+    fn read_columns(&self, keys: &[String]) -> Result<Columns, ArrowError> {
+        let Self::Chunk { codec, chunk, carried, placed } = self else { return Ok(Columns::default()) };
         let limits = &chunk.get().limits;
         let info = codec.info();
         let rows = self.len();
@@ -213,7 +258,7 @@ impl Rows {
             let number = info.keys.iter().any(|known| known.name == name.as_str() && known.number);
             let mut builder = match number {
                 true => Builder::Number(Int64Builder::with_capacity(rows)),
-                false => Builder::Text(StringBuilder::with_capacity(rows, rows * 16)),
+                false => Builder::Text(TextBuilder::with_capacity(rows)),
             };
             let bytes = chunk.get().memory.bytes();
             let carried = carried.iter().map(|(chunk, head)| (*head, chunk.get().memory.bytes()));
@@ -236,8 +281,8 @@ impl Rows {
             }
             builder.finish()
         });
-        let columns = columns.collect();
-        (columns, malformed)
+        let columns = columns.collect::<Result<_, _>>()?;
+        Ok((columns, malformed))
     }
 
     /// One value of every row, from its head and its offset in the stream.
@@ -332,14 +377,14 @@ impl FrameBatch {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(keys.len());
         for key in &keys {
             let key = PyString::new(py, key);
-            let mut builder = StringBuilder::with_capacity(frames.len(), frames.len() * 16);
+            let mut builder = TextBuilder::with_capacity(frames.len());
             for frame in &frames {
                 match Frame::field(frame.bind(py), &key)? {
-                    Some(value) => builder.append_value(value.str()?.to_str()?),
-                    None => builder.append_null(),
+                    Some(value) => builder.push(value.str()?.to_str()?),
+                    None => builder.push_null(),
                 }
             }
-            columns.push(Arc::new(builder.finish()));
+            columns.push(builder.finish().map_err(|error| arrow_error(&error))?);
         }
         let rows = Rows::Objects(frames);
         Ok(Self {
@@ -395,7 +440,7 @@ impl FrameBatch {
             )));
         };
         let Some(column) = self.columns.get(at) else { return Ok(PyList::empty(py)) };
-        if let Some(text) = column.as_any().downcast_ref::<StringArray>() {
+        if let Some(text) = column.as_any().downcast_ref::<LargeStringArray>() {
             return PyList::new(py, text.iter());
         }
         match column.as_any().downcast_ref::<arrow_array::Int64Array>() {

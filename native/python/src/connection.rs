@@ -264,7 +264,7 @@ impl Connection {
             }
             None => None,
         };
-        let batch = Bound::new(py, FrameBatch::new(py, &self.codec, chunk, carried, placed, &columns))?;
+        let batch = Bound::new(py, FrameBatch::new(py, &self.codec, chunk, carried, placed, &columns)?)?;
         match result {
             Ok(()) => Ok(batch),
             Err(failure) => Err(errors::failure(py, self.name(), &failure, Some(batch.into_any().unbind()))),

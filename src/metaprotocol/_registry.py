@@ -111,7 +111,7 @@ def register_codec(
     Raises:
         InvalidCodec: If it is not a codec, or its name or an alias is taken.
 
-    Example:
+    Examples:
         >>> import metaprotocol
         >>> @metaprotocol.register_codec
         ... class Lines(metaprotocol.Codec):

@@ -1,0 +1,194 @@
+"""The documentation is true: its Python runs, its tables say what the code says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.metadata
+import re
+import sys
+import textwrap
+import tomllib
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import metaprotocol
+from metaprotocol import ErrorType, KeyInfo, Limits, _registry, codec, errors
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+LIMITS_PAGE = DOCS / "how-to" / "limits-and-errors.md"
+TUTORIAL = DOCS / "tutorial" / "first-codec.md"
+
+# One ping, in framed binary Thrift; one sayHello("world") of Dubbo: requests to reply to.
+REQUESTS = {
+    "thrift": bytes.fromhex("00000011 80010001 00000004 70696e67 00000007 00"),
+    "dubbo": bytes.fromhex(
+        "dabbc200000000000000000700000037 05322e302e32 0c64656d6f2e47726565746572 05312e302e30"
+        "0873617948656c6c6f 0449493b49 9192"
+    ),
+}
+
+
+def blocks(page: Path, language: str) -> list[tuple[int, str]]:
+    """The fenced blocks in a language: line of the first line of code, and the code."""
+    text = page.read_text()
+    return [
+        (text.count("\n", 0, match.start("code")) + 1, textwrap.dedent(match["code"]))
+        for match in FENCE.finditer(text)
+        if match["info"].split()[:1] == [language]
+    ]
+
+
+def pages_with(language: str) -> list[Path]:
+    pages = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    return [page for page in pages if blocks(page, language)]
+
+
+def table(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading, without its head."""
+    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert section, f"{page.name} has no section {heading!r}"
+    rows = [line for line in section[1].splitlines() if line.startswith("|")]
+    return [[cell.strip().strip("`") for cell in row.strip("|").split(" | ")] for row in rows[2:]]
+
+
+@pytest.fixture
+def _registry_restored() -> Iterator[None]:
+    """Codecs that a page registers are gone after it."""
+    codecs, aliases = dict(_registry._codecs), dict(_registry._aliases)
+    yield
+    for known, before in ((_registry._codecs, codecs), (_registry._aliases, aliases)):
+        known.clear()
+        known.update(before)
+
+
+def run(page: Path) -> types.ModuleType:
+    """Runs a page's blocks in one namespace, and then the test functions that they define."""
+    module = types.ModuleType(f"docs_{page.stem.replace('-', '_')}")
+    # Classes look their module up by name (dataclasses, annotations).
+    sys.modules[module.__name__] = module
+    try:
+        for line, code in blocks(page, "python"):
+            if code.lstrip().startswith(">>>"):
+                run_session(code, vars(module), page, line)
+            else:
+                # Blank lines bring the numbers of a traceback into line with the page.
+                exec(compile("\n" * (line - 1) + code, str(page), "exec"), vars(module))
+        for name, value in list(vars(module).items()):
+            if name.startswith("test_"):
+                value()
+    finally:
+        del sys.modules[module.__name__]
+    return module
+
+
+def run_session(code: str, namespace: dict[str, Any], page: Path, line: int) -> None:
+    test = doctest.DocTestParser().get_doctest(code, namespace, page.name, str(page), line - 1)
+    test.globs = namespace  # the parser copies it
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append, clear_globs=False)
+    assert not report, "".join(report)
+
+
+@pytest.mark.usefixtures("_registry_restored")
+@pytest.mark.parametrize("page", pages_with("python"), ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_python_of_every_page_runs(page: Path) -> None:
+    run(page)
+
+
+def test_pages_that_must_show_python_do() -> None:
+    shown = {str(page.relative_to(ROOT)) for page in pages_with("python")}
+    assert shown >= {
+        "README.md",
+        "docs/quickstart.md",
+        "docs/tutorial/first-codec.md",
+        "docs/how-to/asyncio-proxy.md",
+        "docs/how-to/batch-analytics.md",
+        "docs/how-to/limits-and-errors.md",
+    }
+
+
+@pytest.mark.usefixtures("_registry_restored")
+@pytest.mark.parametrize("module", [metaprotocol, codec, errors, _registry], ids=lambda module: module.__name__)
+def test_the_examples_in_docstrings_run(module: types.ModuleType) -> None:
+    failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert failed == 0
+
+
+def test_a_wrong_output_in_a_page_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python\nvalue = 1\n```\n\n```python\n>>> value\n2\n```\n")
+    with pytest.raises(AssertionError, match="Expected"):
+        run(page)
+
+
+@pytest.mark.usefixtures("_registry_restored")
+def test_the_entry_point_of_the_tutorial_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [(_, toml)] = blocks(TUTORIAL, "toml")
+    [(name, target)] = tomllib.loads(toml)["project"]["entry-points"]["metaprotocol.codecs"].items()
+    module, _, _ = target.partition(":")
+    source = next(code for _, code in blocks(TUTORIAL, "python") if "(metaprotocol.Codec)" in code)
+    (tmp_path / f"{module}.py").write_text(source)
+    info = tmp_path / f"{module}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[metaprotocol.codecs]\n{name} = {target}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.metadata.MetadataPathFinder.invalidate_caches()
+    try:
+        assert name in metaprotocol.list_codecs()
+        assert metaprotocol.get_codec(name).name == name
+    finally:
+        sys.modules.pop(module, None)
+
+
+@pytest.mark.parametrize("name", ["dubbo", "thrift"])
+def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
+    rows = table(DOCS / "protocols" / f"{name}.md", "Metadata keys")
+    shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
+    assert shown == list(metaprotocol.get_codec(name).keys)
+
+
+@pytest.mark.parametrize(("name", "key"), [("dubbo", "status"), ("thrift", "exception_type")])
+def test_the_replies_of_a_protocol_page_are_the_codecs(name: str, key: str) -> None:
+    spoken = metaprotocol.get_codec(name)
+    request = spoken.decode(REQUESTS[name])
+    replies = {error: spoken.reply(request, error, "why") for error in ErrorType}
+    made = {error.name: spoken.decode(reply).metadata[key] for error, reply in replies.items() if reply is not None}
+    shown = {error: int(value) for error, value in table(DOCS / "protocols" / f"{name}.md", "Replies")}
+    assert shown == made
+
+
+def test_every_error_class_is_explained() -> None:
+    assert {row[0] for row in table(LIMITS_PAGE, "The classes")} == set(errors.__all__)
+
+
+def test_every_reason_code_is_explained() -> None:
+    source = (ROOT / "native" / "core" / "src" / "error.rs").read_text()
+    codes = re.search(r"pub const CODES: \[&'static str; \d+\] = \[(.*?)\];", source, re.DOTALL)
+    assert codes
+    assert [row[0] for row in table(LIMITS_PAGE, "Reason codes")] == re.findall(r'"(\w+)"', codes[1])
+
+
+def test_the_limits_are_the_defaults() -> None:
+    defaults = Limits()
+    shown = {name: int(value) for name, value, _ in table(LIMITS_PAGE, "Limits")}
+    assert shown == {name: getattr(defaults, name) for name in dir(defaults) if name.startswith("max_")}
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "\n".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+    shown = set(re.findall(r"^::: metaprotocol\.(\w+)$", pages, re.MULTILINE))
+    assert shown == set(metaprotocol.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", FENCE.sub("", page.read_text())):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,7 +1,7 @@
 //! The layout of Hessian 2 bodies, as positions of a [`Reader`].
 //!
 //! ```text
-//! request   dubbo version · path · service version · method · parameter types · one value each · attachments
+//! request   dubbo version · service name · service version · method · parameter types · one value each · attachments
 //! response  status 20: result type · value or throwable (types 0 1 3 4) · attachments (types 3 4 5)
 //!           any other: message
 //! ```
@@ -12,13 +12,13 @@ use crate::hessian::{Event, NULL, Reader, Text};
 use crate::wire::{HEADER_LEN, result};
 
 /// The strings that a request starts with, as errors name them.
-const STRINGS: [&str; 5] = ["dubbo version", "service path", "service version", "method name", PARAM_TYPES];
+const STRINGS: [&str; 5] = ["dubbo version", "service name", "service version", "method name", PARAM_TYPES];
 const PARAM_TYPES: &str = "parameter types";
 
 /// Place of the Dubbo version among the strings of a request.
 pub const DUBBO_VERSION: usize = 0;
-/// Place of the path.
-pub const PATH: usize = 1;
+/// Place of the service's name: its interface or its path, depending on the client.
+pub const SERVICE: usize = 1;
 /// Place of the service version.
 pub const SERVICE_VERSION: usize = 2;
 /// Place of the method.

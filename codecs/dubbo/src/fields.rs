@@ -1,7 +1,9 @@
 //! Metadata: from the header for nothing, from the body as far as a key lies.
 //!
-//! The path, method and types of a request stand at its front and are read without a look at the arguments. Attachments
-//! lie behind the arguments, which are walked, not built, when a key among them is asked for.
+//! The method, versions and types of a request stand at its front and are read without a look at the arguments.
+//! Attachments lie behind the arguments, which are walked, not built, when a key among them is asked for. The interface
+//! and the path are among them: a string at the front names the one or the other, depending on the client, and
+//! providers go by the attachments.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -14,11 +16,11 @@ use crate::wire::{HESSIAN2, Header, OK, serialization_name};
 
 /// The keys that are always known. Their positions are their numbers in [`Key`].
 pub static KEYS: [KeyInfo; 17] = [
-    KeyInfo::write("interface", "the interface called: the attachment of that name, else the path"),
+    KeyInfo::write("interface", "the interface called: the attachment, else the name before the method"),
     KeyInfo::write("method", "the method called"),
     KeyInfo::write("group", "the service group, an attachment"),
     KeyInfo::write("version", "the service version, an attachment"),
-    KeyInfo::write("path", "the service path, as it stands before the method"),
+    KeyInfo::write("path", "the path the provider looks up: the attachment, else the name before the method"),
     KeyInfo::write("service_version", "the service version, as it stands before the method"),
     KeyInfo::write("dubbo_version", "the protocol version of the client"),
     KeyInfo::read("param_types", "the types of the parameters, as a JVM descriptor"),
@@ -37,7 +39,8 @@ const INTERFACE: u16 = 0;
 const METHOD: u16 = 1;
 const GROUP: u16 = 2;
 const VERSION: u16 = 3;
-const PATH: u16 = 4;
+/// The number of `path`, which `rewrite` has to know.
+pub const PATH: u16 = 4;
 const SERVICE_VERSION: u16 = 5;
 const DUBBO_VERSION: u16 = 6;
 const PARAM_TYPES: u16 = 7;
@@ -70,10 +73,9 @@ pub enum Place {
 pub const fn place(id: u16) -> Place {
     match id {
         DUBBO_VERSION => Place::String(body::DUBBO_VERSION),
-        PATH => Place::String(body::PATH),
         SERVICE_VERSION => Place::String(body::SERVICE_VERSION),
         METHOD => Place::String(body::METHOD),
-        INTERFACE | GROUP | VERSION | Key::DYNAMIC => Place::Attachment,
+        INTERFACE | PATH | GROUP | VERSION | Key::DYNAMIC => Place::Attachment,
         _ => Place::Fixed,
     }
 }
@@ -81,6 +83,14 @@ pub const fn place(id: u16) -> Place {
 /// Resolves a key: one of [`KEYS`], `arg.N`, or an attachment.
 pub fn key(name: &str) -> Key {
     Key { name: name.into(), id: id_of(name) }
+}
+
+/// The attachment of this name in a request.
+pub fn request_attachment<'a>(frame: Frame<'a>, name: &str, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
+    let mut reader = body::reader(frame.bytes, limits);
+    body::string_at(&mut reader, body::METHOD)?;
+    body::skip_arguments(&mut reader)?;
+    attachment(&mut reader, name, limits)
 }
 
 /// The number of a key.
@@ -147,17 +157,13 @@ fn request_field<'a>(reader: &mut Reader<'a>, key: &Key, limits: &Limits) -> Res
             body::string_at(reader, body::METHOD)?;
             Ok(Some(Value::Int(body::param_types(reader)?.1.into())))
         }
-        INTERFACE => {
-            let path = body::string_at(reader, body::PATH)?;
+        INTERFACE | PATH | GROUP | VERSION | Key::DYNAMIC => {
+            let service = body::string_at(reader, body::SERVICE)?;
             body::string(reader, body::SERVICE_VERSION)?;
             body::string(reader, body::METHOD)?;
             body::skip_arguments(reader)?;
-            Ok(attachment(reader, &key.name, limits)?.or(path.map(text_value)))
-        }
-        GROUP | VERSION | Key::DYNAMIC => {
-            body::string_at(reader, body::METHOD)?;
-            body::skip_arguments(reader)?;
-            attachment(reader, &key.name, limits)
+            let fallback = if matches!(key.id, INTERFACE | PATH) { service } else { None };
+            Ok(attachment(reader, &key.name, limits)?.or(fallback.map(text_value)))
         }
         argument @ ARGUMENTS.. => {
             body::string_at(reader, body::METHOD)?;
@@ -297,9 +303,9 @@ impl<'a> Walk<'_, '_, 'a> {
     fn request(&mut self, reader: &mut Reader<'a>) -> Result<(), Stop> {
         let version = body::string(reader, body::DUBBO_VERSION)?;
         self.give_text(DUBBO_VERSION, version)?;
-        let path = body::string(reader, body::PATH)?;
-        self.give_text(PATH, path)?;
-        self.give_text(INTERFACE, path)?;
+        let service = body::string(reader, body::SERVICE)?;
+        self.give_text(PATH, service)?;
+        self.give_text(INTERFACE, service)?;
         let version = body::string(reader, body::SERVICE_VERSION)?;
         self.give_text(SERVICE_VERSION, version)?;
         let method = body::string(reader, body::METHOD)?;

@@ -82,7 +82,7 @@ fn plan(frame: Frame<'_>, header: Header, edits: &Edits<'_>, limits: &Limits) ->
     }
     let mut reader = body::reader(frame.bytes, limits);
     let mut patches = Vec::new();
-    let (strings, mut changes) = sort(frame, edits, limits)?;
+    let (strings, mut changes) = sort(frame, header.is_request(), edits, limits)?;
     if header.is_request() {
         for (place, value) in strings.iter().enumerate() {
             let start = reader.at();
@@ -130,7 +130,12 @@ fn refuse_set(edits: &Edits<'_>, why: &'static str) -> Result<Vec<Patch>, Encode
 /// The new texts of the strings before the arguments, and the changes of attachments.
 type Sorted<'e> = ([Option<Cow<'e, str>>; body::TYPES], Vec<Change<'e>>);
 
-fn sort<'e>(frame: Frame<'_>, edits: &'e Edits<'_>, limits: &Limits) -> Result<Sorted<'e>, EncodeError> {
+fn sort<'e>(
+    frame: Frame<'_>,
+    is_request: bool,
+    edits: &'e Edits<'_>,
+    limits: &Limits,
+) -> Result<Sorted<'e>, EncodeError> {
     let mut strings: [Option<Cow<'e, str>>; body::TYPES] = Default::default();
     let mut changes = Vec::new();
     for name in &edits.remove {
@@ -145,21 +150,37 @@ fn sort<'e>(frame: Frame<'_>, edits: &'e Edits<'_>, limits: &Limits) -> Result<S
         }
     }
     for (name, value) in &edits.set {
-        match fields::place(fields::id_of(name)) {
+        let id = fields::id_of(name);
+        match fields::place(id) {
+            Place::Attachment if id == fields::PATH && is_request => {
+                let (in_name, in_attachment) = homes_of_path(frame, limits)?;
+                if let (Some(string), true) = (strings.get_mut(body::SERVICE), in_name) {
+                    *string = Some(value.to_text());
+                }
+                change(&mut changes, name, Some(value), in_attachment);
+            }
             Place::Attachment => change(&mut changes, name, Some(value), true),
             Place::String(place) => {
                 if let Some(string) = strings.get_mut(place) {
                     *string = Some(value.to_text());
-                }
-                if place == body::PATH {
-                    // Providers look the service up by the attachment where there is one, so the two must agree.
-                    change(&mut changes, name, Some(value), false);
                 }
             }
             Place::Fixed => return Err(not_writable(name, READ_ONLY)),
         }
     }
     Ok((strings, changes))
+}
+
+/// Whether the path of a request stands before the method, and whether it is an attachment.
+///
+/// Providers look it up by the attachment, and by the name before the method if there is none. Where both are there,
+/// the name may be the interface's: then it stays.
+fn homes_of_path(frame: Frame<'_>, limits: &Limits) -> Result<(bool, bool), EncodeError> {
+    let name = body::string_at(&mut body::reader(frame.bytes, limits), body::SERVICE)?;
+    Ok(match fields::request_attachment(frame, "path", limits)? {
+        None => (true, false),
+        Some(path) => (name.is_some_and(|name| name.is(&path.to_text())), true),
+    })
 }
 
 const READ_ONLY: &str = "it follows from the rest of the frame and can only be read";

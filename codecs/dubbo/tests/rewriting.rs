@@ -127,15 +127,21 @@ fn the_strings_before_the_arguments_are_edited_where_they_stand() {
 
 #[test]
 fn the_path_is_edited_where_the_provider_looks() {
-    let before = request(1, "", &map(&[("path", "a.B"), ("interface", "a.B")]));
-    let after = rewrite(&before, &set(&[("path", "c.D")])).expect("an edited frame");
-    assert_eq!(field(&after, "path"), Some(str("c.D")));
-    assert_eq!(field(&after, "interface"), Some(str("a.B")));
-    assert!(after.ends_with(&map(&[("path", "c.D"), ("interface", "a.B")])));
-    // Where there is no such attachment, none is added.
-    let after = rewrite(&request(1, "", &map(&[])), &set(&[("path", "c.D")])).expect("an edited frame");
-    assert!(after.ends_with(b"HZ"));
-    assert_eq!(field(&after, "interface"), Some(str("c.D")));
+    let path_becomes = |attachments: &[(&str, &str)], name: &str, after: &[(&str, &str)]| {
+        let edited = rewrite(&request(1, "", &map(attachments)), &set(&[("path", "c.D")])).expect("an edited frame");
+        let body: Vec<u8> = ["2.0.2", name, "1.0", "f", ""].iter().flat_map(|string| text(string)).collect();
+        let expected = frame(REQUEST | TWO_WAY | HESSIAN2, 0, 1, &[body, map(after)].concat());
+        assert_eq!(edited, expected);
+        assert_eq!(field(&edited, "path"), Some(str("c.D")));
+    };
+    // The name before the method is the path: both change.
+    path_becomes(&[("path", "a.B"), ("interface", "a.B")], "c.D", &[("path", "c.D"), ("interface", "a.B")]);
+    // It is the interface, as clients since 2.7 write it: it stays.
+    path_becomes(&[("path", "here"), ("interface", "a.B")], "a.B", &[("path", "c.D"), ("interface", "a.B")]);
+    // There is no attachment, and none is added.
+    path_becomes(&[], "c.D", &[]);
+    let edited = rewrite(&request(1, "", &map(&[("path", "here")])), &remove(&["path"])).expect("an edited frame");
+    assert_eq!((field(&edited, "path"), field(&edited, "interface")), (Some(str("a.B")), Some(str("a.B"))));
 }
 
 #[test]

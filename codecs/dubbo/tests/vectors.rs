@@ -1,5 +1,7 @@
 //! The vectors of this folder, whole and cut at every place.
 
+#![allow(clippy::expect_used, reason = "a test may panic")]
+
 mod common;
 
 use std::fs;

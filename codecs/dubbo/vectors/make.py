@@ -265,11 +265,13 @@ def main() -> None:
             ),
         ),
     )
-    interface = call("f", "", tail=attachments(interface="a.Real", method="other", path="other"))
+    interface = call("f", "", tail=attachments(interface="a.Real", method="other", path="real"))
     vectors.add(
-        "attachment-interface-overrides-the-path",
+        "attachments-override-the-service-name",
         frame(0xC2, 0, 8, interface),
-        expect("request", 8, 16 + len(interface), **request_fields("f", "", 0, interface="a.Real")),
+        expect(
+            "request", 8, 16 + len(interface), **request_fields("f", "", 0) | {"interface": "a.Real", "path": "real"}
+        ),
     )
     vectors.add(
         "other-serialization",

@@ -119,12 +119,15 @@ enum Open {
     MapValue,
 }
 
-/// Walks over values, one [`Event`] at a time. Cheap to make: it allocates when it meets the first container.
+/// Walks over values, one [`Event`] at a time. It allocates for containers in containers and for class definitions only.
 #[derive(Debug)]
 pub struct Reader<'a> {
     cursor: Cursor<'a>,
     limits: Limits,
-    open: Vec<Open>,
+    /// The innermost open container.
+    open: Option<Open>,
+    /// Those around it, the outermost first.
+    around: Vec<Open>,
     definitions: Vec<Definition<'a>>,
     containers: u32,
     types: u32,
@@ -148,7 +151,8 @@ impl<'a> Reader<'a> {
         Self {
             cursor: Cursor::new(bytes, at),
             limits: *limits,
-            open: Vec::new(),
+            open: None,
+            around: Vec::new(),
             definitions: Vec::new(),
             containers: 0,
             types: 0,
@@ -171,7 +175,7 @@ impl<'a> Reader<'a> {
     /// How many containers are open.
     #[must_use]
     pub const fn depth(&self) -> usize {
-        self.open.len()
+        self.around.len() + self.open.is_some() as usize
     }
 
     /// A class definition that has been passed.
@@ -206,7 +210,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// As [`Reader::next`].
     pub fn leave(&mut self, depth: usize) -> Result<(), DecodeError> {
-        while self.open.len() > depth {
+        while self.depth() > depth {
             self.next()?;
         }
         Ok(())
@@ -246,17 +250,17 @@ impl<'a> Reader<'a> {
     #[allow(clippy::should_implement_trait, reason = "an error ends the walk, which Iterator cannot say")]
     #[inline]
     pub fn next(&mut self) -> Result<Event<'a>, DecodeError> {
-        if let Some(top) = self.open.last_mut() {
+        if let Some(top) = &mut self.open {
             match top {
                 Open::Values(0) => {
-                    self.open.pop();
+                    self.open = self.around.pop();
                     return Ok(Event::End);
                 }
                 Open::Values(left) => *left -= 1,
                 Open::MapValue => *top = Open::MapKey,
                 Open::ListUntilEnd | Open::MapKey if self.cursor.peek() == Some(END) => {
                     self.cursor.u8().map_err(|short| short.within(VALUE))?;
-                    self.open.pop();
+                    self.open = self.around.pop();
                     return Ok(Event::End);
                 }
                 Open::ListUntilEnd => {}
@@ -346,13 +350,13 @@ impl<'a> Reader<'a> {
 
     /// Opens a container whose code stands at `at`.
     fn enter(&mut self, at: usize, open: Open) -> Result<(), DecodeError> {
-        let depth = self.open.len() as u64 + 1;
+        let depth = self.depth() as u64 + 1;
         let max = u64::from(self.limits.max_nesting);
         if depth > max {
             return Err(Reason::LimitExceeded { limit: "max_nesting", value: depth, max }.at(at));
         }
         self.containers += 1;
-        self.open.push(open);
+        self.around.extend(self.open.replace(open));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What the tests share: frames made by hand, and frames taken apart into something that can be compared.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::expect_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

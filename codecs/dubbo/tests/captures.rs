@@ -1,0 +1,241 @@
+//! Traffic recorded between Apache Dubbo's own clients and servers.
+
+#![allow(clippy::expect_used, reason = "a test may panic")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use common::{CLIENT, Fields, SERVER, feed, field, fields, rewrite, set, str};
+use metaprotocol_capture::{Direction as Way, Event, Limits as CaptureLimits, Reader};
+use metaprotocol_core::{AnyCodec, Direction, ErrorType, Frame, Kind, Limits, Reply, RequestId, Value};
+use metaprotocol_dubbo::Dubbo;
+use metaprotocol_dubbo::hessian::{Event as Step, Reader as Hessian};
+use metaprotocol_dubbo::wire::{HESSIAN2, Header};
+use serde_json::{Value as Json, json};
+
+/// The two streams of a connection, by the client's port.
+type Streams = BTreeMap<u16, [Vec<u8>; 2]>;
+
+/// JSON whose escapes of half a surrogate pair, which Java strings may hold, are U+FFFD: the codec's reading of them.
+fn without_halves(json: &str) -> String {
+    let mut out = String::new();
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let unit = |from: usize| {
+            let digits = escape.get(from..)?.strip_prefix("\\u")?.get(..4)?;
+            u16::from_str_radix(digits, 16).ok()
+        };
+        let (kept, len) = match (unit(0), unit(6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (&escape[..12], 12),
+            (Some(0xd800..=0xdfff), _) => ("\u{fffd}", 6),
+            _ => (&escape[..2], 2),
+        };
+        out.push_str(kept);
+        rest = &escape[len..];
+    }
+    out + rest
+}
+
+fn recordings() -> Vec<(PathBuf, Json, Streams)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/captures/dubbo");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the folder of captures")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 20, "only {} captures", paths.len());
+    paths
+        .into_iter()
+        .map(|path| {
+            let told = fs::read_to_string(path.with_extension("json")).expect("what the peers told");
+            let told = serde_json::from_str(&without_halves(&told));
+            let mut streams = Streams::new();
+            let mut reader = Reader::new(File::open(&path).expect("a capture"), CaptureLimits::default());
+            let mut sink = |event: Event<'_>| match event {
+                Event::Data { flow, direction, bytes, .. } => {
+                    let way = usize::from(direction == Way::ServerToClient);
+                    streams.entry(flow.client.port).or_default()[way].extend_from_slice(bytes);
+                }
+                Event::Gap { .. } => panic!("{} lacks bytes", path.display()),
+                _ => {}
+            };
+            reader.read_available(&mut sink).expect("a capture");
+            reader.finish(&mut sink).expect("a capture");
+            (path, told.expect("JSON"), streams)
+        })
+        .collect()
+}
+
+/// Reads a Hessian 2 body value by value as its layout demands, to its last byte.
+fn walk(bytes: &[u8], header: Header) {
+    let mut reader = Hessian::new(bytes, 16, &Limits::default());
+    if header.is_event() {
+        reader.skip().expect("an event");
+    } else if header.is_request() {
+        for name in ["dubbo version", "path", "service version", "method", "parameter types"] {
+            reader.string(name).expect(name);
+        }
+        let Ok(Some(count)) = common::try_field(bytes, "param_count") else { panic!("no param_count") };
+        for _ in 0..count.to_text().parse::<u32>().expect("a number") {
+            reader.skip().expect("an argument");
+        }
+        assert!(matches!(reader.next(), Ok(Step::Map { .. })), "no attachments");
+        reader.leave(0).expect("attachments");
+    } else if header.status != 20 {
+        reader.string("message").expect("a message");
+    } else {
+        let result_type = reader.int("result type").expect("a result type");
+        if !matches!(result_type, 2 | 5) {
+            reader.skip().expect("a value");
+        }
+        if result_type > 2 {
+            assert!(matches!(reader.next(), Ok(Step::Map { .. })), "no attachments");
+            reader.leave(0).expect("attachments");
+        }
+    }
+    assert_eq!(reader.at(), bytes.len(), "bytes behind the body");
+}
+
+fn signed(id: RequestId) -> i64 {
+    let RequestId::Int(id) = id else { panic!("no request id") };
+    id.cast_signed()
+}
+
+#[test]
+fn every_frame_is_found_and_every_body_read_to_its_end() {
+    for (path, told, streams) in recordings() {
+        let mut heads: BTreeMap<(u64, String), Vec<Json>> = BTreeMap::new();
+        for head in told["frames"].as_array().expect("a list") {
+            let key = (head["client_port"].as_u64().expect("a port"), head["to"].as_str().expect("a side").to_owned());
+            let head = json!([head["flags"], head["status"], head["id"], head["body_len"]]);
+            heads.entry(key).or_default().push(head);
+        }
+        let mut found: BTreeMap<(u64, String), Vec<Json>> = BTreeMap::new();
+        for (port, halves) in &streams {
+            for (stream, (direction, to)) in halves.iter().zip([(CLIENT, "server"), (SERVER, "client")]) {
+                let decoded = feed(stream, direction, Limits::default(), std::iter::repeat(1460));
+                assert_eq!((decoded.failure, decoded.missing), (None, 0), "{}", path.display());
+                for (_, head, bytes) in &decoded.frames {
+                    let header = Header::of(bytes).expect("a header");
+                    let head = json!([header.flags, header.status, signed(head.request_id), bytes.len() - 16]);
+                    found.entry((u64::from(*port), to.to_owned())).or_default().push(head);
+                    if header.serialization() == HESSIAN2 {
+                        walk(bytes, header);
+                    }
+                }
+            }
+        }
+        assert_eq!(found, heads, "{}", path.display());
+    }
+}
+
+fn all_frames(streams: &Streams, direction: Direction) -> Vec<Vec<u8>> {
+    streams
+        .values()
+        .flat_map(|halves| feed(&halves[direction as usize], direction, Limits::default(), []).frames)
+        .map(|(_, _, bytes)| bytes)
+        .collect()
+}
+
+/// True if a request says all that the server told of one it received.
+fn says(request: &Fields, received: &Json) -> bool {
+    let is = |key: &str, value: &Json| {
+        request.get(key).is_some_and(|found| Some(found.to_text().as_ref()) == value.as_str())
+    };
+    is("path", &received["interface"])
+        && is("method", &received["method"])
+        && received["attachments"].as_object().expect("an object").iter().all(|(key, value)| {
+            // Some versions hand the service the version and the path of the body as attachments.
+            let own =
+                matches!(key.as_str(), "dubbo" | "version" | "remote.application" | "path" | "interface" | "input");
+            own || !value.is_string() || is(key, value)
+        })
+}
+
+#[test]
+fn requests_say_what_the_server_received() {
+    for (path, told, streams) in recordings() {
+        if told["serialization"] != "hessian2" {
+            continue;
+        }
+        let mut requests: Vec<Fields> = all_frames(&streams, CLIENT)
+            .iter()
+            .filter(|bytes| matches!(common::head(bytes).kind, Kind::Request | Kind::Oneway))
+            .map(|bytes| fields(bytes))
+            .collect();
+        for received in told["received"].as_array().expect("a list") {
+            let at = requests.iter().position(|request| says(request, received));
+            requests.swap_remove(at.unwrap_or_else(|| panic!("{}: no request like {received}", path.display())));
+        }
+    }
+}
+
+#[test]
+fn exceptions_and_results_are_told_apart() {
+    let mut exceptions = 0;
+    for (path, told, streams) in recordings() {
+        if told["serialization"] != "hessian2" {
+            continue;
+        }
+        let answers: Vec<Fields> = all_frames(&streams, SERVER).iter().map(|bytes| fields(bytes)).collect();
+        for call in told["calls"].as_array().expect("a list") {
+            // Exceptions that the client made itself were on no wire.
+            if call["ok"] == true || call["exception"] == "org.apache.dubbo.rpc.RpcException" {
+                continue;
+            }
+            let told = |key: &str| call[key].as_str().map(str);
+            assert!(
+                answers.iter().any(|answer| {
+                    answer.get("exception").cloned() == told("exception")
+                        && answer.get("exception_message").cloned() == told("message")
+                }),
+                "{}: no answer like {call}",
+                path.display()
+            );
+            exceptions += 1;
+        }
+    }
+    assert!(exceptions >= 10, "only {exceptions} exceptions");
+}
+
+#[test]
+fn real_frames_are_rewritten_and_answered() {
+    for (path, told, streams) in recordings() {
+        if told["serialization"] != "hessian2" {
+            continue;
+        }
+        for direction in [CLIENT, SERVER] {
+            for bytes in all_frames(&streams, direction) {
+                let head = common::head(&bytes);
+                let frame = Frame::new(head, &bytes).expect("a frame");
+                let before = fields(&bytes);
+                if let Ok(after) = rewrite(&bytes, &set(&[("x-added", "é😀"), ("x-added-too", "")])) {
+                    assert_eq!(field(&after, "x-added"), Some(str("é😀")), "{}", path.display());
+                    let mut expected = before.clone();
+                    expected.insert("x-added".to_owned(), str("é😀"));
+                    expected.insert("x-added-too".to_owned(), str(""));
+                    assert_eq!(fields(&after), expected, "{}", path.display());
+                    let removed = rewrite(&after, &common::remove(&["x-added", "x-added-too"]));
+                    assert_eq!(removed.as_ref(), Ok(&bytes), "{}", path.display());
+                } else {
+                    // Only what has no place for attachments is refused.
+                    let attached = matches!(before.get("result_type"), Some(Value::Int(3..)));
+                    assert!(!attached && !matches!(head.kind, Kind::Request | Kind::Oneway), "{}", path.display());
+                }
+                let reply = match head.kind {
+                    Kind::Request => Reply::Error(ErrorType::Denied, "denied"),
+                    Kind::Heartbeat if before.contains_key("two_way") => Reply::Heartbeat,
+                    _ => continue,
+                };
+                let reply = AnyCodec::reply(&Dubbo, frame, reply).expect("a reply").expect("an answer");
+                assert_eq!(common::head(&reply).request_id, head.request_id);
+            }
+        }
+    }
+}

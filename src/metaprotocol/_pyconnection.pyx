@@ -7,6 +7,7 @@ The same contract as the native one (`metaprotocol.codec.Connection`). What runs
 
 import threading
 from collections import OrderedDict
+from copy import copy
 
 cimport cython
 
@@ -71,13 +72,18 @@ cdef class PythonConnection:
         self.pair_by = codec.pair_by
 
     cdef _fail(self, Half half, int direction, error, list frames):
-        """Poisons a direction with an error of `split` whose offset counts from the frame under way."""
+        """Poisons a direction."""
         if isinstance(error, DecodeError):
             error.frames = frames
-            half.failure = error
+        # A bug of the codec, or a key pressed, loses the place in the stream just as well.
+        half.failure = error
         half.carry = bytearray()
         half.head = None
         return error
+
+    cdef _again(self, error):
+        """The error of a poisoned direction once more. The first one, and the frames in it, are the caller's."""
+        return copy(error) if isinstance(error, DecodeError) else error
 
     cdef _over(self, str limit, value, maximum, Half half, int direction):
         return LimitExceeded(
@@ -92,13 +98,13 @@ cdef class PythonConnection:
         try:
             answer = self.codec.split(view, direction=Direction(direction), limits=self.limits, state=self.state)
         except DecodeError as error:
-            if type(error) is DecodeError:
-                raise DecodeError(
-                    protocol=error.protocol, direction=direction, offset=half.start + error.offset, code=error.code,
-                    reason=error.reason, excerpt=bytes(view[max(0, error.offset - 16):error.offset + 48]),
-                    excerpt_offset=half.start + max(0, error.offset - 16),
-                ) from error
-            raise
+            _, (cls, arguments) = error.__reduce__()
+            before = max(0, error.offset - 16)
+            arguments.update(
+                direction=direction, offset=half.start + error.offset,
+                excerpt=bytes(view[before:error.offset + 48]), excerpt_offset=half.start + before,
+            )
+            raise cls(**arguments) from error
         if isinstance(answer, Head):
             if answer.frame_len > self.max_frame_len:
                 raise self._over("max_frame_len", answer.frame_len, self.max_frame_len, half, direction)
@@ -118,8 +124,7 @@ cdef class PythonConnection:
         cdef list frames = []
         cdef Py_ssize_t at = 0, size, take, before, frame_len
         if half.failure is not None:
-            half.failure.frames = ()
-            raise half.failure
+            raise self._again(half.failure)
         if half.ended:
             raise ValueError(f"{Direction(direction).name.lower()} was ended with eof(): no bytes can follow")
         size = memoryview(data).nbytes
@@ -255,7 +260,7 @@ cdef class PythonConnection:
         cdef Half half = self.halves[Direction(direction)]
         with self.lock:
             if half.failure is not None:
-                raise half.failure
+                raise self._again(half.failure)
             half.ended = True
             if half.carry:
                 raise IncompleteFrame(self.codec.name, half.need, len(half.carry), half.start)

@@ -15,6 +15,7 @@ peers of `../interop/peers/dubbo` first. Beside each `NAME.pcap` it writes `NAME
 So tests need not trust the decoder under test. The three are compared with each other here.
 
     record_dubbo.py [NAME ...]      all captures, or only the named ones
+    record_dubbo.py --vectors       instead, the Hessian 2 values of Dubbo's own library
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "dubbo"
 PEERS = HERE.parent / "interop" / "peers" / "dubbo"
+VECTORS = HERE.parent.parent / "codecs" / "dubbo" / "vectors" / "hessian2-java.jsonl"
 RUN = str(PEERS / "run.sh")
 PORT = 20880
 
@@ -262,11 +264,30 @@ def write(path: Path, expectations: dict[str, Any]) -> None:
     path.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
+def write_vectors() -> None:
+    """All values as Dubbo 3 writes them; after these, what Dubbo 2.7 writes otherwise."""
+    seen = set()
+    with VECTORS.open("w", encoding="utf-8") as file:
+        for line in ("3", "2.7"):
+            command = [RUN, "vectors", "--line", line]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            for value in output.splitlines():
+                if value not in seen:
+                    seen.add(value)
+                    file.write(f'{{"dubbo": "{version(line)}", {value[1:]}\n')
+
+
 def main() -> None:
     every = {recording.name: recording for recording in recordings()}
     parser = argparse.ArgumentParser(description="Records the Dubbo captures.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these captures")
-    names = parser.parse_args().names or list(every)
+    parser.add_argument("--vectors", action="store_true", help=f"write {VECTORS.name} instead")
+    arguments = parser.parse_args()
+    if arguments.vectors:
+        subprocess.run([RUN, "build"], check=True)
+        write_vectors()
+        return
+    names = arguments.names or list(every)
     if unknown := sorted(set(names) - set(every)):
         parser.error(f"no such capture: {', '.join(unknown)}. There are: {', '.join(every)}")
     for tool in ("tcpdump", "mvn", "java"):

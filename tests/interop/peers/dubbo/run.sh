@@ -33,10 +33,20 @@ build() {
 command=$1
 shift
 line=3
-if [ "${1-}" = --line ]; then
-    line=${2-}
-    shift 2
-fi
+# Takes --line out of the arguments, wherever it stands.
+left=$#
+while [ "$left" -gt 0 ]; do
+    argument=$1
+    shift
+    left=$((left - 1))
+    if [ "$argument" = --line ] && [ "$left" -gt 0 ]; then
+        line=$1
+        shift
+        left=$((left - 1))
+    else
+        set -- "$@" "$argument"
+    fi
+done
 case $line in 2.7 | 3) ;; *) usage ;; esac
 
 case $command in
@@ -48,7 +58,10 @@ case $command in
 esac
 build
 
+# Dubbo replaces 127.0.0.1 by the machine's own address; a name for it, told in the file hosts, it takes as it is.
+export DUBBO_IP_TO_BIND=loopback DUBBO_IP_TO_REGISTRY=loopback
 # shellcheck disable=SC2086
 exec java $opens -XX:TieredStopAtLevel=1 -Xshare:auto -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 \
-    -Djava.net.preferIPv4Stack=true -Ddubbo.application.logger=jdk -Ddubbo.service.shutdown.wait=1000 \
+    -Djdk.net.hosts.file="$here/target/$line/classes/hosts" -Ddubbo.application.logger=jdk \
+    -Ddubbo.service.shutdown.wait=1000 -Djava.net.preferIPv4Stack=true \
     -cp "$here/target/$line/classes:$here/target/$line/lib/*" "metaprotocol.peer.$main" "$@"

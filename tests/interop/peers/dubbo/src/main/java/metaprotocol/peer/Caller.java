@@ -25,7 +25,8 @@ final class Caller {
 
     Caller(Options options) {
         String serialization = options.text("serialization", "hessian2");
-        StringBuilder url = new StringBuilder("dubbo://127.0.0.1:").append(options.number("port", 20880));
+        // Not 127.0.0.1: Dubbo would connect to the machine's own address instead.
+        StringBuilder url = new StringBuilder("dubbo://loopback:").append(options.number("port", 20880));
         url.append("/%s?serialization=").append(serialization).append("&prefer.serialization=").append(serialization);
         if (options.numberOrNull("heartbeat") != null) {
             url.append("&heartbeat=").append(options.numberOrNull("heartbeat"));

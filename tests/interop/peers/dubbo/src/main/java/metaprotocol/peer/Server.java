@@ -22,7 +22,6 @@ public final class Server {
         ApplicationConfig application = Line.application("metaprotocol-server");
         Line.share(application, port);
         ProtocolConfig protocol = new ProtocolConfig("dubbo", port);
-        protocol.setHost("127.0.0.1");
         Line.serialize(protocol, options.text("serialization", "hessian2"));
         protocol.setHeartbeat(options.numberOrNull("heartbeat"));
         protocol.setPayload(options.numberOrNull("payload"));

@@ -75,7 +75,8 @@ pub(crate) fn recognise(buf: &[u8], limits: &Limits) -> Result<Shape, Stop> {
             Ok(()) => Err(not_a_message(high, low, LENGTH_LEN)),
             Err(stop) => Err(stop),
         },
-        0 => old(buf, LENGTH_LEN, LENGTH_LEN + length).map(|()| Shape::Framed(Family::Binary)),
+        // No plausible name is so long that its length fills the second byte.
+        0 if low == 0 => old(buf, LENGTH_LEN, LENGTH_LEN + length).map(|()| Shape::Framed(Family::Binary)),
         0x21..=0x7e => old(buf, 0, usize::MAX).map(|()| Shape::Unframed(Family::Binary)),
         _ => Err(not_a_message(high, low, LENGTH_LEN)),
     }

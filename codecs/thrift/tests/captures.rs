@@ -72,7 +72,7 @@ fn conversations(path: &Path) -> BTreeMap<u16, Conversation> {
     let mut reader = Reader::new(fs::File::open(path).expect("a capture"), metaprotocol_capture::Limits::default());
     reader.read_available(&mut sink).expect("a readable capture");
     assert_eq!(reader.finish(&mut sink).expect("a readable capture"), None);
-    for (_, (_, decoder)) in &found {
+    for (_, decoder) in found.values() {
         for direction in [CLIENT, SERVER] {
             assert_eq!(decoder.missing(direction), 0, "half a frame in {}", path.display());
         }

@@ -13,6 +13,7 @@ from metaprotocol._native import Frame, FrameBatch, Head, Limits, Metadata, Need
 from metaprotocol._registry import get_codec, list_codecs, register_codec
 from metaprotocol.codec import Codec, Connection
 from metaprotocol.errors import (
+    CaptureError,
     DecodeError,
     EncodeError,
     IncompleteFrame,
@@ -23,6 +24,7 @@ from metaprotocol.errors import (
 )
 
 __all__ = [
+    "CaptureError",
     "Codec",
     "Connection",
     "DecodeError",

@@ -24,9 +24,17 @@ _aliases: dict[str, str] = {}
 C = TypeVar("C", bound=type[Codec])
 
 
+def _names(codec: Codec) -> list[str]:
+    """All names it answers to, as look-ups spell them."""
+    return [codec.name, *(alias.lower() for alias in codec.aliases)]
+
+
 def _add(codec: Codec) -> None:
+    """Enter a codec; what had its name loses it, with the aliases that led there."""
+    for alias in [alias for alias, name in _aliases.items() if codec.name in (alias, name)]:
+        del _aliases[alias]
     _codecs[codec.name] = codec
-    for alias in codec.aliases:
+    for alias in _names(codec)[1:]:
         _aliases[alias] = codec.name
 
 
@@ -34,11 +42,28 @@ for _builtin in _native.builtin_codecs():
     _add(cast("Codec", _builtin))
 
 
+def _taken(codec: Codec) -> list[str]:
+    return [name for name in _names(codec) if name in _codecs or name in _aliases]
+
+
 def _offered() -> dict[str, EntryPoint]:
     # Imported late: reading the metadata of all installed packages takes longer than importing this one.
     from importlib.metadata import entry_points
 
-    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return {point.name.lower(): point for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _load(point: EntryPoint) -> Codec:
+    origin = f"entry point {point.name} = {point.value}"
+    try:
+        candidate = point.load()
+    except (ImportError, AttributeError) as error:
+        raise InvalidCodec(f"{origin} cannot be loaded: {error}") from error
+    codec = _checked(candidate, origin)
+    # Otherwise it could take the place of another codec unasked.
+    if codec.name != point.name.lower():
+        raise InvalidCodec(f"{origin}: the codec is called {codec.name!r}; the entry point must have the same name")
+    return codec
 
 
 def _checked(candidate: object, origin: str) -> Codec:
@@ -66,7 +91,7 @@ def get_codec(name: str) -> Codec:
 
     Raises:
         UnknownCodec: If no codec has it; the error names those that look like it.
-        InvalidCodec: If an entry point gives something else than a codec.
+        InvalidCodec: If an entry point cannot be loaded, or gives something else than a codec of its name.
     """
     wanted = name.lower()
     with _lock:
@@ -75,8 +100,10 @@ def get_codec(name: str) -> Codec:
             return codec
         offered = _offered()
         if wanted in offered:
-            point = offered[wanted]
-            codec = _checked(point.load(), f"entry point {point.name} = {point.value}")
+            codec = _load(offered[wanted])
+            taken = _taken(codec)
+            if taken:
+                raise InvalidCodec(f"entry point {wanted}: another codec is called {taken[0]!r} already")
             _add(codec)
             return codec
     from difflib import get_close_matches
@@ -133,7 +160,7 @@ def register_codec(
     checked = _checked(codec, repr(codec))
     with _lock:
         if not replace:
-            taken = [name for name in (checked.name, *checked.aliases) if name in _codecs or name in _aliases]
+            taken = _taken(checked)
             if taken:
                 raise InvalidCodec(f"a codec called {taken[0]!r} exists; pass replace=True to take its place")
         _add(checked)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from metaprotocol import _native
 from metaprotocol._model import Detection, Direction, ErrorType, FirstSpeaker, KeyInfo, PairBy, Sharing
-from metaprotocol._native import Chunk, Frame, FrameBatch, Head, Limits, NeedMore
+from metaprotocol._native import Chunk, Frame, FrameBatch, Head, Limits, Metadata, NeedMore
 from metaprotocol.errors import DecodeError, EncodeError, IncompleteFrame, InvalidCodec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from typing_extensions import Buffer
 
@@ -288,3 +289,4 @@ class Codec(ABC):
 
 Codec.register(_native.NativeCodec)
 Connection.register(_native.Connection)
+Mapping.register(Metadata)

@@ -8,7 +8,7 @@ use metaprotocol_core::{AnyCodec, DecodeError, Direction, Frame, Head, Kind, Lim
 use crate::columns::{Column, Columns};
 use crate::condition::Target;
 use crate::json::{self, Clock};
-use crate::metadata::Reader;
+use crate::metadata::{Names, Reader};
 use crate::options::{Metadata, Options, OptionsError, Output};
 use crate::protocol::Protocol;
 use crate::summary::{Methods, Name, Outcome, Totals};
@@ -300,29 +300,30 @@ impl Engine {
             self.decide_early(ident, &mut noted, seen.frame);
         }
         if !noted.rejected {
-            self.read(ident, seen.frame, &mut noted);
+            let names = if seen.frame.head.kind.is_response() { Names::Both } else { Names::Method };
+            self.read(ident, seen.frame, &mut noted, names);
             noted.name = self.methods.name(ident.protocol, &self.reader.service, &self.reader.method);
         }
         noted
     }
 
-    fn read(&mut self, ident: &Ident, frame: Frame<'_>, noted: &mut Noted) {
+    fn read(&mut self, ident: &Ident, frame: Frame<'_>, noted: &mut Noted, names: Names) {
         let Some(protocol) = self.protocols.get(usize::from(ident.protocol)) else { return };
         let limits = self.options.limits;
         let response = frame.head.kind.is_response();
         let result = if !self.renders() {
-            self.reader.names(protocol, frame, &limits, response)
+            self.reader.names(protocol, frame, &limits, names)
         } else {
             noted.metadata = self.pool.pop().unwrap_or_default();
             match &self.options.metadata {
                 Metadata::All => self.reader.all(protocol, frame, &limits, &mut noted.metadata),
-                Metadata::None => self.reader.names(protocol, frame, &limits, response),
+                Metadata::None => self.reader.names(protocol, frame, &limits, names),
                 Metadata::Keys(_) => {
                     if self.options.output == Output::Columns {
                         noted.values = chosen_values(protocol, frame, &limits);
-                        self.reader.names(protocol, frame, &limits, response)
+                        self.reader.names(protocol, frame, &limits, names)
                     } else {
-                        self.reader.chosen(protocol, frame, &limits, response, &mut noted.metadata)
+                        self.reader.chosen(protocol, frame, &limits, names, &mut noted.metadata)
                     }
                 }
             }
@@ -340,7 +341,7 @@ impl Engine {
         let Some(protocol) = self.protocols.get(usize::from(ident.protocol)) else { return };
         let response = noted.kind.is_response();
         // What cannot be read is missing here, and reported when the frame is read for its row.
-        let _ = self.reader.names(protocol, frame, &self.options.limits, false);
+        let _ = self.reader.names(protocol, frame, &self.options.limits, Names::Method);
         for (number, condition) in self.options.conditions.iter().enumerate() {
             let bit = 1 << number;
             let met = match (&condition.target, protocol.conditions.get(number)) {
@@ -415,7 +416,7 @@ impl Engine {
             return;
         }
         let mut noted = Noted::new(answer, 0);
-        self.read(ident, answer.frame, &mut noted);
+        self.read(ident, answer.frame, &mut noted, Names::Error);
         let row = Row { outcome: Some(if noted.failed { "error" } else { "ok" }), error: &noted.error, ..row };
         if !self.decide(ident, by_reading, &row, None) {
             return;

@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use metaprotocol_core::{DecodeError, Frame, Key, Limits, Value};
+use metaprotocol_core::{DecodeError, Frame, Key, Kind, Limits, Value};
 use std::hash::BuildHasher;
 
 use crate::json;
-use crate::protocol::{FAILED, Protocol};
+use crate::protocol::{FAILED, Protocol, Role};
 
 /// Longest value shown, in bytes. A longer one is cut: rows wait for responses in memory.
 const VALUE_MAX: usize = 64 << 10;
@@ -22,8 +22,18 @@ struct Entry {
     from: usize,
     key_end: usize,
     to: usize,
-    print: u32,
     replaced: bool,
+}
+
+/// What is read of a frame besides its metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Service and method, of a request.
+    Method,
+    /// The error, of a response whose request is known.
+    Error,
+    /// Both, of a response alone.
+    Both,
 }
 
 /// Reads frames. Reused from frame to frame, so that its buffers grow once.
@@ -38,6 +48,8 @@ pub(crate) struct Reader {
     /// A value was cut.
     pub(crate) cut: bool,
     entries: Vec<Entry>,
+    /// The fingerprint of each entry's key, apart so that many are compared at once.
+    prints: Vec<u32>,
     kept: Vec<u8>,
     index: HashTable<usize>,
     hasher: RandomState,
@@ -76,7 +88,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
 }
 
 /// Tells most keys apart by one comparison.
-fn fingerprint(key: &str) -> u32 {
+pub(crate) fn fingerprint(key: &str) -> u32 {
     let bytes = key.as_bytes();
     let at = |index: usize| bytes.get(index).copied().unwrap_or(0);
     u32::from_le_bytes([bytes.len() as u8, at(0), at(bytes.len() / 2), at(bytes.len().wrapping_sub(1))])
@@ -115,10 +127,10 @@ impl Reader {
         protocol: &Protocol,
         frame: Frame<'_>,
         limits: &Limits,
-        errors: bool,
+        names: Names,
     ) -> Result<(), DecodeError> {
         self.clear();
-        let result = self.find_names(protocol, frame, limits, errors);
+        let result = self.find_names(protocol, frame, limits, names);
         self.end();
         result
     }
@@ -128,7 +140,7 @@ impl Reader {
         protocol: &Protocol,
         frame: Frame<'_>,
         limits: &Limits,
-        errors: bool,
+        names: Names,
     ) -> Result<(), DecodeError> {
         let find = |key: Option<&Key>, target: &mut String| {
             if let Some(key) = key
@@ -138,15 +150,22 @@ impl Reader {
             }
             Ok(())
         };
-        find(protocol.method.as_ref(), &mut self.method)?;
-        find(protocol.service.as_ref(), &mut self.service)?;
-        if errors {
-            find(protocol.error_class.as_ref(), &mut self.error_class)?;
-            if let Some(key) = &protocol.reply_type {
+        if names != Names::Error {
+            find(protocol.method.as_ref(), &mut self.method)?;
+            find(protocol.service.as_ref(), &mut self.service)?;
+        }
+        if names != Names::Method {
+            self.failed = frame.head.kind == Kind::Error;
+            if let Some(key) = &protocol.reply_type
+                && !self.failed
+            {
                 self.failed = protocol.codec.field(frame, key, limits)? == Some(Value::str(FAILED));
             }
-            for key in &protocol.error_messages {
-                find(Some(key), &mut self.error)?;
+            if self.failed {
+                find(protocol.error_class.as_ref(), &mut self.error_class)?;
+                for key in &protocol.error_messages {
+                    find(Some(key), &mut self.error)?;
+                }
             }
         }
         Ok(())
@@ -158,11 +177,11 @@ impl Reader {
         protocol: &Protocol,
         frame: Frame<'_>,
         limits: &Limits,
-        errors: bool,
+        names: Names,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         self.clear();
-        let mut result = self.find_names(protocol, frame, limits, errors);
+        let mut result = self.find_names(protocol, frame, limits, names);
         for key in &protocol.chosen {
             match protocol.codec.field(frame, key, limits) {
                 Ok(Some(value)) => {
@@ -190,22 +209,20 @@ impl Reader {
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         self.clear();
-        let Self { service, method, error, error_class, failed, cut, entries, kept, index, hasher } = self;
+        let Self { service, method, error, error_class, failed, cut, entries, prints, kept, index, hasher } = self;
         entries.clear();
+        prints.clear();
         index.clear();
-        let is = |key: &Option<Key>, name: &str| key.as_ref().is_some_and(|key| *key.name == *name);
         let mut replaced = false;
         let result = protocol.codec.fields(frame, limits, &mut |name, value| {
-            if is(&protocol.method, name) {
-                put(method, &value);
-            } else if is(&protocol.service, name) {
-                put(service, &value);
-            } else if is(&protocol.error_class, name) {
-                put(error_class, &value);
-            } else if protocol.error_messages.iter().any(|key| *key.name == *name) {
-                put(error, &value);
-            } else if is(&protocol.reply_type, name) {
-                *failed = value == Value::str(FAILED);
+            let print = fingerprint(name);
+            match protocol.role(print, name) {
+                None => {}
+                Some(Role::Method) => put(method, &value),
+                Some(Role::Service) => put(service, &value),
+                Some(Role::ErrorClass) => put(error_class, &value),
+                Some(Role::ErrorMessage) => put(error, &value),
+                Some(Role::ReplyType) => *failed = value == Value::str(FAILED),
             }
             let from = out.len();
             if from > 0 {
@@ -216,14 +233,20 @@ impl Reader {
             let key_end = out.len();
             out.push(b':');
             *cut |= write_value(out, &value);
-            let entry = Entry { from, key_end, to: out.len(), print: fingerprint(name), replaced: false };
+            let entry = Entry { from, key_end, to: out.len(), replaced: false };
             let key_of = |entry: &Entry| {
                 let from = entry.from + usize::from(entry.from > 0);
                 out.get(from..entry.key_end).unwrap_or_default()
             };
             let key = out.get(key_from..key_end).unwrap_or_default();
             let earlier = if entries.len() <= FEW {
-                entries.iter().position(|other| other.print == entry.print && !other.replaced && key_of(other) == key)
+                // Almost always none is equal: compare all without an early exit first.
+                if prints.iter().fold(false, |any, other| any | (*other == print)) {
+                    let same = |other: &Entry| !other.replaced && key_of(other) == key;
+                    entries.iter().zip(&*prints).position(|(other, known)| *known == print && same(other))
+                } else {
+                    None
+                }
             } else {
                 index
                     .find(hasher.hash_one(key), |at| {
@@ -236,6 +259,7 @@ impl Reader {
                 replaced = true;
             }
             entries.push(entry);
+            prints.push(print);
             let rehash = |at: &usize| entries.get(*at).map_or(0, |entry| hasher.hash_one(key_of(entry)));
             match entries.len() - 1 {
                 // From here on by hash: enter all that are there.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use metaprotocol_core::{AnyCodec, Key, PairBy};
 
 use crate::condition::{Condition, Target};
+use crate::metadata::fingerprint;
 
 /// Metadata keys that name the service, best first.
 const SERVICE_KEYS: [&str; 3] = ["interface", "service", "path"];
@@ -19,6 +20,16 @@ const ERROR_MESSAGE_KEYS: [&str; 2] = ["exception_message", "error_message"];
 const REPLY_TYPE_KEYS: [&str; 1] = ["reply_type"];
 pub(crate) const FAILED: &str = "error";
 
+/// What a metadata key is for in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Service,
+    Method,
+    ErrorClass,
+    ErrorMessage,
+    ReplyType,
+}
+
 /// A codec and the keys that it was asked to resolve, once.
 pub(crate) struct Protocol {
     pub(crate) codec: Arc<dyn AnyCodec>,
@@ -29,6 +40,8 @@ pub(crate) struct Protocol {
     pub(crate) error_class: Option<Key>,
     pub(crate) error_messages: Vec<Key>,
     pub(crate) reply_type: Option<Key>,
+    /// The keys above, with their fingerprints.
+    roles: Vec<(u32, Box<str>, Role)>,
     /// The keys of metadata conditions, by the number of the condition.
     pub(crate) conditions: Vec<Option<Key>>,
     /// The keys that were chosen to be shown.
@@ -41,7 +54,16 @@ impl Protocol {
         let known = |names: &'static [&'static str]| {
             names.iter().filter(|name| info.keys.iter().any(|key| key.name == **name)).map(|name| codec.key(name))
         };
+        let role = |names, role| known(names).map(move |key: Key| (fingerprint(&key.name), key.name, role));
+        let roles = role(&SERVICE_KEYS, Role::Service)
+            .take(1)
+            .chain(role(&METHOD_KEYS, Role::Method).take(1))
+            .chain(role(&ERROR_CLASS_KEYS, Role::ErrorClass).take(1))
+            .chain(role(&ERROR_MESSAGE_KEYS, Role::ErrorMessage))
+            .chain(role(&REPLY_TYPE_KEYS, Role::ReplyType).take(1))
+            .collect();
         Self {
+            roles,
             name: info.name.to_string(),
             pair_by: info.pair_by,
             service: known(&SERVICE_KEYS).next(),
@@ -59,5 +81,10 @@ impl Protocol {
             chosen: chosen.iter().map(|name| codec.key(name)).collect(),
             codec: Arc::clone(codec),
         }
+    }
+
+    /// What a metadata key is for, if it is for anything.
+    pub(crate) fn role(&self, print: u32, name: &str) -> Option<Role> {
+        self.roles.iter().find(|(known, key, _)| *known == print && **key == *name).map(|(_, _, role)| *role)
     }
 }

@@ -134,7 +134,11 @@ fn old(buf: &[u8], at: usize, end: usize) -> Result<(), Stop> {
     if let Some(byte) = buf.get(window.at + len) {
         MessageType::from_wire(*byte).ok_or_else(doubt)?;
     }
-    window.require(len + 5, "message head")
+    match window.require(len + 5, "message head") {
+        // The next byte may contradict: no need to wait for all.
+        Err(Stop::Need(_)) => Err(Stop::Need(1)),
+        other => other,
+    }
 }
 
 /// Names are identifiers in practice, and text at least.

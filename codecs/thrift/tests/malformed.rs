@@ -143,6 +143,15 @@ fn names_are_bounded_before_they_are_in() {
 }
 
 #[test]
+fn a_doubtful_name_is_refused_at_its_first_wrong_byte() {
+    for stream in [b"\0\0\0\x40\0\0\0\x20ab\x01".as_slice(), b"\0\0\0\x20ab\x01", b"\0\0\0\x02ab\x05"] {
+        let error = error(CLIENT, stream);
+        assert_eq!((error.reason.code(), error.offset), ("bad_magic", 4));
+        assert_eq!(feed(&stream[..stream.len() - 1], CLIENT, Limits::default(), []).failure, None);
+    }
+}
+
+#[test]
 fn the_fast_path_and_the_slow_one_tell_the_same() {
     // The second frame of a connection takes the fast path if all of its head is there.
     let limits = Limits { max_header_len: 24, ..Limits::default() };

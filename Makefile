@@ -68,7 +68,7 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 	$(BIN)/python bench/run.py
 
 captures: $(VENV)/.python ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go)
-	tests/captures/record_dubbo.sh
+	$(BIN)/python tests/captures/record_dubbo.py
 	$(BIN)/python tests/captures/record_thrift.py
 
 interop: $(VENV)/.package $(VENV)/.group-test ## Talk to real peers (needs JDK 17+, Maven, Go)

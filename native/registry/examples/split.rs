@@ -1,0 +1,48 @@
+//! Splits frames of a given size again and again, for `bench/instructions.py`, which counts instructions under callgrind.
+//!
+//! `split PROTOCOL BODY_LEN ROUNDS`: each round feeds one buffer of 64 frames to a new connection.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use metaprotocol_core::{Direction, Fed, Limits};
+
+fn frame(protocol: &str, body_len: usize) -> Vec<u8> {
+    let body = vec![b'x'; body_len];
+    match protocol {
+        "thrift" => {
+            let mut message = b"\x80\x01\x00\x01\x00\x00\x00\x08sayHello\x00\x00\x00\x07\x0b\x00\x01".to_vec();
+            message.extend_from_slice(&(body_len as u32).to_be_bytes());
+            message.extend_from_slice(&body);
+            message.push(0);
+            [&(message.len() as u32).to_be_bytes()[..], &message].concat()
+        }
+        _ => {
+            let header = [0xda, 0xbb, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+            [&header[..], &(body_len as u32).to_be_bytes(), &body].concat()
+        }
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(protocol), Some(body_len), Some(rounds)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        eprintln!("usage: split PROTOCOL BODY_LEN ROUNDS");
+        std::process::exit(2);
+    };
+    let (Some(codec), Ok(body_len), Ok(rounds)) =
+        (metaprotocol_registry::find(&protocol), body_len.parse(), rounds.parse::<u32>())
+    else {
+        eprintln!("split: no such protocol, or not a number");
+        std::process::exit(2);
+    };
+    let buffer = frame(&protocol, body_len).repeat(64);
+    let mut fed = Fed::default();
+    for _ in 0..rounds {
+        let mut connection = Arc::clone(&codec).connect(Limits::default());
+        if connection.feed(Direction::ClientToServer, black_box(&buffer), &mut fed).is_err() || fed.frames.len() != 64 {
+            eprintln!("split: the frames were not split");
+            std::process::exit(1);
+        }
+    }
+}

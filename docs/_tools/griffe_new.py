@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import griffe
 
 
 class NewAsInit(griffe.Extension):
     """Gives classes that have only `__new__` an `__init__` with the same parameters."""
 
-    def on_class_members(self, *, cls: griffe.Class, **_: Any) -> None:
+    def on_class_members(self, *, cls: griffe.Class, **_: object) -> None:
         """Runs once all members of a class are known, before its docstring is read."""
         new = cls.members.get("__new__")
         if isinstance(new, griffe.Function) and "__init__" not in cls.members:

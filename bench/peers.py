@@ -98,6 +98,23 @@ def thriftpy2_headers(messages: list[bytes]) -> Callable[[], int]:
     return run
 
 
+def thriftpy2_framed(data: bytes, count: int) -> Callable[[], int]:
+    """thriftpy2 as a server uses it: framed transport, the message header read, the arguments skipped."""
+    from thriftpy2.protocol import TCyBinaryProtocol
+    from thriftpy2.thrift import TType
+    from thriftpy2.transport import TCyFramedTransport, TMemoryBuffer
+
+    def run() -> int:
+        protocol = TCyBinaryProtocol(TCyFramedTransport(TMemoryBuffer(data)))
+        for _ in range(count):
+            protocol.read_message_begin()
+            protocol.skip(TType.STRUCT)
+            protocol.read_message_end()
+        return count
+
+    return run
+
+
 def apache_headers(data: bytes, count: int) -> Callable[[], int]:
     """Apache Thrift's framed transport and accelerated protocol reading each message's header."""
     from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated

@@ -36,7 +36,7 @@ struct Walk {
 }
 
 /// The verb.
-#[inline]
+#[inline(always)]
 pub(crate) fn split(
     state: &mut State,
     direction: Direction,

@@ -159,30 +159,29 @@ impl<C: Codec> Decoder<C> {
         base: usize,
         frames: &mut Vec<Placed>,
     ) -> Result<usize, Box<Failure>> {
-        let half = &mut self.halves[direction as usize];
+        let Self { codec, state, limits, halves } = self;
+        let half = &mut halves[direction as usize];
         let mut at = 0;
+        let mut known = half.head.take();
         let result = loop {
             let rest = buf.get(at..).unwrap_or_default();
             if rest.is_empty() {
                 half.need = 0;
                 break Ok(());
             }
-            let head = match half.head.take() {
+            let head = match known.take() {
                 Some(head) => head,
-                None => {
-                    let split = self
-                        .codec
-                        .split(&mut self.state, direction, &self.limits, rest)
-                        .and_then(|split| self.limits.check(split, rest.len()));
-                    match split {
-                        Ok(Split::Head(head)) => head,
-                        Ok(Split::Need(more)) => {
-                            half.need = more.max(1);
-                            break Ok(());
-                        }
+                None => match codec.split(state, direction, limits, rest) {
+                    Ok(Split::Head(head)) => match limits.check_head(&head) {
+                        Ok(()) => head,
                         Err(error) => break Err(error),
+                    },
+                    Ok(Split::Need(more)) => {
+                        half.need = more.max(1);
+                        break limits.check_need(more, rest.len());
                     }
-                }
+                    Err(error) => break Err(error),
+                },
             };
             if head.frame_len > rest.len() {
                 half.need = head.frame_len - rest.len();

@@ -1,6 +1,6 @@
 //! Bounds on what a peer may make us hold or walk.
 
-use crate::{DecodeError, Reason, Split};
+use crate::{DecodeError, Head, Reason, Split};
 
 /// Explicit bounds for one connection. Each is compared with what a peer claims before the claim is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,28 +36,37 @@ impl Limits {
     /// # Errors
     /// [`Reason::LimitExceeded`] for frames and headers over the limits, [`Reason::BadLength`] for a frame shorter than
     /// its own header or without any byte, which would stop the stream for ever.
-    #[inline]
     pub fn check(&self, split: Split, have: usize) -> Result<Split, DecodeError> {
-        match split {
-            Split::Head(head) => {
-                if head.frame_len as u64 > self.max_frame_len {
-                    return Err(over("max_frame_len", head.frame_len as u64, self.max_frame_len));
-                }
-                if head.header_len > self.max_header_len {
-                    return Err(over("max_header_len", head.header_len.into(), self.max_header_len.into()));
-                }
-                if head.frame_len < (head.header_len as usize).max(1) {
-                    return Err(Reason::BadLength { field: "frame length", value: head.frame_len as i64 }.at(0));
-                }
-            }
-            Split::Need(more) => {
-                let wanted = have as u64 + more as u64;
-                if wanted > self.max_frame_len {
-                    return Err(over("max_frame_len", wanted, self.max_frame_len));
-                }
-            }
+        match &split {
+            Split::Head(head) => self.check_head(head)?,
+            Split::Need(more) => self.check_need(*more, have)?,
         }
         Ok(split)
+    }
+
+    /// [`Limits::check`] of a head.
+    #[inline]
+    pub(crate) fn check_head(&self, head: &Head) -> Result<(), DecodeError> {
+        if head.frame_len as u64 > self.max_frame_len {
+            return Err(over("max_frame_len", head.frame_len as u64, self.max_frame_len));
+        }
+        if head.header_len > self.max_header_len {
+            return Err(over("max_header_len", head.header_len.into(), self.max_header_len.into()));
+        }
+        if head.frame_len < (head.header_len as usize).max(1) {
+            return Err(Reason::BadLength { field: "frame length", value: head.frame_len as i64 }.at(0));
+        }
+        Ok(())
+    }
+
+    /// [`Limits::check`] of a wish for more bytes behind the `have` at hand.
+    #[inline]
+    pub(crate) fn check_need(&self, more: usize, have: usize) -> Result<(), DecodeError> {
+        let wanted = have as u64 + more as u64;
+        if wanted > self.max_frame_len {
+            return Err(over("max_frame_len", wanted, self.max_frame_len));
+        }
+        Ok(())
     }
 }
 

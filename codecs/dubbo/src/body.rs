@@ -51,16 +51,19 @@ pub fn param_types<'a>(reader: &mut Reader<'a>) -> Result<(Option<Text<'a>>, u32
     let at = reader.at();
     let types = string(reader, TYPES)?;
     let count = match types {
-        Some(types) => count_params(&types.to_str()).ok_or(Reason::BadEncoding { field: PARAM_TYPES }.at(at))?,
+        Some(types) => types
+            .as_bytes()
+            .map_or_else(|| count_params(types.to_str().as_bytes()), count_params)
+            .ok_or(Reason::BadEncoding { field: PARAM_TYPES }.at(at))?,
         None => 0,
     };
     Ok((types, count))
 }
 
 /// The number of types in a descriptor as the JVM writes it (`Ljava/lang/String;I[J`); `None` if it is none.
-fn count_params(descriptor: &str) -> Option<u32> {
+fn count_params(descriptor: &[u8]) -> Option<u32> {
     let mut count = 0;
-    let mut rest = descriptor.as_bytes();
+    let mut rest = descriptor;
     while let Some((&letter, tail)) = rest.split_first() {
         rest = match letter {
             b'[' => {
@@ -234,6 +237,11 @@ impl Entries {
     #[inline]
     pub fn next<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Option<Entry<'a>>, DecodeError> {
         let at = reader.at();
+        if let Some((key, value_at, value)) = reader.short_entry() {
+            self.count(at)?;
+            let (key, value) = (Some(key), Event::Text(value));
+            return Ok(Some(Entry { at, key, value_at, value, end: reader.at() }));
+        }
         let key = match reader.next()? {
             Event::End => return Ok(None),
             Event::Text(key) => Some(key),
@@ -242,15 +250,21 @@ impl Entries {
                 None
             }
         };
+        self.count(at)?;
+        let value_at = reader.at();
+        let value = reader.next()?;
+        reader.leave(self.depth)?;
+        Ok(Some(Entry { at, key, value_at, value, end: reader.at() }))
+    }
+
+    /// Counts the entry at offset `at`.
+    fn count(&mut self, at: usize) -> Result<(), DecodeError> {
         self.count += 1;
         if self.count > self.max {
             let (value, max) = (self.count.into(), self.max.into());
             return Err(Reason::LimitExceeded { limit: "max_field_count", value, max }.at(at));
         }
-        let value_at = reader.at();
-        let value = reader.next()?;
-        reader.leave(self.depth)?;
-        Ok(Some(Entry { at, key, value_at, value, end: reader.at() }))
+        Ok(())
     }
 }
 
@@ -271,7 +285,7 @@ mod tests {
             ("java.lang.String", None),
         ];
         for (descriptor, count) in cases {
-            assert_eq!(count_params(descriptor), count, "{descriptor}");
+            assert_eq!(count_params(descriptor.as_bytes()), count, "{descriptor}");
         }
     }
 }

@@ -163,7 +163,7 @@ fn request_field<'a>(reader: &mut Reader<'a>, key: &Key, limits: &Limits) -> Res
             body::string(reader, body::METHOD)?;
             body::skip_arguments(reader)?;
             let fallback = if matches!(key.id, INTERFACE | PATH) { service } else { None };
-            Ok(attachment(reader, &key.name, limits)?.or(fallback.map(text_value)))
+            Ok(attachment(reader, &key.name, limits)?.or_else(|| fallback.map(text_value)))
         }
         argument @ ARGUMENTS.. => {
             body::string_at(reader, body::METHOD)?;

@@ -216,6 +216,21 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// The next key and value of an open map and the offset of the value, if both are short strings of ASCII, as nearly
+    /// all attachments are. Else the reader stays where it is.
+    #[inline]
+    pub(crate) fn short_entry(&mut self) -> Option<(Text<'a>, usize, Text<'a>)> {
+        if !matches!(self.open, Some(Open::MapKey)) {
+            return None;
+        }
+        let rest = self.cursor.rest();
+        let (key, key_len) = Text::short(rest)?;
+        let (value, value_len) = Text::short(rest.get(key_len..)?)?;
+        let value_at = self.at() + key_len;
+        self.cursor.skip(key_len + value_len).ok()?;
+        Some((key, value_at, value))
+    }
+
     /// A string, or `None` for null; `field` names it in errors.
     ///
     /// # Errors

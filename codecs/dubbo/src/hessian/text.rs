@@ -39,6 +39,33 @@ impl<'a> Text<'a> {
     /// Reads a string; the cursor stands on its first code.
     #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>, field: &'static str) -> Result<Self, DecodeError> {
+        if let Some((text, len)) = Self::short(cursor.rest())
+            && cursor.skip(len).is_ok()
+        {
+            return Ok(text);
+        }
+        Self::read_any(cursor, field)
+    }
+
+    /// The string at the front of `rest` and the bytes it takes, if it is what nearly all are: one chunk of ASCII in a
+    /// short form.
+    #[inline]
+    pub(super) fn short(rest: &'a [u8]) -> Option<(Self, usize)> {
+        let (&code, tail) = rest.split_first()?;
+        let (len, tail, code_len) = match code {
+            0x00..=0x1f => (usize::from(code), tail, 1),
+            0x30..=0x33 => {
+                let (&low, tail) = tail.split_first()?;
+                (usize::from(code - 0x30) << 8 | usize::from(low), tail, 2)
+            }
+            _ => return None,
+        };
+        let payload = tail.get(..len)?;
+        is_ascii(tail, payload).then_some((Self { run: Run::Whole(payload) }, code_len + len))
+    }
+
+    #[inline(never)]
+    fn read_any(cursor: &mut Cursor<'a>, field: &'static str) -> Result<Self, DecodeError> {
         read_run(cursor, field, text_chunk).map(|run| Self { run })
     }
 
@@ -65,6 +92,14 @@ impl<'a> Text<'a> {
             // Java writes supplementary characters and NUL in ways that UTF-8 does not, so bytes alone prove equality only.
             Run::Whole(bytes) => bytes == other.as_bytes() || (!bytes.is_ascii() && self.to_str() == other),
             Run::Chunks(_) => self.to_str() == other,
+        }
+    }
+
+    /// The bytes of a string of one chunk.
+    pub(crate) const fn as_bytes(&self) -> Option<&'a [u8]> {
+        match self.run {
+            Run::Whole(bytes) => Some(bytes),
+            Run::Chunks(_) => None,
         }
     }
 
@@ -127,7 +162,6 @@ fn concat(chunks: &[u8], chunk: ReadChunk) -> Vec<u8> {
     bytes
 }
 
-#[inline]
 fn text_chunk<'a>(cursor: &mut Cursor<'a>, field: &'static str) -> Result<(&'a [u8], bool), DecodeError> {
     let at = cursor.at();
     let code = cursor.u8().map_err(|short| short.within(field))?;
@@ -175,9 +209,23 @@ enum Broken {
 #[inline]
 fn chars_len(bytes: &[u8], chars: usize) -> Result<usize, Broken> {
     match bytes.get(..chars) {
-        Some(run) if run.is_ascii() => Ok(chars),
+        Some(run) if is_ascii(bytes, run) => Ok(chars),
         Some(_) => mixed_len(bytes, chars),
         None => Err(Broken::Short),
+    }
+}
+
+/// True if `run`, the front of `bytes`, is ASCII. Most strings are short and not the last thing in their message: one
+/// load then covers them and some of what follows.
+#[inline]
+fn is_ascii(bytes: &[u8], run: &[u8]) -> bool {
+    const HIGH_BITS: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
+    match bytes.first_chunk::<16>() {
+        Some(front) if run.len() <= 16 => {
+            let beyond = u128::from_le_bytes(*front) & HIGH_BITS;
+            (beyond.trailing_zeros() / 8) as usize >= run.len()
+        }
+        _ => run.is_ascii(),
     }
 }
 
@@ -200,29 +248,54 @@ fn mixed_len(bytes: &[u8], mut chars: usize) -> Result<usize, Broken> {
         }
         // To the end of a run of characters beyond ASCII, or of the string.
         while chars > 0 {
-            let Some(&lead) = bytes.get(at) else { return Err(Broken::Short) };
-            let more = match lead {
-                0x00..=0x7f => 0,
-                0xc0..=0xdf => 1,
-                0xe0..=0xef => 2,
-                0xf0..=0xf4 => 3,
-                _ => return Err(Broken::NotUtf8(at)),
-            };
-            for offset in at + 1..=at + more {
-                match bytes.get(offset) {
-                    Some(0x80..=0xbf) => {}
-                    Some(_) => return Err(Broken::NotUtf8(offset)),
-                    None => return Err(Broken::Short),
-                }
-            }
-            at += more + 1;
+            let len = char_len(bytes, at)?;
+            at += len;
             chars -= 1;
-            if more == 0 && chars >= 8 {
+            if len == 1 && chars >= 8 {
                 break;
             }
         }
     }
     Ok(at)
+}
+
+/// Bytes of the character at offset `at`.
+#[inline]
+fn char_len(bytes: &[u8], at: usize) -> Result<usize, Broken> {
+    let rest = bytes.get(at..).unwrap_or_default();
+    if let Some(word) = rest.first_chunk::<4>() {
+        let word = u32::from_le_bytes(*word);
+        if word & 0x00c0_c0f0 == 0x0080_80e0 {
+            return Ok(3);
+        }
+        if word & 0x0000_c0e0 == 0x0000_80c0 {
+            return Ok(2);
+        }
+        if word & 0x80 == 0 {
+            return Ok(1);
+        }
+    }
+    slow_char_len(rest, at)
+}
+
+/// The rare ones: four bytes, at the end of the message, broken.
+fn slow_char_len(rest: &[u8], at: usize) -> Result<usize, Broken> {
+    let Some((lead, tail)) = rest.split_first() else { return Err(Broken::Short) };
+    let more = match lead {
+        0x00..=0x7f => 0,
+        0xc0..=0xdf => 1,
+        0xe0..=0xef => 2,
+        0xf0..=0xf4 => 3,
+        _ => return Err(Broken::NotUtf8(at)),
+    };
+    for offset in 0..more {
+        match tail.get(offset) {
+            Some(0x80..=0xbf) => {}
+            Some(_) => return Err(Broken::NotUtf8(at + 1 + offset)),
+            None => return Err(Broken::Short),
+        }
+    }
+    Ok(more + 1)
 }
 
 /// Text of characters that [`mixed_len`] has checked, by way of UTF-16: joins surrogates, replaces what has no meaning.

@@ -190,12 +190,12 @@ class Column:
 class FrameBatch:
     """Frames as columns. `polars.DataFrame(batch)`, `pyarrow.record_batch(batch)` and DuckDB take it as it is.
 
-    The fixed columns are read-only arrays of numbers, made when first asked for, which NumPy sees without a copy. The Arrow export has the
-    columns `offset`, `length`, `header_length`, `kind` (a dictionary of names), `request_id`, `stream_id`, and the
-    metadata columns that were asked for.
+    The fixed columns are read-only arrays of numbers, made when first asked for, which NumPy sees without a copy. The
+    Arrow export has the columns `offset`, `length`, `header_length`, `kind` (a dictionary of names), `request_id`,
+    `stream_id`, and the metadata columns that were asked for.
     """
 
-    def __new__(cls, protocol: str, frames: Sequence[Frame], keys: Sequence[str]) -> FrameBatch: ...
+    def __new__(cls, codec: Codec, frames: Sequence[Frame], keys: Sequence[str]) -> FrameBatch: ...
     @property
     def offsets(self) -> Column:
         """Offsets of the frames in the stream, uint64."""

@@ -227,9 +227,9 @@ cdef class PythonConnection:
             try:
                 frames = self._feed(Direction(direction), data)
             except DecodeError as error:
-                error.frames = FrameBatch(self.codec.name, list(error.frames), list(columns))
+                error.frames = FrameBatch(self.codec, list(error.frames), list(columns))
                 raise
-            return FrameBatch(self.codec.name, frames, list(columns))
+            return FrameBatch(self.codec, frames, list(columns))
 
     def get_buffer(self, direction, sizehint=-1):
         cdef Half half = self.halves[Direction(direction)]

@@ -1,5 +1,6 @@
 //! Many frames as columns: no Python object is made per frame.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::Arc;
 
@@ -115,8 +116,16 @@ fn stream_id(head: &core::Head) -> Option<u64> {
     head.stream_id
 }
 
-/// Metadata columns, and the rows that could not be read.
-type Columns = (Vec<ArrayRef>, Vec<(usize, core::DecodeError)>);
+/// Why a row's metadata could not be read.
+enum Malformed {
+    /// As a native codec tells it, from the start of the frame.
+    Native(core::DecodeError),
+    /// As a codec written in Python raised it.
+    Python(Py<PyAny>),
+}
+
+/// Metadata columns, and the rows that could not be read: one error each, whichever of its columns showed it first.
+type Columns = (Vec<ArrayRef>, BTreeMap<usize, Malformed>);
 
 /// Where the rows come from.
 enum Rows {
@@ -139,7 +148,7 @@ pub struct FrameBatch {
     rows: Rows,
     keys: Vec<String>,
     columns: Vec<ArrayRef>,
-    malformed: Vec<(usize, core::DecodeError)>,
+    malformed: BTreeMap<usize, Malformed>,
     /// The fixed columns, each made when first asked for, and shared by the buffer protocol and Arrow.
     numbers: [PyOnceLock<Py<Column>>; 6],
 }
@@ -197,6 +206,13 @@ enum Builder {
 }
 
 impl Builder {
+    fn new(number: bool, rows: usize) -> Self {
+        match number {
+            true => Self::Number(Int64Builder::with_capacity(rows)),
+            false => Self::Text(TextBuilder::with_capacity(rows)),
+        }
+    }
+
     fn push(&mut self, value: Option<core::Value<'_>>) {
         match (self, value) {
             (Self::Text(builder), None) => builder.push_null(),
@@ -252,14 +268,11 @@ impl Rows {
         let limits = &chunk.get().limits;
         let info = codec.info();
         let rows = self.len();
-        let mut malformed: Vec<(usize, core::DecodeError)> = Vec::new();
+        let mut malformed = BTreeMap::new();
         let columns = keys.iter().map(|name| {
             let key = codec.key(name);
             let number = info.keys.iter().any(|known| known.name == name.as_str() && known.number);
-            let mut builder = match number {
-                true => Builder::Number(Int64Builder::with_capacity(rows)),
-                false => Builder::Text(TextBuilder::with_capacity(rows)),
-            };
+            let mut builder = Builder::new(number, rows);
             let bytes = chunk.get().memory.bytes();
             let carried = carried.iter().map(|(chunk, head)| (*head, chunk.get().memory.bytes()));
             let placed = placed.iter().map(|placed| (placed.head, bytes.get(placed.at..).unwrap_or_default()));
@@ -272,10 +285,7 @@ impl Rows {
                     Ok(value) => builder.push(value),
                     Err(error) => {
                         builder.push(None);
-                        // The same row fails once, whichever of its columns shows it.
-                        if malformed.iter().all(|(known, _)| *known != row) {
-                            malformed.push((row, error));
-                        }
+                        malformed.entry(row).or_insert(Malformed::Native(error));
                     }
                 }
             }
@@ -365,6 +375,17 @@ impl FrameBatch {
     }
 }
 
+/// A value that a codec written in Python gave.
+fn from_python(value: &Bound<'_, PyAny>) -> PyResult<core::Value<'static>> {
+    Ok(if let Ok(number) = value.extract::<i64>() {
+        core::Value::Int(number)
+    } else if let Ok(number) = value.extract::<u64>() {
+        core::Value::UInt(number)
+    } else {
+        core::Value::Str(value.str()?.to_str()?.to_owned().into())
+    })
+}
+
 fn arrow_error(error: &ArrowError) -> PyErr {
     PyRuntimeError::new_err(format!("cannot export the batch to Arrow: {error}"))
 }
@@ -373,28 +394,40 @@ fn arrow_error(error: &ArrowError) -> PyErr {
 impl FrameBatch {
     /// For connections of Python codecs: a batch of frames that exist already.
     #[new]
-    fn of_frames(py: Python<'_>, protocol: String, frames: Vec<Py<Frame>>, keys: Vec<String>) -> PyResult<Self> {
+    fn of_frames(
+        py: Python<'_>,
+        codec: &Bound<'_, PyAny>,
+        frames: Vec<Py<Frame>>,
+        keys: Vec<String>,
+    ) -> PyResult<Self> {
+        let mut number_keys: Vec<String> = Vec::new();
+        for known in codec.getattr("keys")?.try_iter()? {
+            let known = known?;
+            if known.getattr("number")?.is_truthy()? {
+                number_keys.push(known.getattr("name")?.extract()?);
+            }
+        }
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(keys.len());
+        let mut malformed = BTreeMap::new();
         for key in &keys {
+            let mut builder = Builder::new(number_keys.contains(key), frames.len());
             let key = PyString::new(py, key);
-            let mut builder = TextBuilder::with_capacity(frames.len());
-            for frame in &frames {
-                match Frame::field(frame.bind(py), &key)? {
-                    Some(value) => builder.push(value.str()?.to_str()?),
-                    None => builder.push_null(),
+            for (row, frame) in frames.iter().enumerate() {
+                match Frame::field(frame.bind(py), &key) {
+                    Ok(Some(value)) => builder.push(Some(from_python(&value)?)),
+                    Ok(None) => builder.push(None),
+                    Err(error) if errors::is_decode_error(py, &error)? => {
+                        builder.push(None);
+                        malformed.entry(row).or_insert(Malformed::Python(error.into_value(py).into_any()));
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             columns.push(builder.finish().map_err(|error| arrow_error(&error))?);
         }
-        let rows = Rows::Objects(frames);
-        Ok(Self {
-            protocol,
-            rows,
-            keys,
-            columns,
-            malformed: Vec::new(),
-            numbers: std::array::from_fn(|_| PyOnceLock::new()),
-        })
+        let protocol = codec.getattr("name")?.extract()?;
+        let numbers = std::array::from_fn(|_| PyOnceLock::new());
+        Ok(Self { protocol, rows: Rows::Objects(frames), keys, columns, malformed, numbers })
     }
 
     #[getter]
@@ -455,12 +488,17 @@ impl FrameBatch {
         let (py, this) = (slf.py(), slf.get());
         let list = PyList::empty(py);
         for (row, error) in &this.malformed {
-            if let Some(frame) = this.rows.frame(py, *row)? {
-                let (bytes, offset) = (frame.get().view().bytes, frame.get().stream_offset());
-                let direction = Some(frame.get().chunk.get().direction);
-                let error = errors::decode_error_in(py, &this.protocol, direction, error, bytes, offset);
-                list.append((*row, error.into_value(py)))?;
-            }
+            let error = match error {
+                Malformed::Python(error) => error.clone_ref(py),
+                Malformed::Native(error) => {
+                    let Some(frame) = this.rows.frame(py, *row)? else { continue };
+                    let (bytes, offset) = (frame.get().view().bytes, frame.get().stream_offset());
+                    let direction = Some(frame.get().chunk.get().direction);
+                    let error = errors::decode_error_in(py, &this.protocol, direction, error, bytes, offset);
+                    error.into_value(py).into_any()
+                }
+            };
+            list.append((*row, error))?;
         }
         Ok(list)
     }

@@ -51,6 +51,12 @@ pub fn decode_error(
     }
 }
 
+/// True for `DecodeError` and what is below it.
+pub fn is_decode_error(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
+    static DECODE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Ok(error.is_instance(py, class(py, &DECODE, "DecodeError")?))
+}
+
 /// A poisoned direction.
 pub fn failure(py: Python<'_>, protocol: &str, failure: &Failure, frames: Option<Py<PyAny>>) -> PyErr {
     decode_error(

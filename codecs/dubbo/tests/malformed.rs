@@ -90,6 +90,14 @@ fn a_frame_may_be_as_long_as_the_limit_and_no_longer() {
 }
 
 #[test]
+fn a_negative_length_is_refused_whatever_the_limit() {
+    let limits = Limits { max_frame_len: u64::MAX, ..Limits::default() };
+    let negative = AnyCodec::split(&Dubbo, CLIENT, &limits, &header(TWO_WAY_REQUEST, 0, u32::MAX));
+    assert_eq!(negative, Err(Reason::BadLength { field: "body length", value: -1 }.at(12)));
+    assert!(AnyCodec::split(&Dubbo, CLIENT, &limits, &header(TWO_WAY_REQUEST, 0, 0x7fff_ffff)).is_ok());
+}
+
+#[test]
 fn a_claimed_length_is_not_held_in_memory() {
     let mut decoder = Decoder::new(Arc::new(Dubbo), Limits { max_frame_len: 1 << 40, ..Limits::default() });
     let claims_two_gigabytes = header(TWO_WAY_REQUEST, 0, 0x7fff_ffff);

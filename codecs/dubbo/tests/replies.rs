@@ -153,6 +153,9 @@ fn arguments_are_there_for_who_asks() {
         assert_eq!(field(&call, key), value, "{key}");
     }
     assert!(!fields(&call).keys().any(|key| key.starts_with("arg.")));
+    // Behind the last argument stands something else, or nothing.
+    assert_eq!(field(&request(1, "", b"\x91"), "arg.0"), None);
+    assert_eq!(field(&request(1, "I", b"\x91"), "arg.1"), None);
 }
 
 #[test]

@@ -88,6 +88,8 @@ fn references_keep_their_meaning_or_the_edit_is_refused() {
     assert_eq!(why(rewrite(&request(1, "", to_the_list), &set(&[("l", "x")]))).0, "l");
     // What refers goes too.
     attachments_become_request(to_the_list, &remove(&["l", "m"]), b"HZ");
+    // What refers to itself is nobody else's concern.
+    attachments_become_request(b"H\x01l\x79Q\x91\x01m\x011Z", &remove(&["l"]), b"H\x01m\x011Z");
     // A type name and a class definition are numbered as well.
     let types = b"H\x01l\x71\x01t\x90\x01m\x71\x90\x90Z";
     assert_eq!(why(rewrite(&request(1, "", types), &remove(&["l"]))).0, "l");

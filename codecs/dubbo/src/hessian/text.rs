@@ -374,7 +374,10 @@ mod tests {
     fn broken_characters_are_named_at_their_place() {
         assert_eq!(mixed_len(b"ab\x80", 3), Err(Broken::NotUtf8(2)));
         assert_eq!(mixed_len(b"ab\xe4\xb8a", 3), Err(Broken::NotUtf8(4)));
-        assert_eq!(mixed_len(b"ab\xf8aaaaaa", 3), Err(Broken::NotUtf8(2)));
+        assert_eq!(mixed_len(b"ab\xf5\x80\x80\x80aaa", 3), Err(Broken::NotUtf8(2)));
+        for (bytes, at) in [(b"\xc3aaaaa", 1), (b"\xe4\xb8aaaa", 2), (b"\xe4a\xb8aaa", 1), (b"\xf0\x9f\x98aaa", 3)] {
+            assert_eq!(mixed_len(bytes, 2), Err(Broken::NotUtf8(at)), "{bytes:x?}");
+        }
         assert_eq!(text(b"\x03ab\x80").unwrap_err(), Reason::BadEncoding { field: "string" }.at(3));
         assert_eq!(text(b"S\xff\xffab").unwrap_err(), Reason::UnexpectedEnd { field: "string" }.at(0));
         assert_eq!(text(b"R\x00\x01aN").unwrap_err(), Reason::BadEncoding { field: "string" }.at(4));

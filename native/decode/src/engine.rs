@@ -70,7 +70,7 @@ pub(crate) struct Seen<'a> {
 
 /// All that a row needs of a frame whose bytes are gone.
 pub(crate) struct Noted {
-    time: Option<u64>,
+    pub(crate) time: Option<u64>,
     offset: u64,
     len: u64,
     direction: Direction,
@@ -86,7 +86,8 @@ pub(crate) struct Noted {
     broken: Option<DecodeError>,
     /// Bit i: condition i is not decided yet.
     undecided: u64,
-    rejected: bool,
+    /// Bit i: condition i is not met.
+    unmet: u64,
     /// The response carries an error.
     failed: bool,
     cut: bool,
@@ -108,7 +109,7 @@ impl Noted {
             error: Box::default(),
             broken: None,
             undecided,
-            rejected: false,
+            unmet: 0,
             failed: seen.frame.head.kind == Kind::Error,
             cut: false,
         }
@@ -299,7 +300,7 @@ impl Engine {
         if noted.undecided != 0 {
             self.decide_early(ident, &mut noted, seen.frame);
         }
-        if !noted.rejected {
+        if noted.unmet == 0 {
             let names = if seen.frame.head.kind.is_response() { Names::Both } else { Names::Method };
             self.read(ident, seen.frame, &mut noted, names);
             noted.name = self.methods.name(ident.protocol, &self.reader.service, &self.reader.method);
@@ -369,11 +370,11 @@ impl Engine {
                 _ => continue,
             };
             noted.undecided &= !bit;
-            noted.rejected |= !met;
+            noted.unmet |= if met { 0 } else { bit };
         }
     }
 
-    /// Keeps a request until its response comes.
+    /// Keeps a request until its response comes, or the other way round.
     pub(crate) fn retain(&mut self, ident: &Ident, noted: &mut Noted) {
         if self.waiting + noted.waiting_bytes() > WAITING_MAX {
             self.recycle(std::mem::take(&mut noted.metadata));
@@ -393,61 +394,65 @@ impl Engine {
         }
     }
 
+    /// Reads a response that came before its request: what it shows is needed even if it does not meet a condition alone.
+    pub(crate) fn note_early(&mut self, ident: &Ident, seen: Seen<'_>) -> Noted {
+        let mut noted = self.note(ident, seen);
+        if noted.unmet != 0 {
+            self.read(ident, seen.frame, &mut noted, Names::Both);
+        }
+        noted
+    }
+
     /// A request that was kept, and its response.
     pub(crate) fn call(&mut self, ident: &Ident, asked: Noted, answer: Seen<'_>) {
         self.waiting = self.waiting.saturating_sub(asked.waiting_bytes());
-        if asked.rejected {
-            return;
-        }
-        let latency_ns = match (asked.time, answer.time) {
-            (Some(from), Some(to)) => Some(to.saturating_sub(from)),
-            _ => None,
-        };
-        let row = Row {
-            kind: "call",
-            latency_ns,
-            request_bytes: Some(asked.len),
-            response_bytes: Some(answer.frame.head.frame_len as u64),
-            ..Row::default()
-        };
-        // What these look at is known when the response is read; the others may spare that.
-        let by_reading = asked.undecided & (self.conditions_on(&Target::Error) | self.conditions_on(&Target::Outcome));
-        if !self.decide(ident, asked.undecided & !by_reading, &row, Some(answer.frame)) {
+        if asked.unmet != 0 {
             return;
         }
         let mut noted = Noted::new(answer, 0);
+        // What these look at is known when the response is read; the others may spare that.
+        let by_reading = self.conditions_on(&Target::Error) | self.conditions_on(&Target::Outcome);
+        let row = call_row(&asked, &noted);
+        if !self.decide(ident, asked.undecided & !by_reading, &row, Some(answer.frame)) {
+            return;
+        }
         self.read(ident, answer.frame, &mut noted, Names::Error);
-        let row = Row { outcome: Some(if noted.failed { "error" } else { "ok" }), error: &noted.error, ..row };
-        if !self.decide(ident, by_reading, &row, None) {
+        self.paired(ident, asked.undecided & by_reading, &asked, &noted);
+        self.recycle(noted.metadata);
+        self.recycle(asked.metadata);
+    }
+
+    /// A request whose response came first.
+    pub(crate) fn late_call(&mut self, ident: &Ident, asked: Noted, answer: Noted) {
+        self.waiting = self.waiting.saturating_sub(answer.waiting_bytes());
+        // What the request decides counts; the response decides the rest.
+        if asked.unmet | (answer.unmet & asked.undecided) != 0 {
+            return;
+        }
+        self.paired(ident, asked.undecided & answer.undecided, &asked, &answer);
+        self.recycle(answer.metadata);
+        self.recycle(asked.metadata);
+    }
+
+    /// Gives a call out, if it meets the conditions that are still undecided.
+    fn paired(&mut self, ident: &Ident, undecided: u64, asked: &Noted, answer: &Noted) {
+        let row = call_row(asked, answer);
+        if !self.decide(ident, undecided, &row, None) {
             return;
         }
         self.totals.calls += 1;
-        self.totals.errors += u64::from(noted.failed);
-        let broken = asked.broken.or(noted.broken);
+        self.totals.errors += u64::from(answer.failed);
+        let broken = asked.broken.or(answer.broken);
         self.totals.malformed += u64::from(broken.is_some());
-        let outcome = Outcome::Answered { latency_ns, error: noted.failed };
-        self.methods.count(&asked.name, outcome, asked.len, answer.frame.head.frame_len as u64);
+        let outcome = Outcome::Answered { latency_ns: row.latency_ns, error: answer.failed };
+        self.methods.count(&asked.name, outcome, asked.len, answer.len);
         let text = broken.map(|error| error.to_string());
         let row = Row {
-            time: asked.time,
-            direction: Some(asked.direction),
-            id: Some(&asked.id),
-            stream_id: asked.stream_id,
-            name: Some(&asked.name),
             reason: broken.as_ref().map_or("", |error| error.reason.code()),
             broken: text.as_deref().unwrap_or_default(),
-            offset: Some(asked.offset),
-            response_offset: Some(answer.offset),
-            metadata: &asked.metadata,
-            response_metadata: &noted.metadata,
-            values: &asked.values,
-            response_values: &noted.values,
-            cut: asked.cut || noted.cut,
             ..row
         };
         self.give(ident, &row);
-        self.recycle(std::mem::take(&mut noted.metadata));
-        self.recycle(asked.metadata);
     }
 
     /// A request that was kept and will not be answered.
@@ -458,7 +463,7 @@ impl Engine {
 
     /// A frame that makes a row of its own.
     pub(crate) fn lone(&mut self, ident: &Ident, noted: &Noted, outcome: Option<&'static str>) {
-        if noted.rejected {
+        if noted.unmet != 0 {
             return;
         }
         let text = noted.broken.map(|error| error.to_string());
@@ -511,6 +516,13 @@ impl Engine {
             _ => self.totals.other_frames += 1,
         }
         self.give(ident, &row);
+    }
+
+    /// A response that was kept, and whose request did not come.
+    pub(crate) fn unasked(&mut self, ident: &Ident, answer: Noted) {
+        self.waiting = self.waiting.saturating_sub(answer.waiting_bytes());
+        self.lone(ident, &answer, None);
+        self.recycle(answer.metadata);
     }
 
     /// Gives back the buffer of a frame that is done with.
@@ -790,6 +802,35 @@ fn text(out: &mut Vec<u8>, key: &[u8], value: &str) {
     if !value.is_empty() {
         out.extend_from_slice(key);
         json::string(out, value);
+    }
+}
+
+/// The row of a request and its response.
+fn call_row<'r>(asked: &'r Noted, answer: &'r Noted) -> Row<'r> {
+    let latency_ns = match (asked.time, answer.time) {
+        (Some(from), Some(to)) => Some(to.saturating_sub(from)),
+        _ => None,
+    };
+    Row {
+        kind: "call",
+        time: asked.time,
+        direction: Some(asked.direction),
+        id: Some(&asked.id),
+        stream_id: asked.stream_id,
+        name: Some(&asked.name),
+        outcome: Some(if answer.failed { "error" } else { "ok" }),
+        latency_ns,
+        request_bytes: Some(asked.len),
+        response_bytes: Some(answer.len),
+        error: &answer.error,
+        offset: Some(asked.offset),
+        response_offset: Some(answer.offset),
+        metadata: &asked.metadata,
+        response_metadata: &answer.metadata,
+        values: &asked.values,
+        response_values: &answer.values,
+        cut: asked.cut || answer.cut,
+        ..Row::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection: which protocol it speaks, where its frames are, and which response answers which request.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Connection, Detection, Direction, Fed, Frame, Id, Kind, PairBy, Pairing, Split};
@@ -11,6 +12,12 @@ use crate::resync::{self, Found};
 const HELD_MAX: usize = 4 << 10;
 /// Segments in which a protocol is looked for, if the capture began in the middle of the connection.
 const TRIES_MAX: u32 = 64;
+
+/// Responses of a direction that wait for a request which the capture gives later: data behind a gap is held back by the
+/// reassembly, while the other direction goes on.
+const EARLY_MAX: usize = 256;
+/// How long they wait, in capture time.
+const EARLY_NS: u64 = 1_000_000_000;
 
 /// One connection.
 pub(crate) struct Stream {
@@ -60,6 +67,8 @@ struct Live {
     sides: [Side; 2],
     /// By the direction of the requests.
     pairing: [Pairing<Noted>; 2],
+    /// Responses that came before their requests, by the direction of the requests.
+    early: [VecDeque<(Id, Noted)>; 2],
 }
 
 /// The decoder's side of one direction.
@@ -203,6 +212,7 @@ impl Stream {
             connection: Arc::clone(&codec.codec).connect(limits),
             sides: [Side::new(), Side::new()],
             pairing: [Pairing::new(max), Pairing::new(max)],
+            early: [VecDeque::new(), VecDeque::new()],
         }));
     }
 
@@ -450,30 +460,74 @@ impl Live {
     }
 
     fn frame(&mut self, engine: &mut Engine, seen: Seen<'_>) {
-        let direction = seen.direction;
         let kind = seen.frame.head.kind;
-        if kind.is_response() && !self.one_way {
-            let asked =
-                Id::of(&seen.frame, self.pair_by).and_then(|id| self.pairing[direction.reverse() as usize].answer(&id));
-            if let Some(asked) = asked {
-                engine.call(&self.ident, asked, seen);
+        let pairs = !self.one_way && (kind == Kind::Request || kind.is_response());
+        let id = if pairs { Id::of(&seen.frame, self.pair_by) } else { None };
+        match id {
+            Some(id) if kind.is_response() => self.answer(engine, id, seen),
+            Some(id) => self.ask(engine, id, seen),
+            None => {
+                let noted = engine.note(&self.ident, seen);
+                engine.lone(&self.ident, &noted, None);
+                engine.release(noted);
+            }
+        }
+    }
+
+    fn ask(&mut self, engine: &mut Engine, id: Id, seen: Seen<'_>) {
+        let direction = seen.direction;
+        let mut noted = engine.note(&self.ident, seen);
+        if !self.early[direction as usize].is_empty() {
+            self.expire(engine, direction, seen.time);
+            let early = &mut self.early[direction as usize];
+            if let Some(at) = early.iter().position(|(known, answer)| *known == id && answer.time >= seen.time)
+                && let Some((_, answer)) = early.remove(at)
+            {
+                engine.late_call(&self.ident, noted, answer);
                 return;
             }
         }
-        let mut noted = engine.note(&self.ident, seen);
-        if kind == Kind::Request
-            && !self.one_way
-            && let Some(id) = Id::of(&seen.frame, self.pair_by)
-        {
-            engine.retain(&self.ident, &mut noted);
-            if let Some(forgotten) = self.pairing[direction as usize].ask(id, noted) {
-                engine.unanswered(&self.ident, &forgotten);
-                engine.release(forgotten);
-            }
+        engine.retain(&self.ident, &mut noted);
+        if let Some(forgotten) = self.pairing[direction as usize].ask(id, noted) {
+            engine.unanswered(&self.ident, &forgotten);
+            engine.release(forgotten);
+        }
+    }
+
+    fn answer(&mut self, engine: &mut Engine, id: Id, seen: Seen<'_>) {
+        let asks = seen.direction.reverse();
+        if let Some(asked) = self.pairing[asks as usize].answer(&id) {
+            engine.call(&self.ident, asked, seen);
             return;
         }
-        engine.lone(&self.ident, &noted, None);
-        engine.release(noted);
+        if self.pair_by == PairBy::Order {
+            let noted = engine.note(&self.ident, seen);
+            engine.lone(&self.ident, &noted, None);
+            engine.release(noted);
+            return;
+        }
+        self.expire(engine, asks, seen.time);
+        let mut noted = engine.note_early(&self.ident, seen);
+        engine.retain(&self.ident, &mut noted);
+        let early = &mut self.early[asks as usize];
+        early.push_back((id, noted));
+        if early.len() > EARLY_MAX
+            && let Some((_, oldest)) = early.pop_front()
+        {
+            engine.unasked(&self.ident, oldest);
+        }
+    }
+
+    /// Gives out the early responses that have waited long enough; all of them if there is no time.
+    fn expire(&mut self, engine: &mut Engine, asks: Direction, now: Option<u64>) {
+        let early = &mut self.early[asks as usize];
+        while let Some((_, oldest)) = early.front()
+            && now.is_none_or(|now| oldest.time.is_none_or(|time| time.saturating_add(EARLY_NS) < now))
+        {
+            if let Some((_, oldest)) = early.pop_front() {
+                engine.unasked(&self.ident, oldest);
+            }
+        }
     }
 
     fn gap(&mut self, engine: &mut Engine, gap: Gap) {
@@ -526,6 +580,7 @@ impl Live {
         for asked in pairing.iter() {
             engine.unanswered(&self.ident, asked);
         }
+        self.expire(engine, direction, None);
     }
 
     fn end(&mut self, engine: &mut Engine, direction: Direction, time: Option<u64>) {

@@ -30,7 +30,7 @@ mod write;
 pub use describe::describe;
 pub use reader::{Counts, Definition, Event, Reader, TypeName};
 pub use text::{Binary, Text};
-pub use write::{write_int, write_str};
+pub use write::write_str;
 
 use metaprotocol_core::{DecodeError, Limits};
 

@@ -5,6 +5,20 @@
 //! has the wire format, the limits, and where this codec departs from the others.
 //!
 //! Left out on purpose: bodies that are not Hessian 2. Their frames split, pair and route on what the header says.
+//!
+//! ```
+//! use metaprotocol_core::{AnyCodec, Direction, Frame, Kind, Limits, Split, Value};
+//! use metaprotocol_dubbo::Dubbo;
+//!
+//! let bytes = b"\xda\xbb\x82\0\0\0\0\0\0\0\0\x03\0\0\0\x18\x052.0.2\x03a.B\x050.0.0\x04ping\0HZ";
+//! let limits = Limits::default();
+//! let split = AnyCodec::split(&Dubbo, Direction::ClientToServer, &limits, bytes);
+//! let Ok(Split::Head(head)) = split else { panic!("no frame") };
+//! assert_eq!(head.kind, Kind::Oneway);
+//! let frame = Frame::new(head, bytes).expect("a whole frame");
+//! let method = AnyCodec::key(&Dubbo, "method");
+//! assert_eq!(AnyCodec::field(&Dubbo, frame, &method, &limits), Ok(Some(Value::str("ping"))));
+//! ```
 #![forbid(unsafe_code)]
 
 mod body;

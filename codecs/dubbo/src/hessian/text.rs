@@ -102,15 +102,6 @@ impl<'a> Text<'a> {
             Run::Chunks(_) => None,
         }
     }
-
-    /// True if it has no character.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        match self.run {
-            Run::Whole(bytes) => bytes.is_empty(),
-            Run::Chunks(_) => self.to_str().is_empty(),
-        }
-    }
 }
 
 impl<'a> Binary<'a> {

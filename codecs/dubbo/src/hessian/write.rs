@@ -1,4 +1,4 @@
-//! Strings and ints, as Java writes them.
+//! Strings, as Java writes them.
 
 /// Characters (UTF-16 units) of the longest chunk that Java writes.
 const CHUNK_CHARS: usize = 0x8000;
@@ -54,17 +54,6 @@ fn write_chars(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes().get(plain..).unwrap_or_default());
 }
 
-/// Appends an int in its shortest form.
-pub fn write_int(out: &mut Vec<u8>, value: i32) {
-    let [top, upper, lower, low] = value.to_be_bytes();
-    match value {
-        -0x10..=0x2f => out.push(low.wrapping_add(0x90)),
-        -0x800..=0x7ff => out.extend_from_slice(&[lower.wrapping_add(0xc8), low]),
-        -0x40000..=0x3ffff => out.extend_from_slice(&[upper.wrapping_add(0xd4), lower, low]),
-        _ => out.extend_from_slice(&[b'I', top, upper, lower, low]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use metaprotocol_core::Limits;
@@ -109,33 +98,6 @@ mod tests {
                 assert_eq!(read.to_str(), text);
                 assert_eq!(reader.at(), bytes.len());
             }
-        }
-    }
-
-    #[test]
-    fn ints_take_the_shortest_form_and_read_back() {
-        let cases = [
-            (0, 1),
-            (-16, 1),
-            (47, 1),
-            (-17, 2),
-            (48, 2),
-            (-2048, 2),
-            (2047, 2),
-            (-2049, 3),
-            (2048, 3),
-            (-262_144, 3),
-            (262_143, 3),
-            (-262_145, 5),
-            (262_144, 5),
-            (i32::MIN, 5),
-            (i32::MAX, 5),
-        ];
-        for (value, len) in cases {
-            let mut out = Vec::new();
-            write_int(&mut out, value);
-            assert_eq!(out.len(), len, "{value}");
-            assert_eq!(Reader::new(&out, 0, &Limits::default()).int("int"), Ok(value));
         }
     }
 }

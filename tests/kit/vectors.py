@@ -1,0 +1,51 @@
+"""The vectors of all codecs: bytes of one direction of a connection, and what must be found in them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metaprotocol import Direction
+
+CODECS = Path(__file__).parents[2] / "codecs"
+
+
+@dataclass(frozen=True)
+class Vector:
+    codec: str
+    name: str
+    data: bytes
+    expected: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.codec} {self.name}"
+
+    @property
+    def direction(self) -> Direction:
+        return Direction[self.expected["direction"].upper()]
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        return list(self.expected["frames"])
+
+    def pieces(self) -> list[tuple[dict[str, Any], bytes]]:
+        """Each expected frame with its bytes."""
+        found, at = [], 0
+        for frame in self.frames:
+            found.append((frame, self.data[at : at + frame["frame_len"]]))
+            at += frame["frame_len"]
+        return found
+
+
+def codec_names() -> list[str]:
+    return sorted(path.name for path in CODECS.iterdir() if path.is_dir())
+
+
+def vectors() -> list[Vector]:
+    return [
+        Vector(name, path.stem, path.with_suffix(".bin").read_bytes(), json.loads(path.read_text(encoding="utf-8")))
+        for name in codec_names()
+        for path in sorted((CODECS / name / "vectors").glob("*.json"))
+    ]

@@ -5,22 +5,20 @@ use std::ffi::{CStr, c_int, c_void};
 use std::sync::Arc;
 
 use arrow_array::builder::Int64Builder;
-use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
-use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::UInt8Type;
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, LargeStringArray, RecordBatch, RecordBatchIterator, StringArray, StructArray,
-    UInt8Array, UInt32Array, UInt64Array,
+    Array, ArrayRef, DictionaryArray, LargeStringArray, RecordBatch, StringArray, UInt8Array, UInt32Array, UInt64Array,
 };
 use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
 use metaprotocol_core as core;
-use pyo3::exceptions::{PyIndexError, PyKeyError, PyRuntimeError};
+use pyo3::exceptions::{PyIndexError, PyKeyError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCapsule, PyIterator, PyList, PyMemoryView, PyString, PyTuple};
 
+use crate::arrow;
 use crate::chunk::Chunk;
 use crate::errors;
 use crate::frame::Frame;
@@ -249,7 +247,7 @@ impl FrameBatch {
             DETACH_FROM.. => py.detach(|| rows.read_columns(keys)),
             _ => rows.read_columns(keys),
         }
-        .map_err(|error| arrow_error(&error))?;
+        .map_err(|error| arrow::error(&error))?;
         let numbers = std::array::from_fn(|_| PyOnceLock::new());
         Ok(Self { protocol, rows, keys: keys.to_vec(), columns, malformed, numbers })
     }
@@ -347,7 +345,7 @@ impl FrameBatch {
             UInt8Array::new(self.kinds(py)?.get().values.clone().into(), None),
             Arc::new(names),
         )
-        .map_err(|error| arrow_error(&error))?;
+        .map_err(|error| arrow::error(&error))?;
         let uint64 = |column: Bound<'_, Column>, valid: Option<NullBuffer>| -> ArrayRef {
             Arc::new(UInt64Array::new(column.get().values.clone().into(), valid))
         };
@@ -371,7 +369,7 @@ impl FrameBatch {
             fields.push(Field::new(name, column.data_type().clone(), true));
             columns.push(Arc::clone(column));
         }
-        RecordBatch::try_new(Arc::new(Schema::new(Fields::from(fields))), columns).map_err(|error| arrow_error(&error))
+        RecordBatch::try_new(Arc::new(Schema::new(Fields::from(fields))), columns).map_err(|error| arrow::error(&error))
     }
 }
 
@@ -384,10 +382,6 @@ fn from_python(value: &Bound<'_, PyAny>) -> PyResult<core::Value<'static>> {
     } else {
         core::Value::Str(value.str()?.to_str()?.to_owned().into())
     })
-}
-
-fn arrow_error(error: &ArrowError) -> PyErr {
-    PyRuntimeError::new_err(format!("cannot export the batch to Arrow: {error}"))
 }
 
 #[pymethods]
@@ -423,7 +417,7 @@ impl FrameBatch {
                     Err(error) => return Err(error),
                 }
             }
-            columns.push(builder.finish().map_err(|error| arrow_error(&error))?);
+            columns.push(builder.finish().map_err(|error| arrow::error(&error))?);
         }
         let protocol = codec.getattr("name")?.extract()?;
         let numbers = std::array::from_fn(|_| PyOnceLock::new());
@@ -518,9 +512,7 @@ impl FrameBatch {
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = self.record_batch(py)?.schema();
-        let schema = FFI_ArrowSchema::try_from(schema.as_ref()).map_err(|error| arrow_error(&error))?;
-        PyCapsule::new_with_value(py, schema, c"arrow_schema")
+        arrow::schema(py, &self.record_batch(py)?)
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -531,13 +523,7 @@ impl FrameBatch {
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
         // The protocol lets a producer ignore the wish and give its own schema.
         let _ = requested_schema;
-        let table = StructArray::from(self.record_batch(py)?);
-        let (array, schema): (FFI_ArrowArray, FFI_ArrowSchema) =
-            to_ffi(&table.to_data()).map_err(|error| arrow_error(&error))?;
-        Ok((
-            PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
-            PyCapsule::new_with_value(py, array, c"arrow_array")?,
-        ))
+        arrow::array(py, self.record_batch(py)?)
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -548,10 +534,7 @@ impl FrameBatch {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // As in `__arrow_c_array__`.
         let _ = requested_schema;
-        let batch = self.record_batch(py)?;
-        let schema = batch.schema();
-        let reader = RecordBatchIterator::new([Ok(batch)], schema);
-        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
+        arrow::stream(py, self.record_batch(py)?)
     }
 
     fn __repr__(&self) -> String {

@@ -128,10 +128,7 @@ impl Connection {
     ) -> PyResult<Result<(), Box<core::Failure>>> {
         let slot = direction as usize;
         if inner.eof[slot] {
-            return Err(PyValueError::new_err(format!(
-                "{} was ended with eof(): no bytes can follow",
-                direction.name()
-            )));
+            return Err(ended(direction));
         }
         if inner.inboxes[slot].filled > inner.inboxes[slot].start {
             return Err(PyValueError::new_err(
@@ -145,6 +142,19 @@ impl Connection {
         } else {
             connection.feed(direction, bytes, fed)
         })
+    }
+
+    /// The frames; with an error behind them, they go with it.
+    fn deliver<'py>(
+        &self,
+        py: Python<'py>,
+        frames: Bound<'py, PyList>,
+        result: Result<(), Box<core::Failure>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        match result {
+            Ok(()) => Ok(frames),
+            Err(failure) => Err(errors::failure(py, self.name(), &failure, Some(frames.into_any().unbind()))),
+        }
     }
 
     /// Frame objects for what was split, paired.
@@ -175,6 +185,10 @@ impl Connection {
         }
         PyList::new(py, frames)
     }
+}
+
+fn ended(direction: core::Direction) -> PyErr {
+    PyValueError::new_err(format!("{} was ended with eof(): no bytes can follow", direction.name()))
 }
 
 /// Links a response to its request; remembers a request.
@@ -229,13 +243,7 @@ impl Connection {
         };
         let frames = self.frames(py, &mut inner, direction, carried, chunk.as_ref(), &placed);
         inner.fed.frames = placed;
-        match (frames, result) {
-            (Ok(frames), Ok(())) => Ok(frames),
-            (Ok(frames), Err(failure)) => {
-                Err(errors::failure(py, self.name(), &failure, Some(frames.into_any().unbind())))
-            }
-            (Err(error), _) => Err(error),
-        }
+        self.deliver(py, frames?, result)
     }
 
     #[pyo3(signature = (direction, data, *, columns=Vec::new()))]
@@ -306,10 +314,7 @@ impl Connection {
             return Err(PyValueError::new_err("buffer_updated() without get_buffer()"));
         };
         if inner.eof[slot] {
-            return Err(PyValueError::new_err(format!(
-                "{} was ended with eof(): no bytes can follow",
-                direction.name()
-            )));
+            return Err(ended(direction));
         }
         let inbox = &mut inner.inboxes[slot];
         if nbytes > block.get().len() - inbox.filled {
@@ -340,13 +345,7 @@ impl Connection {
         };
         let frames = self.frames(py, &mut inner, direction, None, chunk.as_ref(), &placed);
         inner.fed.frames = placed;
-        match (frames, result) {
-            (Ok(frames), Ok(_)) => Ok(frames),
-            (Ok(frames), Err(failure)) => {
-                Err(errors::failure(py, self.name(), &failure, Some(frames.into_any().unbind())))
-            }
-            (Err(error), _) => Err(error),
-        }
+        self.deliver(py, frames?, result.map(|_| ()))
     }
 
     fn pair<'py>(&self, py: Python<'py>, response: &Bound<'py, Frame>) -> Option<Bound<'py, Frame>> {

@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StructArray, TimestampNanosecondArray};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, Field, Fields, Schema};
 use metaprotocol_decode::{ColumnData, Columns, Condition, Decoder, Error, Format, Metadata, Options, Output};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCapsule, PyType};
 
+use crate::arrow;
 use crate::model::{DirectionArg, Limits};
 
 /// Adds the classes of this file to the module.
@@ -63,28 +63,30 @@ impl CaptureDecoder {
         limits: Option<PyRef<'_, Limits>>,
     ) -> PyResult<Self> {
         let conditions: Result<Vec<_>, _> = where_.iter().map(|text| Condition::parse(text)).collect();
-        let mut options = Options::default();
-        options.protocol = protocol;
-        options.format = Format::from_name(format).ok_or_else(|| {
-            PyValueError::new_err(format!("format must be auto, pcap, pcapng, raw or hex, not {format:?}"))
-        })?;
-        options.direction = direction.map(|direction| direction.0);
-        options.conditions = conditions.map_err(|error| PyValueError::new_err(error.to_string()))?;
-        options.output = match output {
-            "json" => Output::Json,
-            "columns" => Output::Columns,
-            "none" => Output::None,
-            _ => return Err(PyValueError::new_err(format!("output must be json, columns or none, not {output:?}"))),
+        let options = Options {
+            protocol,
+            format: Format::from_name(format).ok_or_else(|| {
+                PyValueError::new_err(format!("format must be auto, pcap, pcapng, raw or hex, not {format:?}"))
+            })?,
+            direction: direction.map(|direction| direction.0),
+            conditions: conditions.map_err(|error| PyValueError::new_err(error.to_string()))?,
+            output: match output {
+                "json" => Output::Json,
+                "columns" => Output::Columns,
+                "none" => Output::None,
+                _ => {
+                    return Err(PyValueError::new_err(format!("output must be json, columns or none, not {output:?}")));
+                }
+            },
+            metadata: match columns {
+                Some(keys) => Metadata::Keys(keys),
+                None if metadata => Metadata::All,
+                None => Metadata::None,
+            },
+            max_rows,
+            limits: limits.map(|limits| limits.0).unwrap_or_default(),
+            ..Options::default()
         };
-        options.metadata = match columns {
-            Some(keys) => Metadata::Keys(keys),
-            None if metadata => Metadata::All,
-            None => Metadata::None,
-        };
-        options.max_rows = max_rows;
-        if let Some(limits) = limits {
-            options.limits = limits.0;
-        }
         let decoder = Decoder::new(options).map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(Self(Mutex::new(decoder)))
     }
@@ -111,7 +113,7 @@ impl CaptureDecoder {
     /// The rows since the last call as columns; there may be none.
     fn take_batch(&self) -> PyResult<RowBatch> {
         let columns = self.lock().take_columns();
-        RowBatch::new(columns).map_err(|error| arrow_error(&error))
+        RowBatch::new(columns).map_err(|error| arrow::error(&error))
     }
 
     /// Rows that `take_batch` would give.
@@ -171,10 +173,6 @@ impl RowBatch {
     }
 }
 
-fn arrow_error(error: &ArrowError) -> PyErr {
-    PyRuntimeError::new_err(format!("cannot export the rows to Arrow: {error}"))
-}
-
 #[pymethods]
 impl RowBatch {
     fn __len__(&self) -> usize {
@@ -182,8 +180,7 @@ impl RowBatch {
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(|error| arrow_error(&error))?;
-        PyCapsule::new_with_value(py, schema, c"arrow_schema")
+        arrow::schema(py, &self.0)
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -194,12 +191,6 @@ impl RowBatch {
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
         // The protocol lets a producer ignore the wish and give its own schema.
         let _ = requested_schema;
-        let table = StructArray::from(self.0.clone());
-        let (array, schema): (FFI_ArrowArray, FFI_ArrowSchema) =
-            to_ffi(&table.to_data()).map_err(|error| arrow_error(&error))?;
-        Ok((
-            PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
-            PyCapsule::new_with_value(py, array, c"arrow_array")?,
-        ))
+        arrow::array(py, self.0.clone())
     }
 }

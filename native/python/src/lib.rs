@@ -1,6 +1,7 @@
 //! PyO3 bindings: the extension module `metaprotocol._native`. Thin: it converts, owns memory and locks; what bytes mean
 //! is decided in `native/core` and `codecs/*`. The public contract is documented in `src/metaprotocol/_native.pyi`.
 
+mod arrow;
 mod batch;
 mod block;
 mod chunk;

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import metaprotocol
 from metaprotocol.cli import _codecs, _decode
 from metaprotocol.cli._terminal import Failure, fail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["app", "main"]
 
@@ -53,6 +57,22 @@ class Show(StrEnum):
     AUTO = "auto"
     TABLE = "table"
     JSON = "json"
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Turn what ends a command into its exit code; the framework would make 1 of it all."""
+    try:
+        yield
+    except Failure as failure:
+        fail(failure)
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
 
 
 def _version(wanted: bool) -> None:
@@ -158,24 +178,25 @@ def decode(
     On a terminal a table, in a pipe one JSON object a line. TCP streams are put together from pcap and pcapng files;
     broken frames are rows of kind `malformed`.
     """
-    _decode.run(
-        _decode.Request(
-            file=file,
-            protocol=protocol,
-            format=format_.value,
-            direction=metaprotocol.Direction[direction.name],
-            where=tuple(where or ()),
-            columns=_split(columns),
-            limit=limit,
-            out=out,
-            show=show.value,
-            follow=follow,
-            summary=summary,
-            quiet=quiet,
-            strict=strict,
-            max_frame_len=max_frame_len,
+    with _exit_codes():
+        _decode.run(
+            _decode.Request(
+                file=file,
+                protocol=protocol,
+                format=format_.value,
+                direction=metaprotocol.Direction[direction.name],
+                where=tuple(where or ()),
+                columns=_split(columns),
+                limit=limit,
+                out=out,
+                show=show.value,
+                follow=follow,
+                summary=summary,
+                quiet=quiet,
+                strict=strict,
+                max_frame_len=max_frame_len,
+            )
         )
-    )
 
 
 def _split(columns: list[str] | None) -> tuple[str, ...] | None:
@@ -205,19 +226,10 @@ def codecs(
     ] = Show.AUTO,
 ) -> None:
     """List the codecs that there are, and what they can do."""
-    _codecs.run(name, show.value)
+    with _exit_codes():
+        _codecs.run(name, show.value)
 
 
 def main() -> None:
     """The entry point of the program."""
-    try:
-        app()
-    except Failure as failure:
-        fail(failure)
-        sys.exit(failure.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(PIPE_CLOSED)
+    app()

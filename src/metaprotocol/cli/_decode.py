@@ -254,10 +254,10 @@ def _end(request: Request, decoder: _native.CaptureDecoder, failure: Failure | N
             sys.stdout.buffer.flush()
     elif not request.quiet and errors().is_terminal:
         _summary.show(errors(), summary)
-    if not request.quiet:
-        _summary.notes(errors(), request.file, summary)
     if failure is not None:
         raise failure
+    if not request.quiet:
+        _summary.notes(errors(), request.file, summary)
     if request.strict:
         broken = _summary.broken(summary)
         if broken:

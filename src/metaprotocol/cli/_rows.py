@@ -148,7 +148,7 @@ RIGHT = {"latency", "request", "response", "id"}
 LEAST = {"service": 16, "error": 20, "connection": 24, "method": 12, "id": 8}
 """Columns that may be cut, and to how many cells. Chosen metadata keys may be, too."""
 LEAST_KEY = 10
-DROPPED = ("id", "protocol", "request", "response", "connection", "error", "time")
+DROPPED = ("id", "protocol", "request", "response", "connection", "error", "time", "latency", "service")
 """Columns that go, one by one, where a terminal is too narrow for all."""
 GUTTER = 2
 

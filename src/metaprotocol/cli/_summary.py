@@ -98,9 +98,11 @@ def notes(console: Console, file: str, summary: dict[str, Any]) -> None:
         lines.append(line)
     if summary["cut_metadata"]:
         lines.append(f"the metadata of {_count(summary['cut_metadata'], 'row')} is cut: it was too long to keep")
-    if not lines and summary["rows"] == 0 and not summary["streams"]:
+    if not unwanted and not summary["streams_by_protocol"]:
         packets = summary.get("packets", 0)
-        lines.append(f"no TCP stream in {_count(packets, 'packet')}" if packets else "there is nothing in it")
+        lines.append(
+            f"no bytes of a TCP stream in {_count(packets, 'packet')}" if packets else "there is nothing in it"
+        )
     name = "standard input" if file == "-" else file
     for line in lines:
         console.print(Text.assemble(("metaprotocol: ", "bold yellow"), clean(f"{name}: {line}")))

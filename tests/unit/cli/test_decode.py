@@ -347,7 +347,7 @@ def test_a_python_codec_is_refused_in_words() -> None:
 def test_the_binding_refuses_what_makes_no_sense() -> None:
     for wrong in ({"format": "xml"}, {"output": "xml"}, {"protocol": "nobody"}, {"where_": ["x"]}):
         with pytest.raises(ValueError, match=r"xml|nobody|operator"):
-            CaptureDecoder(**wrong)  # type: ignore[arg-type]
+            CaptureDecoder(**wrong)
     decoder = CaptureDecoder(format="pcap")
     with pytest.raises(CaptureError) as caught:
         decoder.push(b"GET / HTTP/1.1\r\nand more of it")

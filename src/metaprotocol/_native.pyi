@@ -3,7 +3,7 @@
 Import the public names from `metaprotocol`; this module is where they live.
 """
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Final, TypeVar, final, overload
 
 from typing_extensions import Buffer, CapsuleType
@@ -266,7 +266,7 @@ class NativeCodec:
         frame: Frame,
         *,
         set: Mapping[str, str | int] | None = None,
-        remove: Sequence[str] | None = None,
+        remove: Iterable[str] | None = None,
         request_id: int | None = None,
     ) -> list[Buffer]: ...
     def reply(self, request: Frame, error: ErrorType | None = None, message: str = "") -> bytes | None: ...
@@ -341,6 +341,7 @@ class CaptureDecoder:
         metadata: Whether rows show metadata.
         columns: The metadata keys to show; None shows all.
         max_rows: Stop after this many rows.
+        threads: How many threads decode a capture; 0 takes as many as there are cores, up to 4.
         limits: Bounds on frames and requests in flight.
 
     Raises:
@@ -358,6 +359,7 @@ class CaptureDecoder:
         metadata: bool = True,
         columns: Sequence[str] | None = None,
         max_rows: int | None = None,
+        threads: int = 0,
         limits: Limits | None = None,
     ) -> CaptureDecoder: ...
     def push(self, data: bytes) -> None:
@@ -366,6 +368,8 @@ class CaptureDecoder:
         Raises:
             CaptureError: Where the file cannot be read; every later call gives it again. Rows before stand.
         """
+    def flush(self) -> None:
+        """Waits until all that was pushed is decoded; without it the rows of a long push may come with the next."""
     def finish(self) -> None:
         """Ends the file: closes all streams and gives out the requests that were not answered.
 

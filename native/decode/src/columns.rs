@@ -77,7 +77,7 @@ impl Column {
 }
 
 /// Rows as columns, all of one length.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     /// The columns, in order.
     pub columns: Vec<Column>,

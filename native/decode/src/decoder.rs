@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
 
 use metaprotocol_capture::{Capture, FormatError, is_capture};
 use metaprotocol_core::{AnyCodec, Direction};
@@ -10,8 +11,10 @@ use crate::columns::Columns;
 use crate::engine::Engine;
 use crate::hex::{HexError, HexReader, looks_like_hex};
 use crate::json;
-use crate::options::{Format, Options, OptionsError};
+use crate::options::{Format, Options, OptionsError, Output};
 use crate::session::Session;
+use crate::sessions::Sessions;
+use crate::summary::{Methods, Totals};
 
 /// Bytes that are looked at to tell the format.
 const PROBE_LEN: usize = 4 << 10;
@@ -74,7 +77,9 @@ enum Input {
 /// Decodes one input, pushed in pieces of any size. Take the output away after each push.
 pub struct Decoder {
     input: Input,
-    session: Session,
+    sessions: Sessions,
+    capture_limits: metaprotocol_capture::Limits,
+    max_rows: Option<u64>,
     direction: Direction,
     failed: Option<Error>,
     finished: bool,
@@ -98,9 +103,15 @@ impl Decoder {
     pub fn with_codecs(options: Options, codecs: &[Arc<dyn AnyCodec>]) -> Result<Self, OptionsError> {
         let format = options.format;
         let direction = options.direction.unwrap_or(Direction::ClientToServer);
+        let capture_limits = options.capture_limits.clone();
+        let max_rows = options.max_rows;
+        let threads = threads(&options);
+        let engines: Result<Vec<_>, _> = (0..threads).map(|_| Engine::new(options.clone(), codecs, threads)).collect();
         let mut decoder = Self {
             input: Input::Unknown(Vec::new()),
-            session: Session::new(Engine::new(options, codecs)?),
+            sessions: Sessions::new(engines?),
+            capture_limits,
+            max_rows,
             direction,
             failed: None,
             finished: false,
@@ -113,16 +124,24 @@ impl Decoder {
     fn open(&mut self, format: Format) {
         self.input = match format {
             Format::Auto => return,
-            Format::Capture => Input::Capture(Box::new(Capture::new(&self.session.engine.options.capture_limits))),
+            Format::Capture => Input::Capture(Box::new(Capture::new(&self.capture_limits))),
             Format::Raw => {
-                self.session.open_raw();
+                self.raw(Session::open_raw);
                 Input::Raw { offset: 0 }
             }
             Format::Hex => {
-                self.session.open_raw();
+                self.raw(Session::open_raw);
                 Input::Hex { reader: Box::default(), bytes: Vec::new(), offset: 0 }
             }
         };
+    }
+
+    /// Brings what happens to the only stream of raw input to its session.
+    fn raw(&mut self, act: impl FnOnce(&mut Session)) {
+        if let Some(session) = self.sessions.first() {
+            act(session);
+            self.sessions.take_rows();
+        }
     }
 
     /// Takes the next bytes of the input. Does nothing once [`done`](Self::done).
@@ -149,23 +168,24 @@ impl Decoder {
                 probe.extend_from_slice(data);
                 if probe.len() >= PROBE_LEN || is_capture(probe) { self.probed() } else { Ok(()) }
             }
-            Input::Capture(capture) => capture.push(data, &mut self.session).map_err(Error::Capture),
+            Input::Capture(capture) => {
+                self.sessions.feed(data.len(), |sink| capture.push(data, sink)).map_err(Error::Capture)
+            }
             Input::Raw { offset } => {
-                let at = *offset;
+                let (direction, at) = (self.direction, *offset);
                 *offset += data.len() as u64;
                 if !data.is_empty() {
-                    self.session.raw_data(self.direction, at, data);
+                    self.raw(|session| session.raw_data(direction, at, data));
                 }
                 Ok(())
             }
             Input::Hex { reader, bytes, offset } => {
                 let result = reader.push(data, bytes);
-                let at = *offset;
-                *offset += bytes.len() as u64;
-                if !bytes.is_empty() {
-                    self.session.raw_data(self.direction, at, bytes);
+                let (direction, at, decoded) = (self.direction, *offset, std::mem::take(bytes));
+                *offset += decoded.len() as u64;
+                if !decoded.is_empty() {
+                    self.raw(|session| session.raw_data(direction, at, &decoded));
                 }
-                bytes.clear();
                 result.map_err(Error::Hex)
             }
         }
@@ -199,27 +219,31 @@ impl Decoder {
         if let Input::Unknown(_) = self.input {
             result = result.and_then(|()| self.probed());
         }
+        let done = self.done();
         let ended = match &mut self.input {
             Input::Unknown(_) => Ok(()),
-            Input::Capture(capture) => match capture.finish(&mut self.session) {
+            Input::Capture(capture) => match self.sessions.feed(0, |sink| capture.finish(sink)) {
                 Ok(tail) => {
                     self.tail = tail.map(|tail| tail.offset);
                     Ok(())
                 }
                 // Whoever has seen enough need not see the end.
-                Err(_) if self.session.engine.done() => Ok(()),
+                Err(_) if done => Ok(()),
                 Err(error) => Err(Error::Capture(error)),
             },
             Input::Raw { .. } => {
-                self.session.close_raw();
+                self.raw(Session::close_raw);
                 Ok(())
             }
             Input::Hex { reader, bytes, offset } => {
                 let ended = reader.finish(bytes).map_err(Error::Hex);
-                if !bytes.is_empty() {
-                    self.session.raw_data(self.direction, *offset, bytes);
-                }
-                self.session.close_raw();
+                let (direction, at, decoded) = (self.direction, *offset, std::mem::take(bytes));
+                self.raw(|session| {
+                    if !decoded.is_empty() {
+                        session.raw_data(direction, at, &decoded);
+                    }
+                    session.close_raw();
+                });
                 if result.is_ok() { ended } else { Ok(()) }
             }
         };
@@ -230,10 +254,14 @@ impl Decoder {
         result
     }
 
+    /// Waits until all that was pushed is decoded. Otherwise the rows of a long push may come with the next one.
+    pub fn flush(&mut self) {
+        self.sessions.collect();
+    }
+
     /// True once as many rows were given out as were asked for: nothing more will come.
-    #[must_use]
-    pub fn done(&self) -> bool {
-        self.session.engine.done()
+    pub fn done(&mut self) -> bool {
+        self.max_rows.is_some() && self.sessions.first().is_some_and(|session| session.engine.done())
     }
 
     /// The format of the input: `pcap` for both kinds of captures, `raw` or `hex`; `None` while it cannot be told.
@@ -250,30 +278,36 @@ impl Decoder {
     /// The rows since they were last cleared, one JSON object a line.
     #[must_use]
     pub fn json(&self) -> &[u8] {
-        &self.session.engine.json
+        &self.sessions.json
     }
 
     /// Forgets the rows of [`json`](Self::json), and keeps their memory for the next.
     pub fn clear_json(&mut self) {
-        self.session.engine.json.clear();
+        self.sessions.json.clear();
     }
 
     /// Takes the rows since the last call, as columns.
     pub fn take_columns(&mut self) -> Columns {
-        self.session.engine.columns.take()
+        self.sessions.first().map(|session| session.engine.columns.take()).unwrap_or_default()
     }
 
     /// Rows that wait to be taken as columns.
-    #[must_use]
-    pub fn column_rows(&self) -> usize {
-        self.session.engine.columns.rows
+    pub fn column_rows(&mut self) -> usize {
+        self.sessions.first().map_or(0, |session| session.engine.columns.rows)
     }
 
     /// The numbers so far, as a JSON object.
-    #[must_use]
-    pub fn summary(&self) -> Vec<u8> {
+    pub fn summary(&mut self) -> Vec<u8> {
+        let mut totals = Totals::default();
+        let mut streams = Vec::new();
+        let mut methods = Methods::default();
+        for session in self.sessions.all() {
+            session.engine.add_to(&mut totals, &mut streams, &mut methods);
+        }
         let mut out = vec![b'{'];
-        self.session.engine.write_summary(&mut out);
+        if let Some(session) = self.sessions.first() {
+            session.engine.write_summary(&totals, &streams, &methods, &mut out);
+        }
         out.extend_from_slice(b",\"format\":");
         json::string(&mut out, self.format().unwrap_or("unknown"));
         if let Input::Capture(capture) = &self.input {
@@ -299,18 +333,28 @@ impl Decoder {
     }
 
     /// Bytes kept for streams that are open: frames under way, bytes not yet recognised, and requests that wait.
-    #[must_use]
-    pub fn retained_bytes(&self) -> u64 {
+    pub fn retained_bytes(&mut self) -> u64 {
         let reassembly = match &self.input {
             Input::Capture(capture) => capture.stats().stored_bytes,
             _ => 0,
         };
-        self.session.retained_bytes() + reassembly
+        self.sessions.all().map(|session| session.retained_bytes()).sum::<u64>() + reassembly
     }
 
     /// Requests that wait for their responses.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.session.in_flight()
+    pub fn in_flight(&mut self) -> usize {
+        self.sessions.all().map(|session| session.in_flight()).sum()
+    }
+}
+
+/// How many sessions share the connections.
+fn threads(options: &Options) -> usize {
+    let single = matches!(options.format, Format::Raw | Format::Hex)
+        || options.output == Output::Columns
+        || options.max_rows.is_some();
+    match options.threads {
+        _ if single => 1,
+        0 => thread::available_parallelism().map_or(1, |cores| cores.get().min(Options::MAX_THREADS)),
+        threads => threads,
     }
 }

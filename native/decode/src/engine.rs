@@ -173,12 +173,14 @@ pub(crate) struct Engine {
     pool: Vec<Vec<u8>>,
     /// Bytes of what waits for responses.
     pub(crate) waiting: usize,
+    /// The most that may wait in this engine's share of the streams.
+    waiting_max: usize,
     /// Streams by protocol.
     pub(crate) streams: Vec<u64>,
 }
 
 impl Engine {
-    pub(crate) fn new(options: Options, built_in: &[Arc<dyn AnyCodec>]) -> Result<Self, OptionsError> {
+    pub(crate) fn new(options: Options, built_in: &[Arc<dyn AnyCodec>], shares: usize) -> Result<Self, OptionsError> {
         if options.conditions.len() > Options::MAX_CONDITIONS {
             return Err(OptionsError::TooManyConditions { count: options.conditions.len() });
         }
@@ -214,6 +216,7 @@ impl Engine {
             reader: Reader::default(),
             pool: Vec::new(),
             waiting: 0,
+            waiting_max: WAITING_MAX / shares.max(1),
         })
     }
 
@@ -376,7 +379,7 @@ impl Engine {
 
     /// Keeps a request until its response comes, or the other way round.
     pub(crate) fn retain(&mut self, ident: &Ident, noted: &mut Noted) {
-        if self.waiting + noted.waiting_bytes() > WAITING_MAX {
+        if self.waiting + noted.waiting_bytes() > self.waiting_max {
             self.recycle(std::mem::take(&mut noted.metadata));
             noted.values = Vec::new();
             noted.cut = true;
@@ -754,9 +757,19 @@ impl Engine {
         self.columns.rows += 1;
     }
 
-    /// The numbers so far, as the inside of a JSON object.
-    pub(crate) fn write_summary(&self, out: &mut Vec<u8>) {
-        for (at, (key, value)) in self.totals.fields().into_iter().enumerate() {
+    /// Adds the numbers of another engine with the same options.
+    pub(crate) fn add_to(&self, totals: &mut Totals, streams: &mut Vec<u64>, methods: &mut Methods) {
+        totals.add(&self.totals);
+        streams.resize(self.streams.len(), 0);
+        for (sum, count) in streams.iter_mut().zip(&self.streams) {
+            *sum += count;
+        }
+        methods.add(&self.methods);
+    }
+
+    /// Writes such sums, as the inside of a JSON object.
+    pub(crate) fn write_summary(&self, totals: &Totals, streams: &[u64], methods: &Methods, out: &mut Vec<u8>) {
+        for (at, (key, value)) in totals.fields().into_iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
@@ -765,7 +778,7 @@ impl Engine {
             json::integer(out, value);
         }
         out.extend_from_slice(b",\"streams_by_protocol\":{");
-        let counted = self.protocols.iter().zip(&self.streams).filter(|(_, count)| **count > 0);
+        let counted = self.protocols.iter().zip(streams).filter(|(_, count)| **count > 0);
         for (at, (protocol, count)) in counted.enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -775,7 +788,7 @@ impl Engine {
             json::integer(out, *count);
         }
         out.extend_from_slice(b"},\"methods\":");
-        self.methods.write(out, |protocol| {
+        methods.write(out, |protocol| {
             self.protocols.get(usize::from(protocol)).map_or_else(String::new, |protocol| protocol.name.clone())
         });
     }

@@ -4,7 +4,8 @@
 //!  bytes of a file ──► Decoder ──► metaprotocol-capture (or hex, or raw bytes)
 //!                         │              │ events
 //!                         │              ▼
-//!                         │          Session: one Stream a connection: which protocol, where its frames are,
+//!                         │          Sessions: a Session a core, with a share of the connections
+//!                         │              │    one Stream a connection: which protocol, where its frames are,
 //!                         │              │    which response answers which request
 //!                         │              ▼ rows
 //!                         └─ output ◄─ Engine: filters, counts, renders
@@ -19,6 +20,7 @@
 //! - Every byte of a recognised stream is part of a frame, of a damaged frame that is shown as a row, or counted as
 //!   skipped.
 //! - Work is linear in the input: looking for the next frame after damage reads a bounded window at each byte.
+//! - The rows, and their order, do not depend on the number of cores.
 //! - Nothing is rendered, and no metadata is read, that the output does not show or a filter does not ask for.
 #![forbid(unsafe_code)]
 
@@ -33,6 +35,7 @@ mod options;
 mod protocol;
 mod resync;
 mod session;
+mod sessions;
 mod stream;
 mod summary;
 

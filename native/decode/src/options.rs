@@ -59,7 +59,7 @@ pub enum Metadata {
 }
 
 /// What to decode, and what of it to give out.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Name or alias of the only protocol to read; `None` recognises it for each connection.
     pub protocol: Option<String>,
@@ -75,6 +75,9 @@ pub struct Options {
     pub metadata: Metadata,
     /// Stop after this many rows.
     pub max_rows: Option<u64>,
+    /// How many threads decode a capture; 0 for as many as there are cores, up to [`Options::MAX_THREADS`]. It is one
+    /// where that suffices: for other inputs, for columns, and with `max_rows`.
+    pub threads: usize,
     /// Bounds on frames and requests in flight.
     pub limits: Limits,
     /// Bounds on the reassembly of captures.
@@ -84,6 +87,8 @@ pub struct Options {
 impl Options {
     /// The most conditions one decoder takes: one bit each in what is remembered of a request.
     pub const MAX_CONDITIONS: usize = 64;
+    /// The most threads taken unasked: taking packets apart is the work of one, and keeps no more than these busy.
+    pub const MAX_THREADS: usize = 4;
 }
 
 /// Options that make no sense.

@@ -23,7 +23,7 @@ pub(crate) struct Method {
     /// `,"service":"…","method":"…"`, as rows show it.
     pub(crate) json: Box<[u8]>,
     counts: Counts,
-    latency: Option<Histogram<u32>>,
+    latency: Option<Latency>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,8 +34,6 @@ struct Counts {
     oneways: u64,
     request_bytes: u64,
     response_bytes: u64,
-    latency_min_ns: u64,
-    latency_max_ns: u64,
 }
 
 /// Which method a request is of.
@@ -55,6 +53,64 @@ pub(crate) struct OtherName {
     pub(crate) json: Box<[u8]>,
 }
 
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        let Self { calls, errors, unanswered, oneways, request_bytes, response_bytes, .. } = other;
+        self.calls += calls;
+        self.errors += errors;
+        self.unanswered += unanswered;
+        self.oneways += oneways;
+        self.request_bytes += request_bytes;
+        self.response_bytes += response_bytes;
+    }
+}
+
+/// Latencies, and the exact ends of their range.
+#[derive(Debug)]
+struct Latency {
+    histogram: Histogram<u32>,
+    min_ns: u64,
+    max_ns: u64,
+}
+
+impl Latency {
+    fn record(place: &mut Option<Self>, nanos: u64) {
+        if place.is_none() {
+            *place = Histogram::new(DIGITS).ok().map(|histogram| Self { histogram, min_ns: nanos, max_ns: nanos });
+        }
+        if let Some(latency) = place {
+            latency.min_ns = latency.min_ns.min(nanos);
+            latency.max_ns = latency.max_ns.max(nanos);
+            // Grows as needed; a latency of centuries would be refused, and counts as the longest so far.
+            if latency.histogram.record(nanos).is_err() {
+                latency.histogram.saturating_record(nanos);
+            }
+        }
+    }
+
+    fn add(place: &mut Option<Self>, other: Option<&Self>) {
+        let Some(other) = other else { return };
+        match place {
+            None => {
+                let (histogram, min_ns, max_ns) = (other.histogram.clone(), other.min_ns, other.max_ns);
+                *place = Some(Self { histogram, min_ns, max_ns });
+            }
+            Some(latency) => {
+                latency.min_ns = latency.min_ns.min(other.min_ns);
+                latency.max_ns = latency.max_ns.max(other.max_ns);
+                // Both grow by themselves, so that neither is too small for the other.
+                let _ = latency.histogram.add(&other.histogram);
+            }
+        }
+    }
+
+    /// In nanoseconds.
+    fn at(&self, quantile: f64) -> u64 {
+        // The histogram answers with the end of a bucket, which may lie beyond all values.
+        self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns)
+    }
+}
+
 /// What one call adds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Outcome {
@@ -71,7 +127,7 @@ pub(crate) struct Methods {
     hasher: RandomState,
     last: u32,
     /// By protocol: the methods that are not counted apart.
-    others: Vec<(u16, Counts, Option<Histogram<u32>>)>,
+    others: Vec<(u16, Counts, Option<Latency>)>,
 }
 
 fn names_json(service: &str, method: &str) -> Box<[u8]> {
@@ -132,22 +188,7 @@ impl Methods {
 
     /// Counts a call.
     pub(crate) fn count(&mut self, name: &Name, outcome: Outcome, request_bytes: u64, response_bytes: u64) {
-        let (counts, latency) = match name {
-            Name::Known(index) => match self.all.get_mut(*index as usize) {
-                Some(method) => (&mut method.counts, &mut method.latency),
-                None => return,
-            },
-            Name::Other(name) => {
-                let at = self.others.iter().position(|other| other.0 == name.protocol).unwrap_or_else(|| {
-                    self.others.push((name.protocol, Counts::default(), None));
-                    self.others.len() - 1
-                });
-                match self.others.get_mut(at) {
-                    Some((_, counts, latency)) => (counts, latency),
-                    None => return,
-                }
-            }
-        };
+        let Some((counts, latency)) = self.place(name) else { return };
         counts.request_bytes += request_bytes;
         counts.response_bytes += response_bytes;
         match outcome {
@@ -159,19 +200,44 @@ impl Methods {
             Outcome::Answered { latency_ns, error } => {
                 counts.calls += 1;
                 counts.errors += u64::from(error);
-                let Some(nanos) = latency_ns else { return };
-                if latency.is_none() {
-                    counts.latency_min_ns = nanos;
-                    *latency = Histogram::new(DIGITS).ok();
+                if let Some(nanos) = latency_ns {
+                    Latency::record(latency, nanos);
                 }
-                counts.latency_min_ns = counts.latency_min_ns.min(nanos);
-                counts.latency_max_ns = counts.latency_max_ns.max(nanos);
-                if let Some(latency) = latency {
-                    // Grows as needed; a latency of centuries would be refused, and counts as the longest so far.
-                    if latency.record(nanos).is_err() {
-                        latency.saturating_record(nanos);
-                    }
-                }
+            }
+        }
+    }
+
+    /// Where a method is counted.
+    fn place(&mut self, name: &Name) -> Option<(&mut Counts, &mut Option<Latency>)> {
+        match name {
+            Name::Known(index) => {
+                self.all.get_mut(*index as usize).map(|method| (&mut method.counts, &mut method.latency))
+            }
+            Name::Other(name) => self.others(name.protocol),
+        }
+    }
+
+    fn others(&mut self, protocol: u16) -> Option<(&mut Counts, &mut Option<Latency>)> {
+        let at = self.others.iter().position(|other| other.0 == protocol).unwrap_or_else(|| {
+            self.others.push((protocol, Counts::default(), None));
+            self.others.len() - 1
+        });
+        self.others.get_mut(at).map(|(_, counts, latency)| (counts, latency))
+    }
+
+    /// Adds what another table has counted.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for method in &other.all {
+            let name = self.name(method.protocol, &method.service, &method.method);
+            if let Some((counts, latency)) = self.place(&name) {
+                counts.add(&method.counts);
+                Latency::add(latency, method.latency.as_ref());
+            }
+        }
+        for (protocol, more, waits) in &other.others {
+            if let Some((counts, latency)) = self.others(*protocol) {
+                counts.add(more);
+                Latency::add(latency, waits.as_ref());
             }
         }
     }
@@ -210,17 +276,15 @@ impl Methods {
             }
             if let Some(latency) = latency {
                 out.extend_from_slice(b",\"latency_ms\":{\"min\":");
-                json::millis(out, counts.latency_min_ns);
+                json::millis(out, latency.min_ns);
                 for (key, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
                     out.extend_from_slice(b",\"");
                     out.extend_from_slice(key.as_bytes());
                     out.extend_from_slice(b"\":");
-                    // The histogram answers with the end of a bucket, which may lie beyond all values.
-                    let nanos = latency.value_at_quantile(quantile);
-                    json::millis(out, nanos.clamp(counts.latency_min_ns, counts.latency_max_ns));
+                    json::millis(out, latency.at(quantile));
                 }
                 out.extend_from_slice(b",\"max\":");
-                json::millis(out, counts.latency_max_ns);
+                json::millis(out, latency.max_ns);
                 out.push(b'}');
             }
             out.push(b'}');
@@ -266,28 +330,25 @@ pub(crate) struct Totals {
     pub(crate) cut_metadata: u64,
 }
 
-impl Totals {
-    pub(crate) fn fields(&self) -> [(&'static str, u64); 17] {
-        [
-            ("rows", self.rows),
-            ("calls", self.calls),
-            ("errors", self.errors),
-            ("oneways", self.oneways),
-            ("unanswered", self.unanswered),
-            ("unasked", self.unasked),
-            ("heartbeats", self.heartbeats),
-            ("other_frames", self.other_frames),
-            ("malformed", self.malformed),
-            ("incomplete", self.incomplete),
-            ("gaps", self.gaps),
-            ("gap_bytes", self.gap_bytes),
-            ("skipped_bytes", self.skipped_bytes),
-            ("streams", self.streams),
-            ("unrecognised_streams", self.unrecognised_streams),
-            ("unrecognised_bytes", self.unrecognised_bytes),
-            ("cut_metadata", self.cut_metadata),
-        ]
-    }
+/// Every total once, so that none is forgotten in a sum or in the output.
+macro_rules! totals {
+    ($($name:ident)*) => {
+        impl Totals {
+            pub(crate) fn fields(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+
+            pub(crate) fn add(&mut self, other: &Self) {
+                let Self { $($name),* } = other;
+                $(self.$name += $name;)*
+            }
+        }
+    };
+}
+
+totals! {
+    rows calls errors oneways unanswered unasked heartbeats other_frames malformed incomplete gaps gap_bytes
+    skipped_bytes streams unrecognised_streams unrecognised_bytes cut_metadata
 }
 
 #[cfg(test)]

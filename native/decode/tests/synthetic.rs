@@ -483,6 +483,65 @@ fn errors_say_where_and_rows_before_them_stand() {
 }
 
 #[test]
+fn any_number_of_threads_gives_the_same_rows_in_the_same_order() {
+    let mut pcap = Pcap::new();
+    let mut connections: Vec<_> = (1..=23).map(|port| pcap.open(port)).collect();
+    let mut flip = 0_u64;
+    for id in 0..200 {
+        for tcp in &mut connections {
+            // Some connections pause, some lose bytes, some are not answered at once.
+            flip = flip.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            match flip >> 60 {
+                0 => pcap.lose(tcp, CLIENT, 100),
+                1 => {}
+                2 => pcap.send(tcp, CLIENT, &[0xff; 30]),
+                _ => {
+                    pcap.send(tcp, CLIENT, &request(id, &format!("m{}", flip >> 61), "a", &[("k", "v")]));
+                    pcap.send(tcp, SERVER, &response(id, &"b".repeat((flip >> 50) as usize % 500)));
+                }
+            }
+        }
+    }
+    for tcp in connections.iter_mut().take(10) {
+        pcap.close(tcp);
+    }
+    assert!(pcap.bytes.len() > 1 << 20, "long enough to be handed over, {} bytes", pcap.bytes.len());
+    for conditions in [&[][..], &["method~m[0-3]", "kind=call"]] {
+        for output in [Output::Json, Output::None] {
+            let options = Options { output, threads: 1, ..wanting(conditions) };
+            let alone = decode(options.clone(), &pcap.bytes);
+            assert!(output == Output::None || alone.rows.len() > 1000);
+            for (threads, chunk) in [(2, 256 << 10), (2, 70_000), (3, 1 << 20), (5, 100_000), (3, 1000)] {
+                let decoder = Decoder::new(Options { threads, ..options.clone() }).unwrap();
+                let together = decode_in(decoder, &pcap.bytes, chunk);
+                assert!(alone.json == together.json, "{threads} threads, chunks of {chunk}");
+                assert_eq!(alone.summary, together.summary, "{threads} threads, chunks of {chunk}");
+            }
+        }
+    }
+}
+
+#[test]
+fn flush_brings_the_rows_of_a_long_push() {
+    let mut pcap = Pcap::new();
+    let mut tcp = pcap.open(CLIENT_PORT);
+    for id in 0..2000 {
+        pcap.send(&mut tcp, CLIENT, &request(id, "m", "a", &[]));
+        pcap.send(&mut tcp, SERVER, &response(id, "b"));
+    }
+    let mut decoder = Decoder::new(Options { threads: 2, ..Options::default() }).unwrap();
+    decoder.push(&pcap.bytes).unwrap();
+    decoder.flush();
+    assert_eq!(rows_of(decoder.json()).len(), 2000);
+    decoder.clear_json();
+    decoder.push(&pcap.bytes[24..]).unwrap();
+    // Asking for numbers waits, too; the same packets again are retransmissions.
+    let summary: serde_json::Value = serde_json::from_slice(&decoder.summary()).unwrap();
+    assert_eq!(summary["calls"], 2000);
+    assert_eq!(summary["retransmitted_segments"], 4000);
+}
+
+#[test]
 fn options_that_make_no_sense_are_refused() {
     let error = Decoder::new(Options { protocol: Some("htpp".to_owned()), ..Options::default() }).err().unwrap();
     assert_eq!(error.to_string(), "there is no built-in codec \"htpp\"; there are: dubbo, thrift");

@@ -48,7 +48,7 @@ impl CaptureDecoder {
     #[new]
     #[pyo3(signature = (
         *, protocol=None, format="auto", direction=None, where_=vec![], output="json", metadata=true, columns=None,
-        max_rows=None, limits=None
+        max_rows=None, threads=0, limits=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -60,6 +60,7 @@ impl CaptureDecoder {
         metadata: bool,
         columns: Option<Vec<String>>,
         max_rows: Option<u64>,
+        threads: usize,
         limits: Option<PyRef<'_, Limits>>,
     ) -> PyResult<Self> {
         let conditions: Result<Vec<_>, _> = where_.iter().map(|text| Condition::parse(text)).collect();
@@ -97,6 +98,11 @@ impl CaptureDecoder {
         py.detach(|| self.lock().push(bytes)).map_err(|error| capture_error(py, &error))
     }
 
+    /// Waits until all that was pushed is decoded.
+    fn flush(&self, py: Python<'_>) {
+        py.detach(|| self.lock().flush());
+    }
+
     /// Ends the file.
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.lock().finish()).map_err(|error| capture_error(py, &error))
@@ -118,19 +124,19 @@ impl CaptureDecoder {
 
     /// Rows that `take_batch` would give.
     #[getter]
-    fn batch_rows(&self) -> usize {
-        self.lock().column_rows()
+    fn batch_rows(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.lock().column_rows())
     }
 
     /// The numbers so far, as a JSON object.
     fn summary<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.lock().summary())
+        PyBytes::new(py, &py.detach(|| self.lock().summary()))
     }
 
     /// True once as many rows were given as were asked for.
     #[getter]
-    fn done(&self) -> bool {
-        self.lock().done()
+    fn done(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().done())
     }
 
     /// `pcap`, `raw` or `hex`; None while it cannot be told.
@@ -141,8 +147,8 @@ impl CaptureDecoder {
 
     /// Bytes kept for open streams.
     #[getter]
-    fn retained_bytes(&self) -> u64 {
-        self.lock().retained_bytes()
+    fn retained_bytes(&self, py: Python<'_>) -> u64 {
+        py.detach(|| self.lock().retained_bytes())
     }
 }
 

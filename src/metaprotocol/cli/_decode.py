@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "run"]
 
-CHUNK = 256 << 10
-"""Bytes read at a time: fits a core's cache, and is long enough to make calls rare."""
+CHUNK = 512 << 10
+"""Bytes read at a time: they hold enough connections to keep the decoder's threads busy, and still fit a cache."""
 PROGRESS_FROM = 32 << 20
 """Smaller files are decoded before a progress bar could be read."""
 FOLLOW_SECONDS = 0.2
@@ -166,6 +166,9 @@ def _pump(
                     time.sleep(FOLLOW_SECONDS)
                     continue
                 decoder.push(chunk)
+                if len(chunk) < CHUNK:
+                    # Nothing more is there now: whoever waits for the rows gets them all.
+                    decoder.flush()
                 sink.take(decoder)
                 advance(len(chunk))
     except CaptureError as error:

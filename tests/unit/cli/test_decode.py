@@ -308,8 +308,25 @@ def test_memory_follows_the_open_streams_not_the_file() -> None:
         rows_seen += len(rows(decoder.take_json()))
         most = max(most, decoder.retained_bytes)
     decoder.finish()
+    rows_seen += len(rows(decoder.take_json()))
     assert rows_seen == 59 * 500
     assert most < 10_000
+
+
+def test_rows_do_not_depend_on_the_number_of_threads() -> None:
+    segments = [part for number in range(500) for part in ((True, call(number)), (False, answer(number)))]
+    file = pcap() + b"".join(pcap(*segments, port=port)[24:] for port in range(1, 9))
+    outputs = set()
+    for threads in (1, 2, 3):
+        decoder = CaptureDecoder(threads=threads)
+        decoder.push(file)
+        decoder.flush()
+        outputs.add(decoder.take_json())
+        decoder.finish()
+        assert decoder.take_json() == b""
+        outputs.add(decoder.summary())
+    assert len(outputs) == 2
+    assert max(map(len, outputs)) > 1 << 20
 
 
 def test_a_progress_bar_is_for_big_files_on_a_terminal(

@@ -85,6 +85,7 @@ impl CaptureDecoder {
                 None => Metadata::None,
             },
             max_rows,
+            threads,
             limits: limits.map(|limits| limits.0).unwrap_or_default(),
             ..Options::default()
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use metaprotocol_core as core;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyMapping, PyString};
 
 use crate::chunk::{Chunk, Memory, Speaker};
 use crate::connection::Connection;
@@ -196,14 +196,18 @@ impl NativeCodec {
     fn rewrite<'py>(
         &self,
         frame: &Bound<'py, Frame>,
-        set: Option<&Bound<'py, PyDict>>,
-        remove: Option<Vec<String>>,
+        set: Option<&Bound<'py, PyMapping>>,
+        remove: Option<&Bound<'py, PyAny>>,
         request_id: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
         let py = frame.py();
         let view = self.own(frame)?;
         let mut texts: Vec<(String, core::Value<'static>)> = Vec::new();
-        for (key, value) in set.iter().flat_map(|set| set.iter()) {
+        let items = PyDict::new(py);
+        if let Some(set) = set {
+            items.update(set)?;
+        }
+        for (key, value) in items.iter() {
             let value = if let Ok(text) = value.cast::<PyString>() {
                 core::Value::Str(Cow::Owned(text.to_str()?.to_owned()))
             } else if let (Ok(_), Ok(number)) = (value.cast::<PyInt>(), value.extract::<i64>()) {
@@ -215,7 +219,13 @@ impl NativeCodec {
             };
             texts.push((key.extract()?, value));
         }
-        let remove = remove.unwrap_or_default();
+        let remove: Vec<String> = match remove {
+            None => Vec::new(),
+            Some(text) if text.is_instance_of::<PyString>() => {
+                return Err(PyTypeError::new_err("remove takes several keys, such as a list; a single str is not one"));
+            }
+            Some(keys) => keys.try_iter()?.map(|key| key?.extract()).collect::<PyResult<_>>()?,
+        };
         let edits = core::Edits {
             set: texts.iter().map(|(key, value)| (key.as_str(), value.clone())).collect(),
             remove: remove.iter().map(String::as_str).collect(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, DecodeError, Direction, Frame, Head, Kind, Limits, RequestId};
+use metaprotocol_registry::find_among;
 
 use crate::columns::{Column, Columns};
 use crate::condition::Target;
@@ -187,11 +188,7 @@ impl Engine {
         let codecs: Vec<Arc<dyn AnyCodec>> = match &options.protocol {
             None => built_in.to_vec(),
             Some(name) => {
-                let is = |codec: &&Arc<dyn AnyCodec>| {
-                    let info = codec.info();
-                    info.name.eq_ignore_ascii_case(name) || info.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
-                };
-                let codec = built_in.iter().find(is).ok_or_else(|| OptionsError::UnknownProtocol {
+                let codec = find_among(built_in, name).ok_or_else(|| OptionsError::UnknownProtocol {
                     name: name.clone(),
                     known: built_in.iter().map(|codec| codec.info().name.to_string()).collect(),
                 })?;

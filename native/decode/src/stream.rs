@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, Detection, Direction, Fed, Frame, Id, Kind, PairBy, Pairing, Split};
+use metaprotocol_core::{AnyCodec, Connection, Direction, Fed, Frame, Id, Kind, PairBy, Pairing, Split};
+use metaprotocol_registry::{Detected, detect_among};
 
 use crate::engine::{Damage, Engine, Ident, Noted, Seen};
 use crate::resync::{self, Found};
@@ -136,11 +137,11 @@ impl Stream {
             len: chunk.bytes.len(),
         });
         let protocol =
-            if held.unwanted[side] { Asked::Nobody } else { ask(engine, chunk.direction, &held.bytes[side]) };
+            if held.unwanted[side] { Detected::Nobody } else { ask(engine, chunk.direction, &held.bytes[side]) };
         match protocol {
-            Asked::Protocol(protocol) => {
+            Detected::Codec(protocol) => {
                 let held = std::mem::take(&mut **held);
-                self.start(engine, protocol, false);
+                self.start(engine, protocol as u16, false);
                 let mut taken = [0; 2];
                 for piece in &held.pieces {
                     let from = &mut taken[piece.direction as usize];
@@ -150,8 +151,8 @@ impl Stream {
                     self.data(engine, fed, Chunk { direction, time, offset, bytes });
                 }
             }
-            Asked::NeedMore if held.bytes[side].len() < HELD_MAX => {}
-            Asked::NeedMore | Asked::Nobody => {
+            Detected::NeedMore if held.bytes[side].len() < HELD_MAX => {}
+            Detected::NeedMore | Detected::Nobody => {
                 held.unwanted[side] = true;
                 // The other direction may still tell, if it has not said enough.
                 let other = chunk.direction.reverse() as usize;
@@ -169,10 +170,10 @@ impl Stream {
         let last = held.tries >= TRIES_MAX;
         for flipped in [false, true] {
             let chunk = chunk.turned(flipped);
-            if let Asked::Protocol(protocol) = ask(engine, chunk.direction, chunk.bytes)
+            if let Detected::Codec(protocol) = ask(engine, chunk.direction, chunk.bytes)
                 && splits(engine, protocol, chunk)
             {
-                self.start(engine, protocol, flipped);
+                self.start(engine, protocol as u16, flipped);
                 if let Phase::Live(live) = &mut self.phase {
                     live.sides[chunk.direction.reverse() as usize].sync = Sync::Lost(Vec::new());
                     live.data(engine, fed, chunk);
@@ -291,34 +292,13 @@ impl Chunk<'_> {
     }
 }
 
-enum Asked {
-    Protocol(u16),
-    NeedMore,
-    Nobody,
+/// Which of the engine's protocols begins so.
+fn ask(engine: &Engine, direction: Direction, prefix: &[u8]) -> Detected {
+    detect_among(engine.protocols.iter().map(|protocol| protocol.codec.as_ref()), direction, prefix)
 }
 
-/// Which protocol begins so.
-fn ask(engine: &Engine, direction: Direction, prefix: &[u8]) -> Asked {
-    let mut claimed = None;
-    let mut open = false;
-    for (number, protocol) in engine.protocols.iter().enumerate() {
-        match protocol.codec.detect(direction, prefix) {
-            // Two claims would make it a guess.
-            Detection::Yes if claimed.is_some() => return Asked::Nobody,
-            Detection::Yes => claimed = Some(number as u16),
-            Detection::NeedMore => open = true,
-            Detection::No => {}
-        }
-    }
-    match claimed {
-        Some(number) => Asked::Protocol(number),
-        None if open => Asked::NeedMore,
-        None => Asked::Nobody,
-    }
-}
-
-fn splits(engine: &Engine, protocol: u16, chunk: Chunk<'_>) -> bool {
-    engine.protocols.get(usize::from(protocol)).is_some_and(|protocol| {
+fn splits(engine: &Engine, protocol: usize, chunk: Chunk<'_>) -> bool {
+    engine.protocols.get(protocol).is_some_and(|protocol| {
         matches!(protocol.codec.split(chunk.direction, &engine.limits(), chunk.bytes), Ok(Split::Head(_)))
     })
 }

@@ -19,53 +19,111 @@ pub fn codecs() -> &'static [Arc<dyn AnyCodec>] {
     &CODECS
 }
 
-/// The codec with this name or alias (`dubbo`, `aeraki.meta_protocol.codec.dubbo`), in any case of letters.
+/// The built-in codec with this name or alias (`dubbo`, `aeraki.meta_protocol.codec.dubbo`), in any case of letters.
 #[must_use]
 pub fn find(name: &str) -> Option<Arc<dyn AnyCodec>> {
-    codecs().iter().find(|codec| answers_to(codec.as_ref(), name)).map(Arc::clone)
+    find_among(codecs(), name).map(Arc::clone)
 }
 
-fn answers_to(codec: &dyn AnyCodec, name: &str) -> bool {
-    let info = codec.info();
-    info.name.eq_ignore_ascii_case(name) || info.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+/// As [`find`], among these codecs only.
+#[must_use]
+pub fn find_among<'c>(codecs: &'c [Arc<dyn AnyCodec>], name: &str) -> Option<&'c Arc<dyn AnyCodec>> {
+    codecs.iter().find(|codec| {
+        let info = codec.info();
+        info.name.eq_ignore_ascii_case(name) || info.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+    })
 }
 
 /// What the first bytes of a stream say about its protocol.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detected {
-    /// Exactly one codec claims it.
-    Codec(Arc<dyn AnyCodec>),
+    /// Exactly one codec claims it: its position among those that were asked.
+    Codec(usize),
     /// No codec claims it yet, but more bytes could settle it.
     NeedMore,
     /// No codec can read it, or several claim it and it would be a guess.
     Nobody,
 }
 
-/// Asks every built-in codec whether the front of a stream looks like its own.
+/// Asks every built-in codec whether the front of a stream looks like its own. The position is that in [`codecs`].
 ///
 /// A single claim wins at once, even while another codec is still undecided: [`Detection::Yes`] means that no other
 /// built-in protocol starts so.
 #[must_use]
 pub fn detect(direction: Direction, prefix: &[u8]) -> Detected {
-    detect_among(codecs(), direction, prefix)
+    detect_among(codecs().iter().map(AsRef::as_ref), direction, prefix)
 }
 
 /// As [`detect`], among these codecs only.
-#[must_use]
-pub fn detect_among(codecs: &[Arc<dyn AnyCodec>], direction: Direction, prefix: &[u8]) -> Detected {
+pub fn detect_among<'c>(
+    codecs: impl Iterator<Item = &'c dyn AnyCodec>,
+    direction: Direction,
+    prefix: &[u8],
+) -> Detected {
     let mut claimed = None;
     let mut open = false;
-    for codec in codecs {
+    for (position, codec) in codecs.enumerate() {
         match codec.detect(direction, prefix) {
             Detection::Yes if claimed.is_some() => return Detected::Nobody,
-            Detection::Yes => claimed = Some(codec),
+            Detection::Yes => claimed = Some(position),
             Detection::NeedMore => open = true,
             Detection::No => {}
         }
     }
     match claimed {
-        Some(codec) => Detected::Codec(Arc::clone(codec)),
+        Some(position) => Detected::Codec(position),
         None if open => Detected::NeedMore,
         None => Detected::Nobody,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codecs_go_by_name_and_alias_in_any_case() {
+        for codec in codecs() {
+            let info = codec.info();
+            for name in [&*info.name].into_iter().chain(info.aliases.iter().copied()) {
+                for name in [name.to_owned(), name.to_uppercase()] {
+                    assert_eq!(find(&name).map(|found| found.info().name.clone()), Some(info.name.clone()), "{name}");
+                }
+            }
+        }
+        assert!(find("nobody").is_none());
+    }
+
+    #[test]
+    fn names_are_lower_case_words_and_belong_to_one_codec() {
+        let mut seen = HashSet::new();
+        for codec in codecs() {
+            let info = codec.info();
+            assert!(info.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "{}", info.name);
+            for name in [&*info.name].into_iter().chain(info.aliases.iter().copied()) {
+                assert!(seen.insert(name.to_owned()), "{name} is taken twice");
+            }
+            let keys: HashSet<_> = info.keys.iter().map(|key| &key.name).collect();
+            assert_eq!(keys.len(), info.keys.len(), "{} has a key twice", info.name);
+        }
+        assert!(!seen.is_empty());
+    }
+
+    #[test]
+    fn one_claim_wins_and_two_are_nobodys() {
+        let at = |name: &str| codecs().iter().position(|codec| codec.info().name == name).unwrap();
+        let direction = Direction::ClientToServer;
+        let dubbo = [0xda, 0xbb, 0xe2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0x4e];
+        assert_eq!(detect(direction, &dubbo), Detected::Codec(at("dubbo")));
+        let thrift = b"\0\0\0\x11\x80\x01\0\x01\0\0\0\x04ping\0\0\0\0\0";
+        assert_eq!(detect(direction, thrift), Detected::Codec(at("thrift")));
+        assert_eq!(detect(direction, b"GET / HTTP/1.1\r\n"), Detected::Nobody);
+        assert_eq!(detect(direction, &[0xda]), Detected::NeedMore);
+        assert_eq!(detect(direction, &[]), Detected::NeedMore);
+        let twice = codecs().iter().chain(codecs()).map(AsRef::as_ref);
+        assert_eq!(detect_among(twice, direction, &dubbo), Detected::Nobody);
+        assert_eq!(detect_among(std::iter::empty(), direction, &dubbo), Detected::Nobody);
     }
 }

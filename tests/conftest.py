@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from kit.cutting import CUTTINGS
 from kit.dialects import ALL, NATIVE, Dialect
 
+from metaprotocol import _registry
+
 settings.register_profile("fast", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile(
     "slow", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -17,6 +19,13 @@ settings.register_profile(
 settings.load_profile(os.environ.get("METAPROTOCOL_HYPOTHESIS", "fast"))
 
 Cuts = Callable[[bytes], Iterator[list[bytes]]]
+
+
+@pytest.fixture(autouse=True)
+def _registry_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it: detection and lists are about the codecs that are really there."""
+    for table in ("_codecs", "_aliases"):
+        monkeypatch.setattr(_registry, table, dict(getattr(_registry, table)))
 
 
 @pytest.fixture(params=list(CUTTINGS))

@@ -58,6 +58,9 @@ class Sink(Protocol):
     kind: str
     """What the decoder must make: `json`, `columns` or `none`."""
 
+    def open(self) -> None:
+        """All else is in order: rows will come."""
+
     def take(self, decoder: _native.CaptureDecoder) -> None:
         """Take the rows since the last call."""
 
@@ -91,6 +94,7 @@ def run(request: Request) -> None:
         except ValueError as error:
             usage(str(error))
         source, size = _open(request, stack)
+        sink.open()
         stack.callback(sink.close)
         failure = _pump(request, decoder, sink, source, size, table)
     _end(request, decoder, failure)
@@ -118,7 +122,7 @@ def _protocol(name: str | None) -> str | None:
 
 def _sink(request: Request, table: bool) -> Sink:
     if request.out is not None:
-        return _rows.FileSink.open(request.out)
+        return _rows.FileSink.named(request.out)
     if request.summary:
         return _rows.NoRows()
     if table:

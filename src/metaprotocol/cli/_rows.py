@@ -33,6 +33,9 @@ class NoRows:
 
     kind = "none"
 
+    def open(self) -> None:
+        """There is nothing to open."""
+
     def take(self, decoder: _native.CaptureDecoder) -> None:
         """There are none."""
 
@@ -47,6 +50,9 @@ class JsonSink:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+
+    def open(self) -> None:
+        """The stream is open."""
 
     def take(self, decoder: _native.CaptureDecoder) -> None:
         """Write the rows on; whoever reads a followed file wants them now."""
@@ -71,11 +77,11 @@ class FileSink:
         self._decoder: _native.CaptureDecoder | None = None
 
     @classmethod
-    def open(cls, path: Path) -> FileSink:
-        """A sink for the format that the file's name says.
+    def named(cls, path: Path) -> FileSink:
+        """A sink for the format that the file's name says; the file itself is not touched before `open`.
 
         Raises:
-            Failure: If the name says none, pyarrow is needed and not there, or the file cannot be written.
+            Failure: If the name says none, or pyarrow is needed and not there.
         """
         if path.suffix == ".jsonl":
             sink = cls(path, kind="json")
@@ -87,11 +93,18 @@ class FileSink:
                 raise Failure(f"writing {path.suffix} files needs pyarrow: pip install 'metaprotocol[arrow]'") from None
         else:
             usage(f"--out {path}: the name must end in .arrow, .parquet or .jsonl, which tells the format")
-        try:
-            sink._file = path.open("wb")
-        except OSError as error:
-            raise Failure(f"{path}: {error.strerror or error}") from None
         return sink
+
+    def open(self) -> None:
+        """Create the file, or empty it.
+
+        Raises:
+            Failure: If it cannot be written.
+        """
+        try:
+            self._file = self._path.open("wb")
+        except OSError as error:
+            raise Failure(f"{self._path}: {error.strerror or error}") from None
 
     def take(self, decoder: _native.CaptureDecoder) -> None:
         """Write JSON as it comes, record batches when they are worth it."""
@@ -171,6 +184,9 @@ class TableSink:
         self._follow = follow
         self._waiting: list[dict[str, Any]] = []
         self._widths: dict[str, int] | None = None
+
+    def open(self) -> None:
+        """The console is open."""
 
     def take(self, decoder: _native.CaptureDecoder) -> None:
         """Show the rows, if the widths can be settled."""

@@ -234,6 +234,14 @@ def test_errors_say_what_and_where(run: Run, arguments: list[str], code: int, me
     assert done.stdout == b""
 
 
+def test_wrong_usage_leaves_the_output_file_alone(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "calls.jsonl"
+    out.write_text("precious")
+    assert run("decode", DUBBO, "--out", out, "--where", "nonsense").returncode == 2
+    assert run("decode", "absent.pcap", "--out", out).returncode == 1
+    assert out.read_text() == "precious"
+
+
 def test_a_corrupt_capture_gives_the_rows_before_the_place(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "corrupt.pcap"
     file.write_bytes(DUBBO.read_bytes() + b"\xff" * 16)

@@ -36,7 +36,7 @@ $(VENV)/.group-%: $(VENV)/.python pyproject.toml
 
 demo: $(VENV)/.package ## Decode real captures into tables
 	@for capture in $(DEMO); do \
-		echo; echo "\$$ metaprotocol decode $$capture"; $(BIN)/metaprotocol decode $$capture || exit 1; \
+		echo; echo "\$$ metaprotocol decode --limit 15 $$capture"; $(BIN)/metaprotocol decode --show table --limit 15 $$capture || exit 1; \
 	done
 DEMO = tests/captures/dubbo/dubbo-3-basic.pcap tests/captures/dubbo/dubbo-2.7-exceptions.pcap \
 	tests/captures/thrift/apache-go-header-compact.pcap tests/captures/thrift/apache-py-framed-binary.pcap

@@ -16,7 +16,9 @@ def _records(path: Path) -> tuple[bytes, bool, list[tuple[int, int, bytes]]]:
     data = path.read_bytes()
     magic, *_rest, link_type = _FILE.unpack_from(data)
     if magic not in (0xA1B2C3D4, _NANOSECONDS) or link_type != 1:
-        raise ValueError(f"{path}: expected a little-endian pcap of Ethernet frames, not magic {magic:#x}, link {link_type}")
+        raise ValueError(
+            f"{path}: expected a little-endian pcap of Ethernet frames, not magic {magic:#x}, link {link_type}"
+        )
     records, at = [], _FILE.size
     while at < len(data):
         seconds, fraction, kept, _length = _RECORD.unpack_from(data, at)

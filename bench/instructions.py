@@ -1,4 +1,4 @@
-"""Instructions per frame of `split` in the native core, counted by callgrind: the same on a busy machine as on an idle one.
+"""Instructions per frame of `split` in the native core, counted by callgrind, which a busy machine does not disturb.
 
 Two runs that differ only in their number of rounds are subtracted, so that start-up does not count.
 """

@@ -22,7 +22,7 @@ _HEAD = struct.Struct("!iHHi")
 
 
 class PureSplitter:
-    """A framed-Thrift splitter as a careful Python programmer writes it: struct, memoryviews, no copies but the carry."""
+    """A framed-Thrift splitter as a careful Python programmer writes it: struct, memoryviews, only the carry copied."""
 
     def __init__(self) -> None:
         self._carry = b""
@@ -141,7 +141,8 @@ def python_hessian_bodies(bodies: list[bytes]) -> Callable[[], int]:
         for body in bodies:
             parser = Parser()
             parser.version = 2
-            parser._stream = BytesIO(body)  # noqa: SLF001 -- it reads whole Hessian calls only; Dubbo bodies are bare values
+            # It reads whole Hessian calls; the bare values of a Dubbo body need its stream set by hand.
+            parser._stream = BytesIO(body)
             for _ in range(7):
                 parser.read_object()
         return len(bodies)

@@ -23,7 +23,12 @@ def measure(options: argparse.Namespace) -> list[dict]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pytest", str(HERE), "-q", "-p", "no:cacheprovider", "--benchmark-quiet"]
-        command += ["--timeout=1200", f"--benchmark-json={report}", "--override-ini=addopts=", "--override-ini=filterwarnings="]
+        command += [
+            "--timeout=1200",
+            f"--benchmark-json={report}",
+            "--override-ini=addopts=",
+            "--override-ini=filterwarnings=",
+        ]
         command += [f"--race-rounds={3 if options.quick else 9}"]
         if options.k:
             command += ["-k", options.k]

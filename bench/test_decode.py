@@ -7,13 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from captures import repeat
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MEGABYTES = int(os.environ.get("METAPROTOCOL_BENCH_MB", "200"))
 SOURCES = {

@@ -79,7 +79,13 @@ class TestThriftLibraries:
     def test_thriftpy2(self, race: Callable[..., None], size: int) -> None:
         _, count = stream("thrift", size)
         messages = [thrift_frame(size, number)[4:] for number in range(1, count + 1)]
-        race(name("thrift", size, CHUNKS[0]), "thriftpy2, messages cut for it", thriftpy2_headers(messages), count, size=size)
+        race(
+            name("thrift", size, CHUNKS[0]),
+            "thriftpy2, messages cut for it",
+            thriftpy2_headers(messages),
+            count,
+            size=size,
+        )
 
     def test_thriftpy2_framed(self, race: Callable[..., None], size: int) -> None:
         data, count = stream("thrift", size)
@@ -87,7 +93,13 @@ class TestThriftLibraries:
 
     def test_apache(self, race: Callable[..., None], size: int) -> None:
         data, count = stream("thrift", size)
-        race(name("thrift", size, CHUNKS[0]), "Apache Thrift (accelerated)", apache_headers(data, count), count, size=size)
+        race(
+            name("thrift", size, CHUNKS[0]),
+            "Apache Thrift (accelerated)",
+            apache_headers(data, count),
+            count,
+            size=size,
+        )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -100,4 +112,10 @@ def test_one_buffer(race: Callable[..., None], protocol: str, size: int) -> None
     def run() -> int:
         return len(codec.connection().feed_batch(CLIENT, data).offsets)
 
-    race(f"{protocol}, the whole stream in one buffer", f"metaprotocol feed_batch, {size} B frames", run, count, size=size)
+    race(
+        f"{protocol}, the whole stream in one buffer",
+        f"metaprotocol feed_batch, {size} B frames",
+        run,
+        count,
+        size=size,
+    )

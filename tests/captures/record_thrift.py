@@ -87,9 +87,7 @@ def recordings() -> Iterator[Recording]:
         ("thriftpy2", "apache-py", "unframed", "compact"),
     ):
         yield Recording(client, server, transport, protocol, "pipelined", "pipelined", count=200)
-    yield Recording(
-        "thriftpy2", "apache-go", "framed", "binary", "connections", "connections", count=8
-    )
+    yield Recording("thriftpy2", "apache-go", "framed", "binary", "connections", "connections", count=8)
     yield Recording("apache-go", "apache-py", "framed", "compact", "short", "ipv6", host="::1")
 
 
@@ -101,7 +99,7 @@ def record(recording: Recording, peers: dict[str, list[str]]) -> tuple[Path, dic
         *("--transport", recording.transport, "--protocol", recording.protocol),
         *recording.flags,
     ]
-    with open(pcap, "wb") as file:
+    with pcap.open("wb") as file:
         capture = subprocess.Popen(
             ["tcpdump", "-i", "lo", "-B", "16384", "-w", "-", "tcp", "port", str(PORT)],
             stdout=file,
@@ -128,8 +126,7 @@ def record(recording: Recording, peers: dict[str, list[str]]) -> tuple[Path, dic
             sys.exit(f"{recording.name}: the server didn't start; is port {PORT} free?")
         count = ["--count", str(recording.count)] if recording.count else []
         client = subprocess.run(
-            [*peers[recording.client], "client", *options, "--scenario", recording.scenario]
-            + count,
+            [*peers[recording.client], "client", *options, "--scenario", recording.scenario, *count],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -212,9 +209,7 @@ def check(pcap: Path, expectations: dict[str, Any]) -> str:
         for call in {call["conn"]: call for call in expectations["calls"]}.values():
             if call["method"] == "ping":
                 expected[call["reply"], "ping", call["seq_id"]] -= 1
-                expected[call["message_type"], call["wire_method"], call["seq_id"]] -= (
-                    call["wire_method"] == "ping"
-                )
+                expected[call["message_type"], call["wire_method"], call["seq_id"]] -= call["wire_method"] == "ping"
         expected = +expected
     if found != expected:
         sys.exit(

@@ -71,9 +71,7 @@ class PlainProtocols:
             case "binary":
                 return TBinaryProtocolAccelerated(trans, fallback=False)
             case "binary-old":
-                return TBinaryProtocolAccelerated(
-                    trans, strictRead=False, strictWrite=False, fallback=False
-                )
+                return TBinaryProtocolAccelerated(trans, strictRead=False, strictWrite=False, fallback=False)
             case "compact":
                 return TCompactProtocolAccelerated(trans, fallback=False)
             case _:

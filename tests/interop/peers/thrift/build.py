@@ -32,7 +32,7 @@ def build() -> dict[str, list[str]]:
     a tool is missing, and `subprocess.CalledProcessError` when one fails.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "lock", "w") as lock:
+    with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp = CACHE / "stamp"
         sources = _fingerprint()

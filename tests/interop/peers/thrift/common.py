@@ -316,7 +316,7 @@ class Client:
                     "type": error.type,
                     "message": error.message,
                 }
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- whatever the client library raises is the outcome
                 outcome = {
                     "outcome": "broken",
                     "ok": False,
@@ -373,9 +373,7 @@ def run_client(library: Library, options: Options) -> None:
             Client(library, options).run_pipelined(options.count)
         case "connections":
             clients = [Client(library, options, number) for number in range(options.count)]
-            threads = [
-                threading.Thread(target=client.run, args=(short_calls(),)) for client in clients
-            ]
+            threads = [threading.Thread(target=client.run, args=(short_calls(),)) for client in clients]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -392,16 +390,10 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--transport", choices=TRANSPORTS, default="framed")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="binary")
-    parser.add_argument(
-        "--multiplexed", action="store_true", help="serve and call Greeter and Counter by name"
-    )
-    parser.add_argument(
-        "--zlib", action="store_true", help="write with the zlib transform (header transport)"
-    )
+    parser.add_argument("--multiplexed", action="store_true", help="serve and call Greeter and Counter by name")
+    parser.add_argument("--zlib", action="store_true", help="write with the zlib transform (header transport)")
     parser.add_argument("--scenario", choices=SCENARIOS, default="interop")
-    parser.add_argument(
-        "--count", type=int, default=200, help="calls (pipelined) or connections (connections)"
-    )
+    parser.add_argument("--count", type=int, default=200, help="calls (pipelined) or connections (connections)")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds to wait for an answer")
     options = Options(**vars(parser.parse_args(arguments)))
     if options.transport == "header" and options.protocol not in ("binary", "compact"):

@@ -110,14 +110,10 @@ class Thriftpy2Session:
         services = {"Greeter": demo.LaterGreeter, "Counter": demo.Counter}
 
         def watched(name: str) -> Watched:
-            return Watched(
-                TMultiplexedProtocol(protocol, name) if options.multiplexed else protocol
-            )
+            return Watched(TMultiplexedProtocol(protocol, name) if options.multiplexed else protocol)
 
         self._watched = {name: watched(name) for name in services}
-        self._clients = {
-            name: TClient(service, self._watched[name]) for name, service in services.items()
-        }
+        self._clients = {name: TClient(service, self._watched[name]) for name, service in services.items()}
         self._services = services
         self._last = self._watched["Greeter"]
 

@@ -62,8 +62,6 @@ impl Codec for Dubbo {
 
     fn state(&self) -> Self::State {}
 
-    // Once in the loop over a chunk's frames, where a call would copy its answer through memory.
-    #[inline(always)]
     fn split(
         &self,
         _state: &mut Self::State,

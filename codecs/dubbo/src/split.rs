@@ -15,7 +15,7 @@ use crate::wire::{
     is_status, result,
 };
 
-#[inline(always)]
+#[inline]
 pub fn split(limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
     let Some(header) = buf.first_chunk::<HEADER_LEN>() else { return short(buf) };
     let word = u128::from_be_bytes(*header);

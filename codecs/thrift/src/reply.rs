@@ -40,7 +40,9 @@ pub(crate) fn reply(request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u
     }
     let opened = fields::open(request, Depth::Head, Limits::default().max_frame_len)?;
     let protocol = opened.message.protocol;
-    let mut out = Vec::with_capacity(64 + opened.name().len() + text.len());
+    // Without the service's prefix, as servers answer: some clients refuse an answer that has it.
+    let name = opened.bytes.get(opened.method_name()).unwrap_or_default();
+    let mut out = Vec::with_capacity(64 + name.len() + text.len());
     if opened.variant.transport != Transport::Unframed {
         out.extend_from_slice(&[0; LENGTH_LEN]);
     }
@@ -53,7 +55,7 @@ pub(crate) fn reply(request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u
         // One word: the protocol, no transforms, and two bytes of padding.
         out.extend_from_slice(&[0, 1, id as u8, 0, 0, 0]);
     }
-    message::write(&mut out, protocol, MessageType::Exception, opened.name(), opened.message.sequence_id);
+    message::write(&mut out, protocol, MessageType::Exception, name, opened.message.sequence_id);
     push_exception(&mut out, protocol, text, exception_type(error));
     if opened.variant.transport != Transport::Unframed {
         let max = if opened.header.is_some() { header::MAX_LENGTH } else { i32::MAX as u64 };

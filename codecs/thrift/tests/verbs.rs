@@ -3,12 +3,12 @@
 
 mod common;
 
-use common::{
-    CLIENT, Item, Message, Protocol, SERVER, Shape, Transport, error_reply, feed, field, fields, framed, header_frame,
-    remove, request_id, rewrite, set, text, whole,
-};
+use common::{Item, Message, Protocol, Shape, Transport, framed, header_frame, thrift};
 use metaprotocol_core::{
     AnyCodec, Detection, Direction, Edits, EncodeError, ErrorType, Frame, Kind, Limits, Reply, RequestId, Value,
+};
+use metaprotocol_testkit::{
+    CLIENT, SERVER, decode, error_reply, feed, field, fields, new_id, remove, rewrite, set, string, whole,
 };
 use metaprotocol_thrift::Thrift;
 
@@ -55,7 +55,7 @@ fn info() {
     // What is announced as writable is, and nothing else.
     let bytes = Message { name: "a:b".to_owned(), ..Message::hello() }.bytes();
     for key in info.keys.iter() {
-        let result = rewrite(whole(CLIENT, &bytes), &set(&[(&key.name, "7")]));
+        let result = rewrite(&Thrift, whole(&Thrift, CLIENT, &bytes), &set(&[(&key.name, "7")]));
         assert_eq!(result.is_ok(), key.writable, "{}", key.name);
     }
 }
@@ -79,7 +79,7 @@ fn arguments_are_found_by_id() {
     ];
     for message in messages().map(|message| Message { fields: fields.clone(), ..message }) {
         let bytes = message.bytes();
-        let frame = whole(CLIENT, &bytes);
+        let frame = whole(&Thrift, CLIENT, &bytes);
         for (id, expected) in [
             (1, Some(Value::Int(1))),
             (2, Some(Value::Int(0))),
@@ -87,19 +87,19 @@ fn arguments_are_found_by_id() {
             (4, Some(Value::Int(-300))),
             (25, Some(Value::Int(i32::MIN.into()))),
             (26, Some(Value::Int(i64::MIN))),
-            (27, Some(text("-0.0000000015"))),
-            (28, Some(text("wörld"))),
-            (29, Some(text("\u{fffd}a"))),
+            (27, Some(string("-0.0000000015"))),
+            (28, Some(string("wörld"))),
+            (29, Some(string("\u{fffd}a"))),
             (30, None),
             (31, None),
-            (-7, Some(text("abababab-abab-abab-abab-abababababab"))),
+            (-7, Some(string("abababab-abab-abab-abab-abababababab"))),
             (-1, Some(Value::Int(99))),
             (5, None),
         ] {
-            assert_eq!(field(frame, &format!("arg.{id}")), expected, "{id} of {message:?}");
+            assert_eq!(field(&Thrift, frame, &format!("arg.{id}")), expected, "{id} of {message:?}");
         }
-        assert!(!common::fields(frame).keys().any(|key| key.starts_with("arg.")), "arguments are opt-in");
-        assert_eq!(field(frame, "arg.x"), None);
+        assert!(!fields(&Thrift, frame).keys().any(|key| key.starts_with("arg.")), "arguments are opt-in");
+        assert_eq!(field(&Thrift, frame, "arg.x"), None);
     }
 }
 
@@ -107,21 +107,21 @@ fn arguments_are_found_by_id() {
 fn headers_are_found_in_any_case() {
     let message = Message::with_headers(&[("X-User", "alice"), ("method", "hidden"), ("x-user", "bob"), ("e", "")]);
     let bytes = message.bytes();
-    let frame = whole(CLIENT, &bytes);
-    let fields = fields(frame);
-    assert_eq!(fields["x-user"], text("bob"), "the later one counts");
-    assert_eq!(fields["header.method"], text("hidden"));
-    assert_eq!(fields["method"], text("sayHello"));
-    assert_eq!(fields["e"], text(""));
-    assert_eq!(field(frame, "X-USER"), Some(text("bob")));
-    assert_eq!(field(frame, "header.x-user"), Some(text("bob")));
-    assert_eq!(field(frame, "absent"), None);
+    let frame = whole(&Thrift, CLIENT, &bytes);
+    let fields = fields(&Thrift, frame);
+    assert_eq!(fields["x-user"], string("bob"), "the later one counts");
+    assert_eq!(fields["header.method"], string("hidden"));
+    assert_eq!(fields["method"], string("sayHello"));
+    assert_eq!(fields["e"], string(""));
+    assert_eq!(field(&Thrift, frame, "X-USER"), Some(string("bob")));
+    assert_eq!(field(&Thrift, frame, "header.x-user"), Some(string("bob")));
+    assert_eq!(field(&Thrift, frame, "absent"), None);
     let framed = Message::hello().bytes();
-    assert_eq!(field(whole(CLIENT, &framed), "x-user"), None);
+    assert_eq!(field(&Thrift, whole(&Thrift, CLIENT, &framed), "x-user"), None);
     let latin = header_frame(1, b"\0\0\x01\x01\x01k\x02\xe9a", &Message::hello().payload());
     assert_eq!(
-        field(whole(CLIENT, &latin), "k"),
-        Some(text("\u{fffd}a")),
+        field(&Thrift, whole(&Thrift, CLIENT, &latin), "k"),
+        Some(string("\u{fffd}a")),
         "what is no UTF-8 is shown as well as it can"
     );
 }
@@ -131,7 +131,7 @@ fn the_fields_of_a_walk_stop_when_told() {
     let bytes = Message::with_headers(&[("a", "1"), ("b", "2")]).bytes();
     for stop_after in 1..6 {
         let mut seen = 0;
-        let result = AnyCodec::fields(&Thrift, whole(CLIENT, &bytes), &Limits::default(), &mut |_, _| {
+        let result = AnyCodec::fields(&Thrift, whole(&Thrift, CLIENT, &bytes), &Limits::default(), &mut |_, _| {
             seen += 1;
             if seen == stop_after { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
         });
@@ -142,8 +142,8 @@ fn the_fields_of_a_walk_stop_when_told() {
 #[test]
 fn no_edit_borrows_the_whole_frame() {
     let bytes = Message::hello().bytes();
-    let frame = whole(CLIENT, &bytes);
-    for edits in [Edits::default(), request_id(1), set(&[("method", "sayHello")]), remove(&["service", "x-user"])] {
+    let frame = whole(&Thrift, CLIENT, &bytes);
+    for edits in [Edits::default(), new_id(1), set(&[("method", "sayHello")]), remove(&["service", "x-user"])] {
         let segments = AnyCodec::rewrite(&Thrift, frame, &edits, &Limits::default()).expect("nothing to do");
         assert_eq!(segments.len(), 1);
         assert!(std::ptr::eq(segments[0].as_ptr(), bytes.as_ptr()));
@@ -154,7 +154,7 @@ fn no_edit_borrows_the_whole_frame() {
 fn an_id_alone_patches_its_four_bytes() {
     let bytes = Message::hello().bytes();
     let segments =
-        AnyCodec::rewrite(&Thrift, whole(CLIENT, &bytes), &request_id(-2), &Limits::default()).expect("an id");
+        AnyCodec::rewrite(&Thrift, whole(&Thrift, CLIENT, &bytes), &new_id(-2_i64 as u64), &Limits::default()).expect("an id");
     let lens: Vec<usize> = segments.iter().map(|segment| segment.len()).collect();
     assert_eq!(lens, [20, 4, 14]);
     assert!(std::ptr::eq(segments[0].as_ptr(), bytes.as_ptr()) && std::ptr::eq(segments[2].as_ptr(), &bytes[24]));
@@ -166,9 +166,9 @@ fn an_id_alone_patches_its_four_bytes() {
 fn names_and_ids_are_rewritten_in_every_transport_and_protocol() {
     for message in messages() {
         let bytes = message.bytes();
-        let frame = whole(CLIENT, &bytes);
+        let frame = whole(&Thrift, CLIENT, &bytes);
         let edits = Edits { set: vec![("service", "Greeter".into())], request_id: Some(300), ..Edits::default() };
-        let edited = rewrite(frame, &edits).expect("an edit");
+        let edited = rewrite(&Thrift, frame, &edits).expect("an edit");
         let mut expected = Message { name: "Greeter:sayHello".to_owned(), sequence_id: 300, ..message.clone() };
         let Transport::Header { zlib, sequence_id, .. } = &mut expected.transport else {
             assert_eq!(edited, expected.bytes(), "{message:?}");
@@ -177,14 +177,14 @@ fn names_and_ids_are_rewritten_in_every_transport_and_protocol() {
         *sequence_id = 300;
         if *zlib {
             // Compressed anew: the same message in other bytes.
-            assert_eq!(fields(whole(CLIENT, &edited)), fields(whole(CLIENT, &expected.bytes())));
-            assert_eq!(field(whole(CLIENT, &edited), "arg.1"), Some(text("aeraki")));
+            assert_eq!(fields(&Thrift, whole(&Thrift, CLIENT, &edited)), fields(&Thrift, whole(&Thrift, CLIENT, &expected.bytes())));
+            assert_eq!(field(&Thrift, whole(&Thrift, CLIENT, &edited), "arg.1"), Some(string("aeraki")));
         } else {
             assert_eq!(edited, expected.bytes(), "{message:?}");
         }
-        let back = rewrite(whole(CLIENT, &edited), &Edits { request_id: Some(1), ..remove(&["service"]) });
+        let back = rewrite(&Thrift, whole(&Thrift, CLIENT, &edited), &Edits { request_id: Some(1), ..remove(&["service"]) });
         let back = back.expect("an edit");
-        assert_eq!(fields(whole(CLIENT, &back)), fields(frame), "{message:?}");
+        assert_eq!(fields(&Thrift, whole(&Thrift, CLIENT, &back)), fields(&Thrift, frame), "{message:?}");
     }
 }
 
@@ -192,7 +192,7 @@ fn names_and_ids_are_rewritten_in_every_transport_and_protocol() {
 fn a_transport_that_counts_by_itself_goes_on_so() {
     let transport = Transport::Header { headers: Vec::new(), zlib: false, sequence_id: 77 };
     let message = Message { transport, ..Message::hello() };
-    let edited = rewrite(whole(CLIENT, &message.bytes()), &request_id(5)).expect("an edit");
+    let edited = rewrite(&Thrift, whole(&Thrift, CLIENT, &message.bytes()), &new_id(5)).expect("an edit");
     assert_eq!(edited, Message { sequence_id: 5, ..message }.bytes());
 }
 
@@ -200,8 +200,8 @@ fn a_transport_that_counts_by_itself_goes_on_so() {
 fn parts_of_names() {
     let name = |from: &str, edits: &Edits<'_>| {
         let bytes = Message { name: from.to_owned(), ..Message::hello() }.bytes();
-        let edited = rewrite(whole(CLIENT, &bytes), edits).expect("an edit");
-        field(whole(CLIENT, &edited), "method").expect("a method").to_text().into_owned()
+        let edited = rewrite(&Thrift, whole(&Thrift, CLIENT, &bytes), edits).expect("an edit");
+        field(&Thrift, whole(&Thrift, CLIENT, &edited), "method").expect("a method").to_text().into_owned()
     };
     assert_eq!(name("f", &set(&[("method", "g")])), "g");
     assert_eq!(name("S:f", &set(&[("method", "g")])), "g");
@@ -212,49 +212,49 @@ fn parts_of_names() {
     assert_eq!(name("S:f", &remove(&["service"])), "f");
     assert_eq!(name("f", &remove(&["service"])), "f");
     let bytes = Message::hello().bytes();
-    let frame = whole(CLIENT, &bytes);
-    assert_eq!(bad_value(rewrite(frame, &set(&[("method", "")]))), "method");
-    assert_eq!(bad_value(rewrite(frame, &set(&[("service", "a:b")]))), "service");
-    assert_eq!(bad_value(rewrite(frame, &set(&[("method_name", "a:b")]))), "method_name");
+    let frame = whole(&Thrift, CLIENT, &bytes);
+    assert_eq!(bad_value(rewrite(&Thrift, frame, &set(&[("method", "")]))), "method");
+    assert_eq!(bad_value(rewrite(&Thrift, frame, &set(&[("service", "a:b")]))), "service");
+    assert_eq!(bad_value(rewrite(&Thrift, frame, &set(&[("method_name", "a:b")]))), "method_name");
 }
 
 #[test]
 fn ids_are_32_bits_signed() {
     let bytes = Message::hello().bytes();
-    let frame = whole(CLIENT, &bytes);
+    let frame = whole(&Thrift, CLIENT, &bytes);
     for id in [i64::from(i32::MIN), -1, 0, 5, i32::MAX.into()] {
-        let edited = rewrite(frame, &request_id(id)).expect("an id");
-        assert_eq!(whole(CLIENT, &edited).head.request_id, RequestId::Int(id as u64));
+        let edited = rewrite(&Thrift, frame, &new_id(id as u64)).expect("an id");
+        assert_eq!(whole(&Thrift, CLIENT, &edited).head.request_id, RequestId::Int(id as u64));
         let by_key = Edits { set: vec![("seq_id", Value::Int(id))], ..Edits::default() };
-        assert_eq!(rewrite(frame, &by_key), Ok(edited.clone()));
-        assert_eq!(rewrite(frame, &set(&[("seq_id", &id.to_string())])), Ok(edited));
+        assert_eq!(rewrite(&Thrift, frame, &by_key), Ok(edited.clone()));
+        assert_eq!(rewrite(&Thrift, frame, &set(&[("seq_id", &id.to_string())])), Ok(edited));
     }
     for id in [1 << 31, i64::from(u32::MAX), i64::MIN] {
-        assert_eq!(bad_value(rewrite(frame, &request_id(id))), "request_id");
+        assert_eq!(bad_value(rewrite(&Thrift, frame, &new_id(id as u64))), "request_id");
     }
-    assert_eq!(bad_value(rewrite(frame, &set(&[("seq_id", "one")]))), "seq_id");
+    assert_eq!(bad_value(rewrite(&Thrift, frame, &set(&[("seq_id", "one")]))), "seq_id");
     let unsigned = Edits { set: vec![("seq_id", Value::UInt(u64::MAX))], ..Edits::default() };
-    assert_eq!(bad_value(rewrite(frame, &unsigned)), "seq_id");
+    assert_eq!(bad_value(rewrite(&Thrift, frame, &unsigned)), "seq_id");
 }
 
 #[test]
 fn what_has_no_place_is_refused_with_the_reason() {
     for message in messages() {
         let bytes = message.bytes();
-        let frame = whole(CLIENT, &bytes);
+        let frame = whole(&Thrift, CLIENT, &bytes);
         let header = matches!(message.transport, Transport::Header { .. });
-        let result = rewrite(frame, &set(&[("x-user", "bob")]));
+        let result = rewrite(&Thrift, frame, &set(&[("x-user", "bob")]));
         assert_eq!(result.is_ok(), header, "{message:?}");
         if !header {
             let (key, why) = not_writable(result);
             assert!(key == "x-user" && why.contains("THeader"), "{why}");
         }
-        assert!(not_writable(rewrite(frame, &set(&[("arg.1", "x")]))).1.contains("body"));
-        assert_eq!(not_writable(rewrite(frame, &remove(&["method"]))).0, "method");
-        assert_eq!(not_writable(rewrite(frame, &set(&[("transport", "framed")]))).0, "transport");
-        assert_eq!(not_writable(rewrite(frame, &remove(&["reply_type"]))).0, "reply_type");
+        assert!(not_writable(rewrite(&Thrift, frame, &set(&[("arg.1", "x")]))).1.contains("body"));
+        assert_eq!(not_writable(rewrite(&Thrift, frame, &remove(&["method"]))).0, "method");
+        assert_eq!(not_writable(rewrite(&Thrift, frame, &set(&[("transport", "framed")]))).0, "transport");
+        assert_eq!(not_writable(rewrite(&Thrift, frame, &remove(&["reply_type"]))).0, "reply_type");
         // There is nothing to remove.
-        assert_eq!(rewrite(frame, &remove(&["absent"])).map(|edited| edited.len()), Ok(bytes.len()));
+        assert_eq!(rewrite(&Thrift, frame, &remove(&["absent"])).map(|edited| edited.len()), Ok(bytes.len()));
     }
 }
 
@@ -276,7 +276,7 @@ fn headers_are_set_added_and_removed() {
         for protocol in PROTOCOLS {
             let message = Message { protocol, ..Message::with_headers(before) };
             let bytes = message.bytes();
-            let edited = rewrite(whole(CLIENT, &bytes), &edits).expect("an edit");
+            let edited = rewrite(&Thrift, whole(&Thrift, CLIENT, &bytes), &edits).expect("an edit");
             let expected = Message { protocol, ..Message::with_headers(after) };
             assert_eq!(edited, expected.bytes(), "{before:?} {edits:?}");
         }
@@ -288,7 +288,7 @@ fn a_compressed_payload_is_not_touched_for_headers() {
     let transport = Transport::Header { headers: Vec::new(), zlib: true, sequence_id: 1 };
     let message = Message { transport, ..Message::hello() };
     let bytes = message.bytes();
-    let frame = whole(CLIENT, &bytes);
+    let frame = whole(&Thrift, CLIENT, &bytes);
     let segments = AnyCodec::rewrite(&Thrift, frame, &set(&[("a", "b")]), &Limits::default()).expect("an edit");
     let payload = segments.last().expect("a payload");
     assert!(std::ptr::eq(payload.as_ptr(), frame.body().as_ptr()) && payload.len() == frame.body().len());
@@ -302,12 +302,12 @@ fn other_blocks_of_a_header_survive() {
     let payload = Message::hello().payload();
     // Persistent pairs, a block of pairs, a block nobody knows: two zeros of padding may be its own, so they stay.
     let bytes = header_frame(1, b"\0\0\x02\x01\x01p\x01q\x01\x01\x01a\x011\x07unknown", &payload);
-    let frame = whole(CLIENT, &bytes);
-    let edited = rewrite(frame, &set(&[("b", "2")])).expect("an edit");
+    let frame = whole(&Thrift, CLIENT, &bytes);
+    let edited = rewrite(&Thrift, frame, &set(&[("b", "2")])).expect("an edit");
     assert_eq!(edited, header_frame(1, b"\0\0\x02\x01\x01p\x01q\x01\x02\x01a\x011\x01b\x012\x07unknown\0\0", &payload));
-    let edited = rewrite(frame, &set(&[("P", "r")])).expect("an edit");
+    let edited = rewrite(&Thrift, frame, &set(&[("P", "r")])).expect("an edit");
     assert_eq!(edited, header_frame(1, b"\0\0\x02\x01\x01p\x01r\x01\x01\x01a\x011\x07unknown", &payload));
-    let edited = rewrite(frame, &Edits { set: set(&[("b", "2")]).set, ..remove(&["a", "p"]) }).expect("an edit");
+    let edited = rewrite(&Thrift, frame, &Edits { set: set(&[("b", "2")]).set, ..remove(&["a", "p"]) }).expect("an edit");
     assert_eq!(edited, header_frame(1, b"\0\0\x01\x01\x01b\x012\x07unknown\0\0", &payload));
 }
 
@@ -315,24 +315,24 @@ fn other_blocks_of_a_header_survive() {
 fn a_header_takes_no_more_than_its_size_can_say() {
     let bytes = Message::with_headers(&[]).bytes();
     let long = "x".repeat(65535 * 4 - 8);
-    let frame = whole(CLIENT, &bytes);
+    let frame = whole(&Thrift, CLIENT, &bytes);
     let limits = Limits { max_header_len: 1 << 20, ..Limits::default() };
     // Two bytes before the block, one each of id, count, key length and key, three of value length: 9 with the key.
-    let fits = rewrite(frame, &set(&[("k", &long[1..])])).expect("an edit");
-    assert_eq!(feed(&fits, CLIENT, limits, []).frames.len(), 1);
-    let result = rewrite(frame, &set(&[("k", &long)]));
+    let fits = rewrite(&Thrift, frame, &set(&[("k", &long[1..])])).expect("an edit");
+    assert_eq!(feed(&thrift(), CLIENT, limits, &fits, []).frames.len(), 1);
+    let result = rewrite(&Thrift, frame, &set(&[("k", &long)]));
     assert_eq!(result, Err(EncodeError::TooLong { len: 65536 * 4, max: 65535 * 4 }));
 }
 
 #[test]
 fn an_edit_of_a_broken_frame_says_where_it_is_broken() {
     let bytes = header_frame(1, &[0, 0, 1, 1, 9, b'k'], &Message::hello().payload());
-    let frame = whole(CLIENT, &bytes);
-    match rewrite(frame, &set(&[("a", "b")])) {
+    let frame = whole(&Thrift, CLIENT, &bytes);
+    match rewrite(&Thrift, frame, &set(&[("a", "b")])) {
         Err(EncodeError::Malformed(error)) => assert_eq!(error.offset, 19),
         other => panic!("{other:?}"),
     }
-    assert!(rewrite(frame, &request_id(7)).is_ok(), "the id lies elsewhere");
+    assert!(rewrite(&Thrift, frame, &new_id(7)).is_ok(), "the id lies elsewhere");
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn replies_are_exceptions_in_the_words_of_the_request() {
         let message = Message { sequence_id: -5, name: "Greeter:sayHello".to_owned(), ..message };
         let bytes = message.bytes();
         for (error, expected_type) in ErrorType::ALL.into_iter().zip(types) {
-            let reply = error_reply(whole(CLIENT, &bytes), error, "no röute").expect("a reply").expect("a reply");
+            let reply = error_reply(&Thrift, whole(&Thrift, CLIENT, &bytes), error, "no röute").expect("a reply").expect("a reply");
             let transport = match &message.transport {
                 Transport::Header { sequence_id, .. } => {
                     Transport::Header { headers: Vec::new(), zlib: false, sequence_id: *sequence_id }
@@ -350,13 +350,15 @@ fn replies_are_exceptions_in_the_words_of_the_request() {
                 other => other.clone(),
             };
             let fields = vec![(1, Item::Binary("no röute".into())), (2, Item::I32(expected_type))];
-            let expected = Message { transport, message_type: 3, fields, ..message.clone() };
+            // No server repeats the service's prefix.
+            let name = "sayHello".to_owned();
+            let expected = Message { transport, name, message_type: 3, fields, ..message.clone() };
             assert_eq!(reply, expected.bytes(), "{error:?} for {message:?}");
-            let frame = whole(SERVER, &reply);
+            let frame = whole(&Thrift, SERVER, &reply);
             assert_eq!(frame.head.kind, Kind::Error);
             assert_eq!(frame.head.request_id, RequestId::Int(-5_i64 as u64));
-            assert_eq!(field(frame, "exception_type"), Some(Value::Int(expected_type.into())));
-            assert_eq!(field(frame, "exception_message"), Some(text("no röute")));
+            assert_eq!(field(&Thrift, frame, "exception_type"), Some(Value::Int(expected_type.into())));
+            assert_eq!(field(&Thrift, frame, "exception_message"), Some(string("no röute")));
         }
     }
 }
@@ -365,14 +367,14 @@ fn replies_are_exceptions_in_the_words_of_the_request() {
 fn the_flags_of_a_header_come_back() {
     let mut bytes = Message::with_headers(&[("a", "b")]).bytes();
     bytes[6..8].copy_from_slice(&[0x12, 0x34]);
-    let reply = error_reply(whole(CLIENT, &bytes), ErrorType::Denied, "").expect("a reply").expect("a reply");
+    let reply = error_reply(&Thrift, whole(&Thrift, CLIENT, &bytes), ErrorType::Denied, "").expect("a reply").expect("a reply");
     assert_eq!(reply[6..8], [0x12, 0x34]);
 }
 
 #[test]
 fn the_reference_reply_to_the_byte() {
     let bytes = Message::hello().bytes();
-    let reply = error_reply(whole(CLIENT, &bytes), ErrorType::Unspecified, "no route").expect("a reply");
+    let reply = error_reply(&Thrift, whole(&Thrift, CLIENT, &bytes), ErrorType::Unspecified, "no route").expect("a reply");
     let expected = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/003-framed-binary-exception.bin"));
     assert_eq!(reply, Some(expected.expect("a vector")));
 }
@@ -381,13 +383,13 @@ fn the_reference_reply_to_the_byte() {
 fn what_takes_no_reply() {
     for message_type in [2, 3] {
         let message = Message { message_type, ..Message::hello() };
-        let result = error_reply(whole(SERVER, &message.bytes()), ErrorType::Denied, "");
+        let result = error_reply(&Thrift, whole(&Thrift, SERVER, &message.bytes()), ErrorType::Denied, "");
         assert!(matches!(result, Err(EncodeError::NoReply { .. })), "{result:?}");
     }
     let oneway = Message { message_type: 4, ..Message::hello() }.bytes();
-    assert_eq!(error_reply(whole(CLIENT, &oneway), ErrorType::Denied, ""), Ok(None));
+    assert_eq!(error_reply(&Thrift, whole(&Thrift, CLIENT, &oneway), ErrorType::Denied, ""), Ok(None));
     let bytes = Message::hello().bytes();
-    let result = AnyCodec::reply(&Thrift, whole(CLIENT, &bytes), Reply::Heartbeat);
+    let result = AnyCodec::reply(&Thrift, whole(&Thrift, CLIENT, &bytes), Reply::Heartbeat);
     assert!(matches!(result, Err(EncodeError::NoReply { .. })), "{result:?}");
 }
 
@@ -454,11 +456,11 @@ fn a_name_of_any_length_is_told_from_a_frame() {
                 ..Message::hello()
             };
             let stream = [message.bytes(), message.bytes()].concat();
-            let decoded = feed(&stream, CLIENT, Limits::default(), std::iter::repeat(1));
+            let decoded = feed(&thrift(), CLIENT, Limits::default(), &stream, std::iter::repeat(1));
             assert_eq!((decoded.frames.len(), decoded.failure), (2, None), "{message:?}");
             let frame = Frame::new(decoded.frames[1].1, &decoded.frames[1].2).expect("a frame");
-            assert_eq!(field(frame, "method"), Some(text(&message.name)));
-            assert_eq!(field(frame, "protocol"), Some(text("binary_old")));
+            assert_eq!(field(&Thrift, frame, "method"), Some(string(&message.name)));
+            assert_eq!(field(&Thrift, frame, "protocol"), Some(string("binary_old")));
         }
     }
 }
@@ -470,7 +472,7 @@ fn once_known_old_binary_may_have_names_of_any_length() {
         for transport in [Transport::Unframed, Transport::Framed] {
             let first = Message { transport: transport.clone(), ..short.clone() };
             let second = Message { transport, name: name.clone(), ..short.clone() };
-            let decoded = feed(&[first.bytes(), second.bytes()].concat(), CLIENT, Limits::default(), []);
+            let decoded = decode(&thrift(), CLIENT, &[first.bytes(), second.bytes()].concat());
             assert_eq!((decoded.frames.len(), decoded.failure), (2, None), "{name:?}");
         }
     }
@@ -481,7 +483,7 @@ fn an_empty_name_is_legal() {
     for message in messages().filter(|message| message.protocol != Protocol::Old) {
         let message = Message { name: String::new(), ..message };
         let bytes = message.bytes();
-        assert_eq!(field(whole(CLIENT, &bytes), "method"), Some(text("")), "{message:?}");
+        assert_eq!(field(&Thrift, whole(&Thrift, CLIENT, &bytes), "method"), Some(string("")), "{message:?}");
     }
-    assert_eq!(feed(&framed(b"\x82\x21\0\0\0"), CLIENT, Limits::default(), []).frames.len(), 1, "the shortest message");
+    assert_eq!(decode(&thrift(), CLIENT, &framed(b"\x82\x21\0\0\0")).frames.len(), 1, "the shortest message");
 }

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{CLIENT, SERVER, frame, map, request, response, whole};
+use common::{frame, map, request, response, whole};
 use metaprotocol_core::{AnyCodec, Codec, Limits, Split};
 use metaprotocol_dubbo::Dubbo;
+use metaprotocol_testkit::{Allocations, CLIENT, SERVER, Sample, allocations, split_allocations};
 
 #[test]
 fn split_allocates_nothing() {
@@ -17,24 +18,16 @@ fn split_allocates_nothing() {
         frame(0x02, 60, 4, b"\x08no route"),
         frame(0xc6, 0, 5, b"\"2.0.2\"\n"),
     ]
-    .concat()
-    .repeat(100);
+    .concat();
+    let used = split_allocations(&Dubbo, &Sample::new("every kind", CLIENT, stream.clone()));
+    assert_eq!(used, Allocations { frames: 7, first: 0, warm: 0 });
+    // Neither do the answers that are no frame.
     let limits = Limits::default();
-    let mut count = 0;
-    let used = allocation_counter::measure(|| {
-        let mut rest = stream.as_slice();
-        while !rest.is_empty() {
-            match Codec::split(&Dubbo, &mut (), CLIENT, &limits, rest) {
-                Ok(Split::Head(head)) => rest = &rest[head.frame_len..],
-                other => panic!("{other:?}"),
-            }
-            count += 1;
-        }
-        // Neither do the answers that are no frame.
+    let used = allocations(|| {
         assert!(matches!(Codec::split(&Dubbo, &mut (), CLIENT, &limits, &stream[..9]), Ok(Split::Need(7))));
         assert!(Codec::split(&Dubbo, &mut (), SERVER, &limits, b"\xda\xbc").is_err());
     });
-    assert_eq!((count, used.count_total), (700, 0));
+    assert_eq!(used, 0);
 }
 
 #[test]
@@ -44,10 +37,10 @@ fn looking_up_what_routes_need_allocates_nothing() {
     let limits = Limits::default();
     let keys = ["interface", "path", "method", "group", "param_count", "serialization", "status", "arg.1"]
         .map(|name| AnyCodec::key(&Dubbo, name));
-    let used = allocation_counter::measure(|| {
+    let used = allocations(|| {
         for key in &keys {
             assert!(Codec::field(&Dubbo, frame, key, &limits).is_ok());
         }
     });
-    assert_eq!(used.count_total, 0);
+    assert_eq!(used, 0);
 }

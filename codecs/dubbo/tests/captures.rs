@@ -6,71 +6,19 @@ mod common;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 
-use common::{CLIENT, Fields, SERVER, feed, field, fields, rewrite, set, str};
-use metaprotocol_capture::{Direction as Way, Event, Limits as CaptureLimits, Reader};
+use common::{dubbo, field, fields, rewrite};
 use metaprotocol_core::{AnyCodec, Direction, ErrorType, Frame, Kind, Limits, Reply, RequestId, Value};
 use metaprotocol_dubbo::Dubbo;
 use metaprotocol_dubbo::hessian::{Event as Step, Reader as Hessian};
 use metaprotocol_dubbo::wire::{HESSIAN2, Header};
+use metaprotocol_testkit::{
+    CLIENT, Capture, Conversation, Fields, OwnedFrame, SERVER, captures, decode, feed, remove, set, string,
+};
 use serde_json::{Value as Json, json};
 
-/// The two streams of a connection, by the client's port.
-type Streams = BTreeMap<u16, [Vec<u8>; 2]>;
-
-/// JSON whose escapes of half a surrogate pair, which Java strings may hold, are U+FFFD: the codec's reading of them.
-fn without_halves(json: &str) -> String {
-    let mut out = String::new();
-    let mut rest = json;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        out.push_str(before);
-        let unit = |from: usize| {
-            let digits = escape.get(from..)?.strip_prefix("\\u")?.get(..4)?;
-            u16::from_str_radix(digits, 16).ok()
-        };
-        let (kept, len) = match (unit(0), unit(6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (&escape[..12], 12),
-            (Some(0xd800..=0xdfff), _) => ("\u{fffd}", 6),
-            _ => (&escape[..2], 2),
-        };
-        out.push_str(kept);
-        rest = &escape[len..];
-    }
-    out + rest
-}
-
-fn recordings() -> Vec<(PathBuf, Json, Streams)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/captures/dubbo");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("the folder of captures")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
-        .collect();
-    paths.sort();
-    assert!(paths.len() >= 20, "only {} captures", paths.len());
-    paths
-        .into_iter()
-        .map(|path| {
-            let told = fs::read_to_string(path.with_extension("json")).expect("what the peers told");
-            let told = serde_json::from_str(&without_halves(&told));
-            let mut streams = Streams::new();
-            let mut reader = Reader::new(File::open(&path).expect("a capture"), CaptureLimits::default());
-            let mut sink = |event: Event<'_>| match event {
-                Event::Data { flow, direction, bytes, .. } => {
-                    let way = usize::from(direction == Way::ServerToClient);
-                    streams.entry(flow.client.port).or_default()[way].extend_from_slice(bytes);
-                }
-                Event::Gap { .. } => panic!("{} lacks bytes", path.display()),
-                _ => {}
-            };
-            reader.read_available(&mut sink).expect("a capture");
-            reader.finish(&mut sink).expect("a capture");
-            (path, told.expect("JSON"), streams)
-        })
-        .collect()
+fn recordings() -> Vec<Capture> {
+    captures(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/captures/dubbo"), 20)
 }
 
 /// Reads a Hessian 2 body value by value as its layout demands, to its last byte.
@@ -110,7 +58,7 @@ fn signed(id: RequestId) -> i64 {
 
 #[test]
 fn every_frame_is_found_and_every_body_read_to_its_end() {
-    for (path, told, streams) in recordings() {
+    for Capture { name, told, conversations } in recordings() {
         let mut heads: BTreeMap<(u64, String), Vec<Json>> = BTreeMap::new();
         for head in told["frames"].as_array().expect("a list") {
             let key = (head["client_port"].as_u64().expect("a port"), head["to"].as_str().expect("a side").to_owned());
@@ -118,11 +66,12 @@ fn every_frame_is_found_and_every_body_read_to_its_end() {
             heads.entry(key).or_default().push(head);
         }
         let mut found: BTreeMap<(u64, String), Vec<Json>> = BTreeMap::new();
-        for (port, halves) in &streams {
-            for (stream, (direction, to)) in halves.iter().zip([(CLIENT, "server"), (SERVER, "client")]) {
-                let decoded = feed(stream, direction, Limits::default(), std::iter::repeat(1460));
-                assert_eq!((decoded.failure, decoded.missing), (None, 0), "{}", path.display());
-                for (_, head, bytes) in &decoded.frames {
+        for (port, conversation) in &conversations {
+            for (direction, to) in [(CLIENT, "server"), (SERVER, "client")] {
+                let stream = conversation.stream(direction);
+                let decoded = feed(&dubbo(), direction, Limits::default(), &stream, std::iter::repeat(1460));
+                assert_eq!((decoded.failure, decoded.missing), (None, 0), "{name}");
+                for OwnedFrame { head, bytes, .. } in &decoded.frames {
                     let header = Header::of(bytes).expect("a header");
                     let head = json!([header.flags, header.status, signed(head.request_id), bytes.len() - 16]);
                     found.entry((u64::from(*port), to.to_owned())).or_default().push(head);
@@ -132,15 +81,15 @@ fn every_frame_is_found_and_every_body_read_to_its_end() {
                 }
             }
         }
-        assert_eq!(found, heads, "{}", path.display());
+        assert_eq!(found, heads, "{name}");
     }
 }
 
-fn all_frames(streams: &Streams, direction: Direction) -> Vec<Vec<u8>> {
-    streams
+fn all_frames(conversations: &BTreeMap<u16, Conversation>, direction: Direction) -> Vec<Vec<u8>> {
+    conversations
         .values()
-        .flat_map(|halves| feed(&halves[direction as usize], direction, Limits::default(), []).frames)
-        .map(|(_, _, bytes)| bytes)
+        .flat_map(|conversation| decode(&dubbo(), direction, &conversation.stream(direction)).frames)
+        .map(|frame| frame.bytes)
         .collect()
 }
 
@@ -161,11 +110,11 @@ fn says(request: &Fields, received: &Json) -> bool {
 
 #[test]
 fn requests_say_what_the_server_received() {
-    for (path, told, streams) in recordings() {
+    for Capture { name, told, conversations } in recordings() {
         if told["serialization"] != "hessian2" {
             continue;
         }
-        let mut requests: Vec<Fields> = all_frames(&streams, CLIENT)
+        let mut requests: Vec<Fields> = all_frames(&conversations, CLIENT)
             .iter()
             .filter(|bytes| matches!(common::head(bytes).kind, Kind::Request | Kind::Oneway))
             .map(|bytes| fields(bytes))
@@ -175,7 +124,7 @@ fn requests_say_what_the_server_received() {
         all.sort_by_key(|received| Reverse(received["attachments"].as_object().map(|map| map.len())));
         for received in all {
             let at = requests.iter().position(|request| says(request, received));
-            requests.swap_remove(at.unwrap_or_else(|| panic!("{}: no request like {received}", path.display())));
+            requests.swap_remove(at.unwrap_or_else(|| panic!("{name}: no request like {received}")));
         }
     }
 }
@@ -183,24 +132,23 @@ fn requests_say_what_the_server_received() {
 #[test]
 fn exceptions_and_results_are_told_apart() {
     let mut exceptions = 0;
-    for (path, told, streams) in recordings() {
+    for Capture { name, told, conversations } in recordings() {
         if told["serialization"] != "hessian2" {
             continue;
         }
-        let answers: Vec<Fields> = all_frames(&streams, SERVER).iter().map(|bytes| fields(bytes)).collect();
+        let answers: Vec<Fields> = all_frames(&conversations, SERVER).iter().map(|bytes| fields(bytes)).collect();
         for call in told["calls"].as_array().expect("a list") {
             // Exceptions that the client made itself were on no wire.
             if call["ok"] == true || call["exception"] == "org.apache.dubbo.rpc.RpcException" {
                 continue;
             }
-            let told = |key: &str| call[key].as_str().map(str);
+            let told = |key: &str| call[key].as_str().map(string);
             assert!(
                 answers.iter().any(|answer| {
                     answer.get("exception").cloned() == told("exception")
                         && answer.get("exception_message").cloned() == told("message")
                 }),
-                "{}: no answer like {call}",
-                path.display()
+                "{name}: no answer like {call}"
             );
             exceptions += 1;
         }
@@ -210,27 +158,27 @@ fn exceptions_and_results_are_told_apart() {
 
 #[test]
 fn real_frames_are_rewritten_and_answered() {
-    for (path, told, streams) in recordings() {
+    for Capture { name, told, conversations } in recordings() {
         if told["serialization"] != "hessian2" {
             continue;
         }
         for direction in [CLIENT, SERVER] {
-            for bytes in all_frames(&streams, direction) {
+            for bytes in all_frames(&conversations, direction) {
                 let head = common::head(&bytes);
                 let frame = Frame::new(head, &bytes).expect("a frame");
                 let before = fields(&bytes);
                 if let Ok(after) = rewrite(&bytes, &set(&[("x-added", "é😀"), ("x-added-too", "")])) {
-                    assert_eq!(field(&after, "x-added"), Some(str("é😀")), "{}", path.display());
+                    assert_eq!(field(&after, "x-added"), Some(string("é😀")), "{name}");
                     let mut expected = before.clone();
-                    expected.insert("x-added".to_owned(), str("é😀"));
-                    expected.insert("x-added-too".to_owned(), str(""));
-                    assert_eq!(fields(&after), expected, "{}", path.display());
-                    let removed = rewrite(&after, &common::remove(&["x-added", "x-added-too"]));
-                    assert_eq!(removed.as_ref(), Ok(&bytes), "{}", path.display());
+                    expected.insert("x-added".to_owned(), string("é😀"));
+                    expected.insert("x-added-too".to_owned(), string(""));
+                    assert_eq!(fields(&after), expected, "{name}");
+                    let removed = rewrite(&after, &remove(&["x-added", "x-added-too"]));
+                    assert_eq!(removed.as_ref(), Ok(&bytes), "{name}");
                 } else {
                     // Only what has no place for attachments is refused.
                     let attached = matches!(before.get("result_type"), Some(Value::Int(3..)));
-                    assert!(!attached && !matches!(head.kind, Kind::Request | Kind::Oneway), "{}", path.display());
+                    assert!(!attached && !matches!(head.kind, Kind::Request | Kind::Oneway), "{name}");
                 }
                 let reply = match head.kind {
                     Kind::Request => Reply::Error(ErrorType::Denied, "denied"),

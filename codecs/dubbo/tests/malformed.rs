@@ -2,17 +2,21 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use common::{
-    CLIENT, SERVER, feed, feed_to, fields, frame, map, request, response, text, try_field, try_fields, whole,
-};
-use metaprotocol_core::{AnyCodec, Connection, DecodeError, Decoder, Limits, Reason, Split};
+use common::{dubbo, fields, frame, map, request, response, text, try_field, whole};
+use metaprotocol_core::{AnyCodec, DecodeError, Frame, Limits, Reason, Split};
 use metaprotocol_dubbo::Dubbo;
 use metaprotocol_dubbo::hessian::{describe, skip};
 use metaprotocol_dubbo::wire::{HESSIAN2, Header, OK, REQUEST, STATUSES, TWO_WAY};
+use metaprotocol_testkit::{
+    Bound, CLIENT, Decoded, Fields, SERVER, Sample, decode, exceeded_by_one, feed, feed_to, held, string,
+};
 
 const TWO_WAY_REQUEST: u8 = REQUEST | TWO_WAY | HESSIAN2;
+
+/// All fields of a frame within limits; those before an error too.
+fn try_fields(frame: Frame<'_>, limits: &Limits) -> (Fields, Result<(), DecodeError>) {
+    metaprotocol_testkit::try_fields(&Dubbo, frame, limits)
+}
 
 fn split(bytes: &[u8]) -> Result<Split, DecodeError> {
     AnyCodec::split(&Dubbo, CLIENT, &Limits::default(), bytes)
@@ -80,13 +84,10 @@ fn every_status_of_dubbo_passes_and_no_other() {
 fn a_frame_may_be_as_long_as_the_limit_and_no_longer() {
     let limits = Limits { max_frame_len: 100, ..Limits::default() };
     let fits = frame(TWO_WAY_REQUEST, 0, 1, &[0; 84]);
-    assert_eq!(feed(&fits, CLIENT, limits, []).frames.len(), 1);
+    assert_eq!(feed(&dubbo(), CLIENT, limits, &fits, []).frames.len(), 1);
     let over = frame(TWO_WAY_REQUEST, 0, 1, &[0; 85]);
-    let decoded = feed(&over, CLIENT, limits, []);
-    assert_eq!(
-        decoded.failure.map(|(error, _)| error),
-        Some(Reason::LimitExceeded { limit: "max_frame_len", value: 101, max: 100 }.at(12))
-    );
+    let error = Reason::LimitExceeded { limit: "max_frame_len", value: 101, max: 100 }.at(12);
+    assert_eq!(feed(&dubbo(), CLIENT, limits, &over, []).failure, Some(error));
 }
 
 #[test]
@@ -99,19 +100,17 @@ fn a_negative_length_is_refused_whatever_the_limit() {
 
 #[test]
 fn a_claimed_length_is_not_held_in_memory() {
-    let mut decoder = Decoder::new(Arc::new(Dubbo), Limits { max_frame_len: 1 << 40, ..Limits::default() });
-    let claims_two_gigabytes = header(TWO_WAY_REQUEST, 0, 0x7fff_ffff);
-    let used = allocation_counter::measure(|| {
-        feed_to(&mut decoder, &claims_two_gigabytes, CLIENT, []);
-    });
-    assert!(used.bytes_max < 4096, "{} bytes", used.bytes_max);
-    assert_eq!(decoder.missing(CLIENT), 0x7fff_ffff);
+    let limits = Limits { max_frame_len: 1 << 40, ..Limits::default() };
+    let claims_two_gigabytes = Sample::new("a claim", CLIENT, header(TWO_WAY_REQUEST, 0, 0x7fff_ffff));
+    let (bytes, decoded) = held(&dubbo(), limits, &claims_two_gigabytes);
+    assert!(bytes < 4096, "{bytes} bytes");
+    assert_eq!(decoded, Decoded { missing: 0x7fff_ffff, ..Decoded::default() });
 }
 
 #[test]
 fn a_header_alone_is_a_frame_without_body() {
     let empty = frame(TWO_WAY_REQUEST, 0, 1, &[]);
-    assert_eq!(feed(&empty, CLIENT, Limits::default(), []).frames.len(), 1);
+    assert_eq!(decode(&dubbo(), CLIENT, &empty).frames.len(), 1);
     // Its fields end with those of the header.
     let (found, result) = try_fields(whole(&empty), &Limits::default());
     assert_eq!(result, Err(Reason::UnexpectedEnd { field: "dubbo version" }.at(16)));
@@ -125,15 +124,16 @@ fn a_header_alone_is_a_frame_without_body() {
 
 #[test]
 fn a_poisoned_direction_stays_so_and_the_other_goes_on() {
-    let mut decoder = Decoder::new(Arc::new(Dubbo), Limits::default());
+    let mut connection = dubbo().connect(Limits::default());
+    let connection = connection.as_mut();
     let good = response(1, b"\x92");
-    let first = feed_to(&mut decoder, &[good.as_slice(), b"oops"].concat(), SERVER, []);
+    let first = feed_to(connection, SERVER, &[good.as_slice(), b"oops"].concat(), []);
     assert_eq!(first.frames.len(), 1);
     let error = Reason::BadMagic { expected: 0xda, found: 0x6f }.at(17);
-    assert_eq!(first.failure, Some((error, SERVER)));
-    let again = feed_to(&mut decoder, &good, SERVER, []);
-    assert_eq!((again.frames.len(), again.failure), (0, Some((error, SERVER))));
-    let other = feed_to(&mut decoder, &request(1, "", b"HZ"), CLIENT, []);
+    assert_eq!(first.failure, Some(error));
+    let again = feed_to(connection, SERVER, &good, []);
+    assert_eq!((again.frames.len(), again.failure), (0, Some(error)));
+    let other = feed_to(connection, CLIENT, &request(1, "", b"HZ"), []);
     assert_eq!((other.frames.len(), other.failure), (1, None));
 }
 
@@ -142,7 +142,7 @@ fn both_directions_carry_requests_and_responses() {
     // A provider calls its consumer back on the consumer's connection, so neither is a mistake.
     for direction in [CLIENT, SERVER] {
         let stream = [request(1, "", b"HZ"), response(2, b"\x92")].concat();
-        let decoded = feed(&stream, direction, Limits::default(), []);
+        let decoded = decode(&dubbo(), direction, &stream);
         assert_eq!((decoded.frames.len(), decoded.failure), (2, None));
     }
 }
@@ -184,8 +184,8 @@ fn broken_bodies_say_what_is_broken_and_where() {
         let (found, result) = try_fields(whole(&bytes), &Limits::default());
         assert_eq!(result, Err(reason.at(offset)), "{bytes:x?}");
         // What stands before the broken place is still told, and found by itself.
-        assert_eq!(found.get("method"), Some(&common::str("f")));
-        assert_eq!(try_field(&bytes, "method"), Ok(Some(common::str("f"))));
+        assert_eq!(found.get("method"), Some(&string("f")));
+        assert_eq!(try_field(&bytes, "method"), Ok(Some(string("f"))));
     }
     let unknown_type = response(1, b"\x96");
     assert_eq!(
@@ -208,7 +208,7 @@ fn a_nesting_bomb_is_refused_at_the_limit_wherever_it_hides() {
         assert_eq!(describe(&bomb, 0, &Limits::default()).unwrap_err(), too_deep.at(max as usize));
         let argument = request(1, "I", &bomb);
         assert!(matches!(try_field(&argument, "interface"), Err(error) if error.reason == too_deep));
-        assert_eq!(try_field(&argument, "method"), Ok(Some(common::str("f"))));
+        assert_eq!(try_field(&argument, "method"), Ok(Some(string("f"))));
         let attachment = request(1, "", &[b"H\x01k", bomb.as_slice()].concat());
         assert!(matches!(try_field(&attachment, "x"), Err(error) if error.reason == too_deep));
         let thrown = response(1, &[b"\x90", bomb.as_slice()].concat());
@@ -226,6 +226,8 @@ fn a_nesting_bomb_is_refused_at_the_limit_wherever_it_hides() {
 #[test]
 fn nesting_as_deep_as_the_limit_passes() {
     let limits = Limits { max_nesting: 3, ..Limits::default() };
+    let argument = request(1, "I", b"\x79\x79\x79NHZ");
+    exceeded_by_one(&dubbo(), &Sample::new("lists of lists", CLIENT, argument), Bound::Nesting, 3);
     assert_eq!(skip(b"\x79\x79\x79N", 0, &limits), Ok(4));
     assert_eq!(
         skip(b"\x79\x79\x79\x78", 0, &limits),
@@ -239,6 +241,7 @@ fn attachments_and_definitions_are_counted_against_the_limit() {
     let two = request(1, "", &map(&[("a", "1"), ("b", "2")]));
     assert_eq!(try_fields(whole(&two), &limits).1, Ok(()));
     let three = request(1, "", &map(&[("a", "1"), ("b", "2"), ("c", "3")]));
+    exceeded_by_one(&dubbo(), &Sample::new("three attachments", CLIENT, three.clone()), Bound::FieldCount, 3);
     let at = three.len() - 5;
     assert_eq!(
         try_fields(whole(&three), &limits).1,

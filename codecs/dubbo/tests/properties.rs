@@ -4,18 +4,14 @@ mod common;
 #[path = "common/values.rs"]
 mod values;
 
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use common::{CLIENT, SERVER, feed, feed_to, fields, frame, owned, request, response, text, try_fields, whole};
-use metaprotocol_core::{
-    AnyCodec, Codec, DecodeError, Decoder, Detection, Direction, Edits, EncodeError, ErrorType, Frame, Head, Info, Key,
-    Kind, Limits, Reply, RequestId, Segments, Split, Value, Visit, segments_len,
-};
+use common::{dubbo, fields, frame, request, response, rewrite, text, whole};
+use metaprotocol_core::{AnyCodec, Detection, Edits, Frame, Head, Kind, Limits, Reply, RequestId, Value, segments_len};
 use metaprotocol_dubbo::Dubbo;
 use metaprotocol_dubbo::hessian::{describe, skip};
 use metaprotocol_dubbo::wire::STATUSES;
+use metaprotocol_testkit::{
+    CLIENT, Cut, Sample, cut_short, exercise, exercise_frame, new_id, same_when_cut, split_calls, try_fields,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -70,57 +66,12 @@ fn frames() -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec(prop_oneof![call(), answer(), any_frame()], 1..6)
 }
 
-/// Runs every verb on a frame; returns what it should not do as an error.
-fn exercise(frame: Frame<'_>) -> Result<(), TestCaseError> {
-    let limits = Limits::default();
-    let len = frame.bytes.len() as u64;
-    let (all, result) = try_fields(frame, &limits);
-    if let Err(error) = result {
-        prop_assert!(error.offset <= len, "{error} beyond {len}");
-    }
-    for key in all.keys().map(String::as_str).chain(["interface", "absent", "arg.0", "arg.2", "exception_message"]) {
-        if let Err(error) = AnyCodec::field(&Dubbo, frame, &AnyCodec::key(&Dubbo, key), &limits) {
-            prop_assert!(error.offset <= len, "{error} beyond {len}");
-        }
-    }
-    let mut seen = 0;
-    let stopped = AnyCodec::fields(&Dubbo, frame, &limits, &mut |_, _| {
-        seen += 1;
-        ControlFlow::Break(())
-    });
-    prop_assert!(stopped.is_ok() && seen == 1);
-    let edits =
-        Edits { set: vec![("a", Value::str("1")), ("path", Value::str("p"))], remove: vec!["b"], request_id: Some(3) };
-    if let Ok(segments) = AnyCodec::rewrite(&Dubbo, frame, &edits, &limits) {
-        let edited = segments.concat();
-        let head = AnyCodec::split(&Dubbo, CLIENT, &limits, &edited);
-        prop_assert!(matches!(head, Ok(Split::Head(head)) if head.frame_len == edited.len()), "{head:?}");
-    }
-    for wanted in [Reply::Heartbeat, Reply::Error(ErrorType::Denied, "no")] {
-        if let Ok(Some(reply)) = AnyCodec::reply(&Dubbo, frame, wanted) {
-            let head = AnyCodec::split(&Dubbo, SERVER, &limits, &reply);
-            let Ok(Split::Head(head)) = head else { return Err(TestCaseError::fail(format!("{head:?}"))) };
-            prop_assert_eq!(head.frame_len, reply.len());
-            prop_assert_eq!(head.request_id, frame.head.request_id);
-            let kind = if wanted == Reply::Heartbeat { Kind::Heartbeat } else { Kind::Error };
-            prop_assert_eq!(head.kind, kind);
-        }
-    }
-    Ok(())
-}
-
-/// Feeds bytes, runs every verb on every frame that comes out, and asks whether the stream is recognised.
-fn exercise_stream(stream: &[u8]) -> Result<(), TestCaseError> {
-    let decoded = feed(stream, CLIENT, Limits::default(), []);
-    for (_, head, bytes) in &decoded.frames {
-        let frame = Frame::new(*head, bytes);
-        exercise(frame.ok_or_else(|| TestCaseError::fail("a frame without its bytes"))?)?;
-    }
-    let detected = AnyCodec::detect(&Dubbo, CLIENT, stream);
+/// Runs every verb on every frame of a stream, and asks whether it is recognised.
+fn exercise_stream(stream: &[u8], chunks: &[usize]) {
+    let decoded = exercise(&dubbo(), Limits::default(), &Sample::new(format!("{stream:x?}"), CLIENT, stream), chunks);
     if !decoded.frames.is_empty() {
-        prop_assert_eq!(detected, Detection::Yes);
+        assert_eq!(AnyCodec::detect(&Dubbo, CLIENT, stream), Detection::Yes);
     }
-    Ok(())
 }
 
 /// 1000 cases of each, or as many as PROPTEST_CASES says.
@@ -168,59 +119,45 @@ proptest! {
 
     #[test]
     fn the_same_frames_however_they_are_cut(frames in frames(), chunks in vec(1..70_usize, 1..200)) {
-        let stream = frames.concat();
-        let whole = feed(&stream, CLIENT, Limits::default(), []);
-        let cut = feed(&stream, CLIENT, Limits::default(), chunks);
-        prop_assert_eq!(&cut, &whole);
-        let given: Vec<Vec<u8>> = whole.frames.into_iter().map(|(_, _, bytes)| bytes).collect();
+        let sample = Sample::new("frames", CLIENT, frames.concat());
+        let whole = same_when_cut(&dubbo(), Limits::default(), &sample, &[Cut::Cycle(&chunks)]);
+        let given: Vec<Vec<u8>> = whole.frames.into_iter().map(|frame| frame.bytes).collect();
         prop_assert_eq!((given, whole.failure, whole.missing), (frames, None, 0));
     }
 
     #[test]
-    fn a_truncated_stream_yields_no_frame_too_many(frames in frames(), cut in any::<Index>()) {
-        let stream = frames.concat();
-        let cut = cut.index(stream.len());
-        let decoded = feed(&stream[..cut], CLIENT, Limits::default(), []);
-        prop_assert_eq!(decoded.failure, None);
-        let mut end = 0;
-        let fitting = frames.iter().take_while(|frame| { end += frame.len(); end <= cut }).count();
-        prop_assert_eq!(decoded.frames.len(), fitting);
-        let start: usize = frames.iter().take(fitting).map(Vec::len).sum();
-        let lacking = start + frames.get(fitting).map_or(0, Vec::len) - cut;
-        prop_assert_eq!(decoded.missing > 0, cut > start);
-        prop_assert!(decoded.missing <= lacking);
+    fn a_truncated_stream_yields_no_frame_too_many(frames in frames()) {
+        cut_short(&dubbo(), Limits::default(), &Sample::new("frames", CLIENT, frames.concat()));
     }
 
     #[test]
-    fn random_bytes_do_no_harm(bytes in vec(any::<u8>(), 1..200)) {
-        exercise_stream(&bytes)?;
+    fn random_bytes_do_no_harm(bytes in vec(any::<u8>(), 1..200), chunks in vec(1..70_usize, 0..6)) {
+        exercise_stream(&bytes, &chunks);
         let mut like_dubbo = frame(0xc2, 0, 1, &bytes);
-        exercise_stream(&like_dubbo)?;
+        exercise_stream(&like_dubbo, &chunks);
         like_dubbo[2] = 0x02;
         like_dubbo[3] = 20;
-        exercise_stream(&like_dubbo)?;
+        exercise_stream(&like_dubbo, &chunks);
     }
 
     #[test]
-    fn mutated_frames_do_no_harm(frames in frames(), edits in vec((any::<Index>(), any::<u8>()), 1..6)) {
+    fn mutated_frames_do_no_harm(
+        frames in frames(),
+        edits in vec((any::<Index>(), any::<u8>()), 1..6),
+        chunks in vec(1..70_usize, 0..6),
+    ) {
         let mut stream = frames.concat();
         for (at, byte) in edits {
             let at = at.index(stream.len());
             stream[at] = byte;
         }
-        exercise_stream(&stream)?;
+        exercise_stream(&stream, &chunks);
     }
 
     #[test]
     fn whole_frames_are_read_whole(frame in prop_oneof![call(), answer()]) {
-        let frame = whole(&frame);
-        let (all, result) = try_fields(frame, &Limits::default());
-        prop_assert_eq!(result, Ok(()));
-        for (key, value) in all {
-            let single = AnyCodec::field(&Dubbo, frame, &AnyCodec::key(&Dubbo, &key), &Limits::default());
-            prop_assert_eq!(single.map(|value| value.map(owned)), Ok(Some(value)), "{}", key);
-        }
-        exercise(frame)?;
+        fields(&frame);
+        exercise_stream(&frame, &[]);
     }
 
     #[test]
@@ -299,75 +236,24 @@ proptest! {
 
     #[test]
     fn a_new_id_is_all_that_changes(frame in prop_oneof![call(), answer(), any_frame()], id in any::<u64>()) {
-        let edits = Edits { request_id: Some(id), ..Edits::default() };
-        let after = AnyCodec::rewrite(&Dubbo, whole(&frame), &edits, &Limits::default()).map(|segments| segments.concat());
         let mut expected = frame.clone();
         expected[4..12].copy_from_slice(&id.to_be_bytes());
-        prop_assert_eq!(after.as_ref(), Ok(&expected));
+        prop_assert_eq!(rewrite(&frame, &new_id(id)), Ok(expected.clone()));
         prop_assert_eq!(whole(&expected).head.request_id, RequestId::Int(id));
     }
 
     #[test]
     fn feeding_byte_by_byte_asks_a_bounded_number_of_times(frames in frames()) {
-        let codec = Arc::new(Counting::default());
-        let mut decoder = Decoder::new(Arc::clone(&codec), Limits::default());
-        let stream = frames.concat();
-        let decoded = feed_to(&mut decoder, &stream, CLIENT, std::iter::repeat_n(1, stream.len()));
-        prop_assert_eq!(decoded.frames.len(), frames.len());
+        let asked = split_calls(Dubbo, &Sample::new("frames", CLIENT, frames.concat()));
         // Once for the first byte, once for the header, once for the first byte of the body.
-        let asked = codec.asked.load(Ordering::Relaxed);
         prop_assert!(asked <= 3 * frames.len(), "{} calls for {} frames", asked, frames.len());
     }
 }
 
 #[test]
 fn arguments_of_any_length_cost_one_call_of_split() {
-    let codec = Arc::new(Counting::default());
-    let mut decoder = Decoder::new(Arc::clone(&codec), Limits::default());
     let large = request(1, "[B", &[b"B\xff\xff".as_slice(), &[7; 0xffff], b"HZ"].concat());
-    feed_to(&mut decoder, &large, CLIENT, std::iter::repeat_n(1, large.len()));
-    assert_eq!(codec.asked.load(Ordering::Relaxed), 2);
-}
-
-/// The codec, and how often `split` was asked.
-#[derive(Default)]
-struct Counting {
-    asked: AtomicUsize,
-}
-
-impl Codec for Counting {
-    type State = ();
-
-    fn info(&self) -> &Info {
-        Codec::info(&Dubbo)
-    }
-
-    fn state(&self) {}
-
-    fn split(&self, state: &mut (), direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        Codec::split(&Dubbo, state, direction, limits, buf)
-    }
-
-    fn field<'a>(&self, frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
-        Codec::field(&Dubbo, frame, key, limits)
-    }
-
-    fn fields<'a>(&self, frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError> {
-        Codec::fields(&Dubbo, frame, limits, visit)
-    }
-
-    fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError> {
-        Codec::rewrite(&Dubbo, frame, edits, limits)
-    }
-
-    fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError> {
-        Codec::reply(&Dubbo, request, reply)
-    }
-
-    fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection {
-        Codec::detect(&Dubbo, direction, prefix)
-    }
+    assert_eq!(split_calls(Dubbo, &Sample::new("a large argument", CLIENT, large)), 2);
 }
 
 #[test]
@@ -383,9 +269,9 @@ fn a_frame_that_no_split_made_does_no_harm() {
     };
     let frame = Frame::new(head, b"\xda\xbb\xc2").expect("three bytes");
     let limits = Limits::default();
-    assert!(try_fields(frame, &limits).1.is_err());
+    exercise_frame(&Dubbo, frame, &limits);
+    assert!(try_fields(&Dubbo, frame, &limits).1.is_err());
     assert!(AnyCodec::field(&Dubbo, frame, &AnyCodec::key(&Dubbo, "method"), &limits).is_err());
     assert!(AnyCodec::reply(&Dubbo, frame, Reply::Heartbeat).is_err());
-    let edits = Edits { request_id: Some(1), ..Edits::default() };
-    assert!(AnyCodec::rewrite(&Dubbo, frame, &edits, &limits).is_err());
+    assert!(AnyCodec::rewrite(&Dubbo, frame, &new_id(1), &limits).is_err());
 }

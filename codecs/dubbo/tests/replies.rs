@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{field, fields, frame, head, map, request, response, str, whole};
+use common::{field, fields, frame, head, map, request, response, whole};
 use metaprotocol_core::{AnyCodec, Detection, EncodeError, ErrorType, Kind, Reply, RequestId, Value};
 use metaprotocol_dubbo::Dubbo;
 use metaprotocol_dubbo::wire::{HESSIAN2, REQUEST, TWO_WAY};
+use metaprotocol_testkit::{CLIENT, SERVER, string};
 
 fn reply(bytes: &[u8], reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError> {
     AnyCodec::reply(&Dubbo, whole(bytes), reply)
@@ -33,7 +34,7 @@ fn every_error_has_a_status_and_the_id_of_the_request() {
             assert_eq!(head.kind, Kind::Error);
             assert_eq!(head.request_id, RequestId::Int(0xfedc_ba98_7654_3210));
             assert_eq!(field(&answer, "status"), Some(Value::Int(status)));
-            assert_eq!(field(&answer, "error_message"), Some(str(message)));
+            assert_eq!(field(&answer, "error_message"), Some(string(message)));
             assert_eq!(answer[2], HESSIAN2);
         }
     }
@@ -55,6 +56,7 @@ fn json_serializations_get_a_line_of_json() {
         let answer = reply(&call, Reply::Error(ErrorType::Timeout, "say \"no\"\\\n\u{1}é😀"));
         let answer = answer.expect("a reply").expect("an answer");
         assert_eq!(answer[..4], [0xda, 0xbb, serialization, 31]);
+        assert_eq!(head(&answer).kind, Kind::Error);
         let line = std::str::from_utf8(&answer[16..]).expect("UTF-8");
         assert!(line.ends_with('\n') && line.trim_end_matches('\n').lines().count() == 1);
         assert_eq!(serde_json::from_str::<String>(line).expect("JSON"), "say \"no\"\\\n\u{1}é😀");
@@ -124,9 +126,9 @@ fn kinds_follow_from_the_header_and_the_first_byte_of_the_body() {
 fn unreadable_bodies_still_have_the_fields_of_the_header() {
     let call = frame(REQUEST | TWO_WAY | 22, 0, 5, b"\xff\xff");
     assert_eq!(fields(&call).len(), 3);
-    assert_eq!(field(&call, "serialization"), Some(str("protobuf")));
+    assert_eq!(field(&call, "serialization"), Some(string("protobuf")));
     assert_eq!(field(&call, "method"), None);
-    assert_eq!(field(&frame(REQUEST | 29, 0, 5, b""), "serialization"), Some(str("29")));
+    assert_eq!(field(&frame(REQUEST | 29, 0, 5, b""), "serialization"), Some(string("29")));
     assert_eq!(field(&frame(22, 20, 5, b"\xff"), "result_type"), None);
 }
 
@@ -138,12 +140,12 @@ fn arguments_are_there_for_who_asks() {
         &[b"\x02hi\x93\xe2\x79\x91T\x5e\x01\x00N".as_slice(), &map(&[("arg.0", "hidden"), ("arg.9", "too")])].concat(),
     );
     let expected = [
-        ("arg.0", Some(str("hi"))),
+        ("arg.0", Some(string("hi"))),
         ("arg.1", Some(Value::Int(3))),
         ("arg.2", Some(Value::Int(2))),
         ("arg.3", None),
-        ("arg.4", Some(str("true"))),
-        ("arg.5", Some(str("256.0"))),
+        ("arg.4", Some(string("true"))),
+        ("arg.5", Some(string("256.0"))),
         ("arg.6", None),
         ("arg.7", None),
         ("arg.9", None),
@@ -182,12 +184,12 @@ fn exceptions_are_told_whatever_their_shape() {
         for (result_type, tail) in [(b"\x90", b"".to_vec()), (b"\x93", map(&[("dubbo", "2.0.2")]))] {
             let thrown = response(1, &[result_type, value, &tail].concat());
             assert_eq!(head(&thrown).kind, Kind::Error);
-            assert_eq!(field(&thrown, "exception"), class.map(str));
-            assert_eq!(field(&thrown, "exception_message"), text.map(str));
+            assert_eq!(field(&thrown, "exception"), class.map(string));
+            assert_eq!(field(&thrown, "exception_message"), text.map(string));
             assert_eq!(field(&thrown, "dubbo").is_some(), !tail.is_empty());
             let all = fields(&thrown);
-            assert_eq!(all.get("exception"), class.map(str).as_ref());
-            assert_eq!(all.get("exception_message"), text.map(str).as_ref());
+            assert_eq!(all.get("exception"), class.map(string).as_ref());
+            assert_eq!(all.get("exception_message"), text.map(string).as_ref());
         }
     }
 }
@@ -207,7 +209,7 @@ fn a_stream_is_recognised_by_its_first_four_bytes() {
         (b"\xda\xbb\xc2\x00\0\0\0\0\0\0\0\x01\x00", Detection::Yes),
     ];
     for (prefix, expected) in cases {
-        assert_eq!(AnyCodec::detect(&Dubbo, common::CLIENT, prefix), expected, "{prefix:x?}");
-        assert_eq!(AnyCodec::detect(&Dubbo, common::SERVER, prefix), expected, "{prefix:x?}");
+        assert_eq!(AnyCodec::detect(&Dubbo, CLIENT, prefix), expected, "{prefix:x?}");
+        assert_eq!(AnyCodec::detect(&Dubbo, SERVER, prefix), expected, "{prefix:x?}");
     }
 }

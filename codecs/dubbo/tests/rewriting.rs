@@ -4,10 +4,11 @@ mod common;
 
 use std::borrow::Cow;
 
-use common::{field, fields, frame, map, remove, request, response, rewrite, set, str, text, whole};
+use common::{field, fields, frame, map, request, response, rewrite, text, whole};
 use metaprotocol_core::{AnyCodec, Edits, EncodeError, Limits, Reason, Value, segments_len};
 use metaprotocol_dubbo::Dubbo;
 use metaprotocol_dubbo::wire::{HESSIAN2, REQUEST, TWO_WAY};
+use metaprotocol_testkit::{new_id, remove, set, string};
 
 fn why(result: Result<Vec<u8>, EncodeError>) -> (String, &'static str) {
     match result {
@@ -134,7 +135,7 @@ fn the_path_is_edited_where_the_provider_looks() {
         let body: Vec<u8> = ["2.0.2", name, "1.0", "f", ""].iter().flat_map(|string| text(string)).collect();
         let expected = frame(REQUEST | TWO_WAY | HESSIAN2, 0, 1, &[body, map(after)].concat());
         assert_eq!(edited, expected);
-        assert_eq!(field(&edited, "path"), Some(str("c.D")));
+        assert_eq!(field(&edited, "path"), Some(string("c.D")));
     };
     // The name before the method is the path: both change.
     path_becomes(&[("path", "a.B"), ("interface", "a.B")], "c.D", &[("path", "c.D"), ("interface", "a.B")]);
@@ -143,7 +144,7 @@ fn the_path_is_edited_where_the_provider_looks() {
     // There is no attachment, and none is added.
     path_becomes(&[], "c.D", &[]);
     let edited = rewrite(&request(1, "", &map(&[("path", "here")])), &remove(&["path"])).expect("an edited frame");
-    assert_eq!((field(&edited, "path"), field(&edited, "interface")), (Some(str("a.B")), Some(str("a.B"))));
+    assert_eq!((field(&edited, "path"), field(&edited, "interface")), (Some(string("a.B")), Some(string("a.B"))));
 }
 
 #[test]
@@ -162,14 +163,14 @@ fn the_interface_and_numbers_are_attachments() {
     let edits = Edits { set: vec![("interface", Value::str("c.D")), ("timeout", Value::Int(500))], ..Edits::default() };
     let after = rewrite(&before, &edits).expect("an edited frame");
     assert!(after.ends_with(&map(&[("interface", "c.D"), ("timeout", "500")])));
-    assert_eq!(field(&after, "interface"), Some(str("c.D")));
-    assert_eq!(field(&after, "path"), Some(str("a.B")));
+    assert_eq!(field(&after, "interface"), Some(string("c.D")));
+    assert_eq!(field(&after, "path"), Some(string("a.B")));
 }
 
 #[test]
 fn an_id_alone_leaves_the_body_where_it_is() {
     let large = request(1, "[B", &[b"B\xff\xff".as_slice(), &[7; 0xffff], b"HZ"].concat());
-    let edits = Edits { request_id: Some(u64::MAX - 1), ..Edits::default() };
+    let edits = new_id(u64::MAX - 1);
     let segments = AnyCodec::rewrite(&Dubbo, whole(&large), &edits, &Limits::default()).expect("an edited frame");
     let [Cow::Owned(header), Cow::Borrowed(body)] = segments.as_slice() else { panic!("{} segments", segments.len()) };
     assert_eq!(header.len(), 16);
@@ -253,7 +254,7 @@ fn exceptions_keep_theirs_while_attachments_change() {
     let thrown = [b"\x93C\x01E\x91".as_slice(), &text("detailMessage"), b"\x60\x02no", &map(&[("a", "1")])].concat();
     let after = rewrite(&response(1, &thrown), &set(&[("a", "2"), ("b", "3")])).expect("an edited frame");
     let fields = fields(&after);
-    assert_eq!(fields.get("exception"), Some(&str("E")));
-    assert_eq!(fields.get("exception_message"), Some(&str("no")));
-    assert_eq!((fields.get("a"), fields.get("b")), (Some(&str("2")), Some(&str("3"))));
+    assert_eq!(fields.get("exception"), Some(&string("E")));
+    assert_eq!(fields.get("exception_message"), Some(&string("no")));
+    assert_eq!((fields.get("a"), fields.get("b")), (Some(&string("2")), Some(&string("3"))));
 }

@@ -1,10 +1,11 @@
-//! `split` allocates nothing per frame.
+//! `split` allocates nothing per frame, and is not asked more often for longer ones.
 #![allow(clippy::expect_used, reason = "a broken expectation is a failed test")]
 
 mod common;
 
-use common::{CLIENT, Item, Message, Protocol, Shape, Transport};
-use metaprotocol_core::{AnyCodec, Codec, Frame, Limits, Split};
+use common::{Item, Message, Protocol, Shape, Transport};
+use metaprotocol_core::{AnyCodec, Frame, Limits};
+use metaprotocol_testkit::{CLIENT, allocations, split_allocations, split_calls, whole};
 use metaprotocol_thrift::Thrift;
 
 fn messages() -> Vec<Message> {
@@ -35,23 +36,23 @@ fn messages() -> Vec<Message> {
 #[test]
 fn split_allocates_nothing_once_a_connection_is_warm() {
     for message in messages() {
-        let bytes = message.bytes();
-        let limits = Limits::default();
-        let mut state = Codec::state(&Thrift);
-        let split = |state: &mut _| match Codec::split(&Thrift, state, CLIENT, &limits, &bytes) {
-            Ok(Split::Head(head)) => assert_eq!(head.frame_len, bytes.len()),
-            other => panic!("{other:?} for {message:?}"),
-        };
         // The first unframed or compressed message makes what the connection keeps.
-        let first = allocation_counter::measure(|| split(&mut state));
         let kept = match message.transport {
             Transport::Unframed => 1,
             Transport::Header { zlib: true, .. } => 2,
             _ => 0,
         };
-        assert!(first.count_total <= kept, "{} allocations at first for {message:?}", first.count_total);
-        let more = allocation_counter::measure(|| (0..1000).for_each(|_| split(&mut state)));
-        assert_eq!(more.count_total, 0, "{message:?}");
+        let used = split_allocations(&Thrift, &Message::sample(&[message]));
+        assert!(used.first <= kept && used.warm == 0 && used.frames == 1, "{used:?}");
+    }
+}
+
+#[test]
+fn a_message_of_any_length_costs_few_calls_of_split() {
+    for message in messages() {
+        let fields = vec![(1, Item::Binary(vec![7; 100_000])), (2, Item::I32(1))];
+        let asked = split_calls(Thrift, &Message::sample(&[Message { fields, ..message.clone() }]));
+        assert!(asked <= 40, "{asked} calls for {:?} {:?}", message.transport, message.protocol);
     }
 }
 
@@ -62,15 +63,15 @@ fn a_look_up_allocates_nothing() {
             continue;
         }
         let bytes = message.bytes();
-        let frame: Frame<'_> = common::whole(CLIENT, &bytes);
+        let frame: Frame<'_> = whole(&Thrift, CLIENT, &bytes);
         for key in ["method", "service", "seq_id", "message_type", "x-user", "arg.2", "transport"] {
             let key = AnyCodec::key(&Thrift, key);
-            let info = allocation_counter::measure(|| {
+            let used = allocations(|| {
                 AnyCodec::field(&Thrift, frame, &key, &Limits::default()).expect("a readable frame");
             });
             // The argument lies behind one that has to be walked over.
             let walk = u64::from(&*key.name == "arg.2");
-            assert!(info.count_total <= walk, "{} allocations for {key:?} of {message:?}", info.count_total);
+            assert!(used <= walk, "{used} allocations for {key:?} of {message:?}");
         }
     }
 }

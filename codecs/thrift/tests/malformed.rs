@@ -3,12 +3,12 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use common::{
-    CLIENT, Message, Protocol, SERVER, Transport, deflate, feed, feed_to, framed, header_frame, varint, whole,
+use common::{Item, Message, Protocol, Transport, deflate, framed, header_frame, thrift, varint};
+use metaprotocol_core::{AnyCodec, DecodeError, Direction, Limits, Reason};
+use metaprotocol_testkit::{
+    Bound, CLIENT, Cut, SERVER, Sample, decode, exceeded_by_one, feed, feed_to, field, held, most_held, same_when_cut,
+    string, whole,
 };
-use metaprotocol_core::{AnyCodec, DecodeError, Decoder, Direction, Limits, Reason};
 use metaprotocol_thrift::Thrift;
 
 /// The error of a stream, the same whole and byte by byte.
@@ -17,11 +17,8 @@ fn error(direction: Direction, stream: &[u8]) -> DecodeError {
 }
 
 fn error_within(direction: Direction, stream: &[u8], limits: Limits) -> DecodeError {
-    let whole = feed(stream, direction, limits, []);
-    let bytewise = feed(stream, direction, limits, std::iter::repeat(1));
-    assert_eq!(bytewise.failure, whole.failure);
-    assert_eq!(bytewise.frames, whole.frames);
-    whole.failure.expect("an error")
+    let sample = Sample::new(format!("{stream:x?}"), direction, stream);
+    same_when_cut(&thrift(), limits, &sample, &[Cut::Every(1)]).failure.expect("an error")
 }
 
 fn strict(body: &[u8]) -> Vec<u8> {
@@ -119,11 +116,7 @@ fn the_limit_is_the_last_length_allowed() {
         for protocol in [Protocol::Binary, Protocol::Old, Protocol::Compact] {
             let message = Message { transport: transport.clone(), protocol, ..Message::hello() };
             let bytes = message.bytes();
-            let limits = |max_frame_len| Limits { max_frame_len, ..Limits::default() };
-            let sound = feed(&bytes, CLIENT, limits(bytes.len() as u64), []);
-            assert_eq!((sound.frames.len(), sound.failure), (1, None), "{message:?}");
-            let error = feed(&bytes, CLIENT, limits(bytes.len() as u64 - 1), []).failure.expect("an error");
-            assert_eq!(over(error).0, "max_frame_len", "{message:?}");
+            exceeded_by_one(&thrift(), &Message::sample(&[message]), Bound::FrameLen, bytes.len() as u32);
         }
     }
 }
@@ -147,7 +140,7 @@ fn a_doubtful_name_is_refused_at_its_first_wrong_byte() {
     for stream in [b"\0\0\0\x40\0\0\0\x20ab\x01".as_slice(), b"\0\0\0\x20ab\x01", b"\0\0\0\x02ab\x05"] {
         let error = error(CLIENT, stream);
         assert_eq!((error.reason.code(), error.offset), ("bad_magic", 4));
-        assert_eq!(feed(&stream[..stream.len() - 1], CLIENT, Limits::default(), []).failure, None);
+        assert_eq!(decode(&thrift(), CLIENT, &stream[..stream.len() - 1]).failure, None);
     }
 }
 
@@ -176,7 +169,7 @@ fn wrong_direction() {
                 let error = error(message.direction().reverse(), &message.bytes());
                 assert_eq!(error.offset, at, "{message:?}");
                 assert_eq!(error.reason.code(), "wrong_direction", "{message:?}");
-                assert_eq!(feed(&message.bytes(), message.direction(), Limits::default(), []).failure, None);
+                assert_eq!(decode(&thrift(), message.direction(), &message.bytes()).failure, None);
             }
         }
     }
@@ -200,27 +193,27 @@ fn a_connection_is_held_to_its_first_message() {
             // Each THeader frame names its protocol.
             let same = first == second || header && matches!(second.transport, Transport::Header { .. });
             let stream = [first.bytes(), second.bytes()].concat();
-            let result = feed(&stream, CLIENT, Limits::default(), []);
+            let result = decode(&thrift(), CLIENT, &stream);
             assert_eq!(result.failure.is_none() && result.frames.len() == 2, same, "{first:?} then {second:?}");
             // The other side is held to it as well.
-            let mut decoder = Decoder::new(Arc::new(Thrift), Limits::default());
-            feed_to(&mut decoder, &first.bytes(), CLIENT, []);
+            let mut connection = thrift().connect(Limits::default());
+            feed_to(connection.as_mut(), CLIENT, &first.bytes(), []);
             let answer = Message { message_type: 2, ..second.clone() };
-            let result = feed_to(&mut decoder, &answer.bytes(), SERVER, []);
+            let result = feed_to(connection.as_mut(), SERVER, &answer.bytes(), []);
             assert_eq!(result.failure.is_none() && result.frames.len() == 1, same, "{first:?} answered by {second:?}");
         }
     }
     // Old and strict binary are one protocol: servers answer old calls strictly.
     let old = Message { protocol: Protocol::Old, ..Message::hello() };
     let stream = [old.bytes(), Message::hello().bytes(), old.bytes()].concat();
-    assert_eq!(feed(&stream, CLIENT, Limits::default(), []).frames.len(), 3);
+    assert_eq!(decode(&thrift(), CLIENT, &stream).frames.len(), 3);
 }
 
 #[test]
 fn bytes_after_poison_give_the_same_error() {
-    let mut decoder = Decoder::new(Arc::new(Thrift), Limits::default());
-    let first = feed_to(&mut decoder, b"\0\0\0\0", CLIENT, []);
-    let again = feed_to(&mut decoder, &Message::hello().bytes(), CLIENT, []);
+    let mut connection = thrift().connect(Limits::default());
+    let first = feed_to(connection.as_mut(), CLIENT, b"\0\0\0\0", []);
+    let again = feed_to(connection.as_mut(), CLIENT, &Message::hello().bytes(), []);
     assert!(first.failure.is_some());
     assert_eq!((again.frames.len(), again.failure), (0, first.failure));
 }
@@ -290,22 +283,22 @@ fn nesting_bombs_of_a_million_levels() {
         ("compact maps", compact(&[&[0x1b][..], &[1, 0xbb].repeat(levels)].concat()), 6 + 2 * 255),
     ];
     for (about, stream, at) in bombs {
-        let (limit, value, offset) = over(feed(&stream, CLIENT, Limits::default(), []).failure.expect(about));
+        let (limit, value, offset) = over(decode(&thrift(), CLIENT, &stream).failure.expect(about));
         assert_eq!((limit, value), ("max_nesting", 257), "{about}");
         assert!(offset.abs_diff(at) <= 3, "{about} at {offset}");
         // Framed, nobody looks.
-        assert_eq!(feed(&framed(&stream), CLIENT, Limits::default(), []).frames.len(), 1, "{about}");
+        assert_eq!(decode(&thrift(), CLIENT, &framed(&stream)).frames.len(), 1, "{about}");
     }
 }
 
 #[test]
 fn a_nesting_bomb_in_a_framed_body_fails_the_look_up_only() {
     let bytes = framed(&strict(&[12, 0, 1].repeat(1_000_000)));
-    let frame = whole(CLIENT, &bytes);
+    let frame = whole(&Thrift, CLIENT, &bytes);
     let key = AnyCodec::key(&Thrift, "arg.2");
     let error = AnyCodec::field(&Thrift, frame, &key, &Limits::default()).expect_err("too deep");
     assert_eq!(over(error).0, "max_nesting");
-    assert_eq!(common::field(frame, "method"), Some(common::text("f")));
+    assert_eq!(field(&Thrift, frame, "method"), Some(string("f")));
 }
 
 #[test]
@@ -354,12 +347,12 @@ fn info_headers_are_read_only_when_asked_for() {
     ];
     for (about, data, expected) in cases {
         let bytes = header_frame(1, &data, &strict(&[0]));
-        let frame = whole(CLIENT, &bytes);
+        let frame = whole(&Thrift, CLIENT, &bytes);
         let mut nothing = |_: &str, _: metaprotocol_core::Value<'_>| std::ops::ControlFlow::Continue(());
         assert_eq!(AnyCodec::fields(&Thrift, frame, &limits, &mut nothing), Err(expected), "{about}");
         let key = AnyCodec::key(&Thrift, "absent");
         assert_eq!(AnyCodec::field(&Thrift, frame, &key, &limits), Err(expected), "{about}");
-        assert_eq!(common::field(frame, "method"), Some(common::text("f")), "{about}");
+        assert_eq!(field(&Thrift, frame, "method"), Some(string("f")), "{about}");
     }
 }
 
@@ -369,7 +362,7 @@ fn compressed_payloads() {
     let end = |field| Reason::UnexpectedEnd { field }.at(18);
     assert_eq!(error(CLIENT, &with(b"no zlib at all")).reason, Reason::BadEncoding { field: "zlib payload" });
     let sound = deflate(&strict(&[0]));
-    assert_eq!(feed(&with(&sound), CLIENT, Limits::default(), []).failure, None);
+    assert_eq!(decode(&thrift(), CLIENT, &with(&sound)).failure, None);
     assert_eq!(error(CLIENT, &with(&sound[..12])), end("zlib payload"));
     assert_eq!(error(CLIENT, &with(&deflate(&strict(&[])))), end("struct"));
     assert_eq!(error(CLIENT, &with(&deflate(b"\x80\x01"))), end("message head"));
@@ -378,7 +371,7 @@ fn compressed_payloads() {
     assert_eq!(error(CLIENT, &with(&reply)), Reason::WrongDirection { what: "a reply" }.at(18));
     // Blocks without content lead nowhere, in linear time.
     let empty = [&[0x78, 0x01][..], &[0, 0, 0, 0xff, 0xff].repeat(1_000_000)].concat();
-    assert_eq!(feed(&with(&empty), CLIENT, Limits::default(), [7, 1000]).failure, Some(end("zlib payload")));
+    assert_eq!(feed(&thrift(), CLIENT, Limits::default(), &with(&empty), [7, 1000]).failure, Some(end("zlib payload")));
 }
 
 #[test]
@@ -389,14 +382,14 @@ fn a_compression_bomb_is_inflated_no_further_than_the_limit() {
     std::io::Write::write_all(&mut encoder, &strict(&body)).expect("memory");
     let bytes = header_frame(1, &[0, 1, 1], &encoder.finish().expect("memory"));
     assert!(bytes.len() < 16 << 10);
-    let frame = whole(CLIENT, &bytes);
-    assert_eq!(common::field(frame, "method"), Some(common::text("f")));
-    let info = allocation_counter::measure(|| {
+    let frame = whole(&Thrift, CLIENT, &bytes);
+    assert_eq!(field(&Thrift, frame, "method"), Some(string("f")));
+    let bytes = most_held(|| {
         let key = AnyCodec::key(&Thrift, "arg.2");
         let error = AnyCodec::field(&Thrift, frame, &key, &limits).expect_err("over the limit");
         assert_eq!((over(error).0, error.offset), ("max_frame_len", 18));
     });
-    assert!(info.bytes_max < 4 << 20, "{} bytes", info.bytes_max);
+    assert!(bytes < 4 << 20, "{bytes} bytes");
 }
 
 #[test]
@@ -409,10 +402,21 @@ fn nothing_is_allocated_for_what_a_length_claims() {
         b"\x03\xff\xff\x00\x0f\xff\0\0\0\0\0\x01\0\x10\0\0\x01\xff\xff\x03",
     ];
     for claim in claims {
-        let info = allocation_counter::measure(|| {
-            let result = feed(claim, CLIENT, Limits::default(), std::iter::repeat(1));
-            assert!(result.frames.is_empty() && result.failure.is_none() && result.missing > 0, "{result:?}");
-        });
-        assert!(info.bytes_max < 4096, "{} bytes for {claim:?}", info.bytes_max);
+        let (bytes, result) = held(&thrift(), Limits::default(), &Sample::new("a claim", CLIENT, claim));
+        assert!(result.frames.is_empty() && result.failure.is_none() && result.missing > 0, "{result:?}");
+        assert!(bytes < 4096, "{bytes} bytes for {claim:?}");
+    }
+}
+
+#[test]
+fn nesting_and_headers_as_many_as_the_limits_pass() {
+    // The arguments are a struct, too.
+    let nested = Item::Struct(vec![(1, Item::Struct(vec![(1, Item::I32(1))]))]);
+    for protocol in [Protocol::Binary, Protocol::Old, Protocol::Compact] {
+        let deep =
+            Message { protocol, transport: Transport::Unframed, fields: vec![(1, nested.clone())], ..Message::hello() };
+        exceeded_by_one(&thrift(), &Message::sample(&[deep]), Bound::Nesting, 3);
+        let headers = Message { protocol, ..Message::with_headers(&[("a", "1"), ("b", "2"), ("c", "3")]) };
+        exceeded_by_one(&thrift(), &Message::sample(&[headers]), Bound::FieldCount, 3);
     }
 }

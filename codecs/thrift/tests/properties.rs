@@ -3,14 +3,11 @@
 
 mod common;
 
-use std::ops::ControlFlow;
-
-use common::{
-    CLIENT, Decoded, Item, Message, Protocol, SERVER, Shape, Transport, error_reply, feed, field, fields, rewrite,
-    text, whole,
-};
-use metaprotocol_core::{
-    AnyCodec, Direction, Edits, ErrorType, Frame, Head, Kind, Limits, Reply, RequestId, Split, Value,
+use common::{Item, Message, Protocol, Shape, Transport, thrift};
+use metaprotocol_core::{AnyCodec, Edits, ErrorType, Frame, Head, Kind, Limits, RequestId, Split, Value};
+use metaprotocol_testkit::{
+    CLIENT, OwnedFrame, SERVER, Sample, cut_short, error_reply, exercise, exercise_frame, feed_to, field, fields,
+    rewrite, string, whole,
 };
 use metaprotocol_thrift::Thrift;
 use proptest::collection::vec;
@@ -111,62 +108,24 @@ fn kind(message_type: u8) -> Kind {
     [Kind::Request, Kind::Response, Kind::Error, Kind::Oneway][usize::from(message_type) - 1]
 }
 
-/// Calls every verb on a frame; nothing may panic.
-fn poke(frame: Frame<'_>, limits: &Limits) {
-    let mut keys = Vec::new();
-    let _ = AnyCodec::fields(&Thrift, frame, limits, &mut |key, _| {
-        keys.push(key.to_owned());
-        ControlFlow::Continue(())
-    });
-    keys.extend(["service", "arg.1", "arg.-1", "header.a", "reply_type", "exception_type"].map(str::to_owned));
-    for key in &keys {
-        let _ = AnyCodec::field(&Thrift, frame, &AnyCodec::key(&Thrift, key), limits);
-    }
-    for set in [vec![], vec![("method", "other".into())], vec![("x-new", Value::Int(1))]] {
-        let edits = Edits { set, remove: vec!["a", "service"], request_id: Some(77) };
-        let _ = AnyCodec::rewrite(&Thrift, frame, &edits, limits);
-    }
-    let _ = AnyCodec::reply(&Thrift, frame, Reply::Error(ErrorType::Timeout, "late"));
-}
-
-/// Reads a stream, whole and in these pieces; both must give the same. Pokes every frame.
-fn read(stream: &[u8], direction: Direction, cuts: &[usize], limits: Limits) -> Decoded {
-    let whole = feed(stream, direction, limits, []);
-    let pieces = feed(
-        stream,
-        direction,
-        limits,
-        cuts.iter().copied().cycle().take(stream.len() * usize::from(!cuts.is_empty())),
-    );
-    assert_eq!(pieces.frames, whole.frames);
-    assert_eq!(pieces.failure, whole.failure);
-    for (_, head, bytes) in &whole.frames {
-        poke(Frame::new(*head, bytes).expect("a frame"), &limits);
-    }
-    for len in 0..stream.len().min(64) {
-        AnyCodec::detect(&Thrift, direction, &stream[..len]);
-    }
-    whole
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn frames_are_the_same_however_they_are_cut(messages in messages(), cuts in vec(1_usize..40, 0..6)) {
-        let stream: Vec<u8> = messages.iter().flat_map(Message::bytes).collect();
-        let decoded = read(&stream, messages[0].direction(), &cuts, Limits::default());
+        let decoded = exercise(&thrift(), Limits::default(), &Message::sample(&messages), &cuts);
         prop_assert_eq!(decoded.failure, None);
         prop_assert_eq!(decoded.missing, 0);
         prop_assert_eq!(decoded.frames.len(), messages.len());
         let mut offset = 0;
-        for ((at, head, bytes), message) in decoded.frames.iter().zip(&messages) {
+        for (found, message) in decoded.frames.iter().zip(&messages) {
+            let OwnedFrame { offset: at, head, bytes } = found;
             prop_assert_eq!(*at, offset);
             prop_assert_eq!(bytes, &message.bytes());
             prop_assert_eq!(head.kind, kind(message.message_type));
             prop_assert_eq!(head.request_id, RequestId::Int(i64::from(message.sequence_id) as u64));
-            let frame = Frame::new(*head, bytes).expect("a frame");
-            prop_assert_eq!(field(frame, "method"), Some(text(&message.name)));
+            let frame = found.frame();
+            prop_assert_eq!(field(&Thrift, frame, "method"), Some(string(&message.name)));
             if !matches!(message.transport, Transport::Header { zlib: true, .. }) {
                 prop_assert_eq!(frame.body(), &message.body());
             }
@@ -175,20 +134,15 @@ proptest! {
     }
 
     #[test]
-    fn a_truncated_message_is_no_frame(message in message(), cut in any::<prop::sample::Index>()) {
-        let bytes = message.bytes();
-        let stream = &bytes[..cut.index(bytes.len())];
-        let decoded = read(stream, message.direction(), &[3, 1], Limits::default());
-        prop_assert!(decoded.frames.is_empty());
-        prop_assert_eq!(decoded.failure, None);
-        prop_assert_eq!(decoded.missing > 0, !stream.is_empty());
-        prop_assert!(stream.len() + decoded.missing <= bytes.len());
+    fn a_truncated_message_is_no_frame(message in message()) {
+        cut_short(&thrift(), Limits::default(), &Message::sample(&[message]));
     }
 
     #[test]
     fn random_bytes_never_panic(stream in vec(any::<u8>(), 0..300), cuts in vec(1_usize..9, 0..4)) {
         for direction in [CLIENT, SERVER] {
-            read(&stream, direction, &cuts, Limits::default());
+            let sample = Sample::new(format!("{stream:x?}"), direction, stream.clone());
+            exercise(&thrift(), Limits::default(), &sample, &cuts);
         }
     }
 
@@ -199,14 +153,14 @@ proptest! {
         cuts in vec(1_usize..40, 0..4),
         small in any::<bool>(),
     ) {
-        let mut stream: Vec<u8> = messages.iter().flat_map(Message::bytes).collect();
+        let mut sample = Message::sample(&messages);
         for (at, byte) in changes {
-            let at = at.index(stream.len());
-            stream[at] = byte;
+            let at = at.index(sample.stream.len());
+            sample.stream[at] = byte;
         }
         let small_limits = Limits { max_nesting: 3, max_field_count: 2, ..Limits::default() };
         let limits = if small { small_limits } else { Limits::default() };
-        read(&stream, messages[0].direction(), &cuts, limits);
+        exercise(&thrift(), limits, &sample, &cuts);
     }
 
     #[test]
@@ -225,7 +179,7 @@ proptest! {
             variant,
         };
         if let Some(frame) = Frame::new(head, &bytes) {
-            poke(frame, &Limits::default());
+            exercise_frame(&Thrift, frame, &Limits::default());
         }
     }
 
@@ -245,7 +199,7 @@ proptest! {
         message.fields.retain(|(id, _)| *id != 321);
         message.fields.push((321, Item::I64(last)));
         let bytes = message.bytes();
-        prop_assert_eq!(field(whole(message.direction(), &bytes), "arg.321"), Some(Value::Int(last)));
+        prop_assert_eq!(field(&Thrift, whole(&Thrift, message.direction(), &bytes), "arg.321"), Some(Value::Int(last)));
     }
 
     #[test]
@@ -257,7 +211,7 @@ proptest! {
         change in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
     ) {
         let bytes = message.bytes();
-        let frame = whole(message.direction(), &bytes);
+        let frame = whole(&Thrift, message.direction(), &bytes);
         let (with_id, with_name, with_header, with_removal) = change;
         let mut edits = Edits::default();
         let mut expected = message.clone();
@@ -304,15 +258,15 @@ proptest! {
             }
             edits.remove.push(first);
         }
-        let edited = rewrite(frame, &edits).expect("an edit");
+        let edited = rewrite(&Thrift, frame, &edits).expect("an edit");
         let same_name = message.name == expected.name && message.sequence_id == expected.sequence_id;
         if matches!(message.transport, Transport::Header { zlib: true, .. }) && !same_name {
             // Compressed anew: other bytes for the same message.
-            let decoded = whole(message.direction(), &edited);
+            let decoded = whole(&Thrift, message.direction(), &edited);
             let wanted = expected.bytes();
-            prop_assert_eq!(fields(decoded), fields(whole(message.direction(), &wanted)));
+            prop_assert_eq!(fields(&Thrift, decoded), fields(&Thrift, whole(&Thrift, message.direction(), &wanted)));
             // All of the THeader but the frame's length.
-            prop_assert_eq!(&decoded.header()[4..], &whole(message.direction(), &wanted).header()[4..]);
+            prop_assert_eq!(&decoded.header()[4..], &whole(&Thrift, message.direction(), &wanted).header()[4..]);
         } else {
             prop_assert_eq!(edited, expected.bytes());
         }
@@ -322,20 +276,19 @@ proptest! {
     fn a_reply_is_an_error_with_the_id_of_its_request(message in message(), about in "\\PC{0,40}") {
         let message = Message { message_type: 1, ..message };
         let bytes = message.bytes();
-        let reply = error_reply(whole(CLIENT, &bytes), ErrorType::RouteNotFound, &about).expect("a reply");
+        let reply = error_reply(&Thrift, whole(&Thrift, CLIENT, &bytes), ErrorType::RouteNotFound, &about).expect("a reply");
         let reply = reply.expect("a reply");
         // On the request's own connection, where the transport is known.
-        let mut decoder = metaprotocol_core::Decoder::new(std::sync::Arc::new(Thrift), Limits::default());
-        prop_assert_eq!(common::feed_to(&mut decoder, &bytes, CLIENT, []).failure, None);
-        let decoded = common::feed_to(&mut decoder, &reply, SERVER, []);
+        let mut connection = thrift().connect(Limits::default());
+        prop_assert_eq!(feed_to(connection.as_mut(), CLIENT, &bytes, []).failure, None);
+        let decoded = feed_to(connection.as_mut(), SERVER, &reply, []);
         prop_assert_eq!(decoded.failure, None);
         prop_assert_eq!(decoded.frames.len(), 1);
-        let (_, head, bytes) = &decoded.frames[0];
-        let frame = Frame::new(*head, bytes).expect("a frame");
-        prop_assert_eq!(head.kind, Kind::Error);
-        prop_assert_eq!(head.request_id, RequestId::Int(i64::from(message.sequence_id) as u64));
+        let frame = decoded.frames[0].frame();
+        prop_assert_eq!(frame.head.kind, Kind::Error);
+        prop_assert_eq!(frame.head.request_id, RequestId::Int(i64::from(message.sequence_id) as u64));
         let name = message.name.split_once(':').map_or(&*message.name, |(_, method)| method);
-        prop_assert_eq!(field(frame, "method"), Some(text(name)));
-        prop_assert_eq!(field(frame, "exception_message"), Some(text(&about)));
+        prop_assert_eq!(field(&Thrift, frame, "method"), Some(string(name)));
+        prop_assert_eq!(field(&Thrift, frame, "exception_message"), Some(string(&about)));
     }
 }

@@ -1,127 +1,14 @@
-//! What the tests share: feeding, looking at fields, and an encoder of its own to hold the codec against.
+//! What the tests share: an encoder of its own to hold the codec against.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use metaprotocol_core::{
-    AnyCodec, Connection, DecodeError, Decoder, Direction, Edits, EncodeError, ErrorType, Fed, Frame, Head, Limits,
-    Reply, Split, Value,
-};
+use metaprotocol_core::{AnyCodec, Direction};
+use metaprotocol_testkit::{CLIENT, SERVER, Sample};
 use metaprotocol_thrift::Thrift;
 
-pub const CLIENT: Direction = Direction::ClientToServer;
-pub const SERVER: Direction = Direction::ServerToClient;
-
-/// The head of the one frame that `bytes` are.
-pub fn head(direction: Direction, bytes: &[u8]) -> Head {
-    match AnyCodec::split(&Thrift, direction, &Limits::default(), bytes) {
-        Ok(Split::Head(head)) => {
-            assert_eq!(head.frame_len, bytes.len(), "not exactly one frame");
-            head
-        }
-        other => panic!("not a frame: {other:?}"),
-    }
-}
-
-pub fn whole(direction: Direction, bytes: &[u8]) -> Frame<'_> {
-    Frame::new(head(direction, bytes), bytes).expect("a head of these bytes")
-}
-
-pub type Fields = BTreeMap<String, Value<'static>>;
-
-pub fn owned(value: Value<'_>) -> Value<'static> {
-    match value {
-        Value::Str(text) => Value::Str(text.into_owned().into()),
-        Value::Int(number) => Value::Int(number),
-        Value::UInt(number) => Value::UInt(number),
-    }
-}
-
-/// All fields of a frame, each also looked up by itself.
-pub fn fields(frame: Frame<'_>) -> Fields {
-    let mut fields = Fields::new();
-    let limits = Limits::default();
-    AnyCodec::fields(&Thrift, frame, &limits, &mut |key, value| {
-        fields.insert(key.to_owned(), owned(value));
-        ControlFlow::Continue(())
-    })
-    .expect("a readable frame");
-    for (key, value) in &fields {
-        assert_eq!(field(frame, key).as_ref(), Some(value), "{key} looked up by itself");
-    }
-    fields
-}
-
-pub fn field(frame: Frame<'_>, key: &str) -> Option<Value<'static>> {
-    AnyCodec::field(&Thrift, frame, &AnyCodec::key(&Thrift, key), &Limits::default())
-        .expect("a readable frame")
-        .map(owned)
-}
-
-pub fn text(value: &str) -> Value<'static> {
-    Value::Str(value.to_owned().into())
-}
-
-pub fn rewrite(frame: Frame<'_>, edits: &Edits<'_>) -> Result<Vec<u8>, EncodeError> {
-    AnyCodec::rewrite(&Thrift, frame, edits, &Limits::default()).map(|segments| segments.concat())
-}
-
-pub fn set<'e>(entries: &[(&'e str, &'e str)]) -> Edits<'e> {
-    Edits { set: entries.iter().map(|(key, value)| (*key, Value::str(value))).collect(), ..Edits::default() }
-}
-
-pub fn remove<'e>(names: &[&'e str]) -> Edits<'e> {
-    Edits { remove: names.to_vec(), ..Edits::default() }
-}
-
-pub fn request_id(id: i64) -> Edits<'static> {
-    Edits { request_id: Some(id as u64), ..Edits::default() }
-}
-
-pub fn error_reply(frame: Frame<'_>, error: ErrorType, message: &str) -> Result<Option<Vec<u8>>, EncodeError> {
-    AnyCodec::reply(&Thrift, frame, Reply::Error(error, message))
-}
-
-/// A decoder's frames, the error that stopped it, and the bytes the frame under way lacks.
-#[derive(Debug, PartialEq)]
-pub struct Decoded {
-    pub frames: Vec<(u64, Head, Vec<u8>)>,
-    pub failure: Option<DecodeError>,
-    pub missing: usize,
-}
-
-/// Feeds a stream in chunks of the lengths given, and the rest in one.
-pub fn feed(stream: &[u8], direction: Direction, limits: Limits, chunks: impl IntoIterator<Item = usize>) -> Decoded {
-    feed_to(&mut Decoder::new(Arc::new(Thrift), limits), stream, direction, chunks)
-}
-
-pub fn feed_to(
-    decoder: &mut dyn Connection,
-    stream: &[u8],
-    direction: Direction,
-    chunks: impl IntoIterator<Item = usize>,
-) -> Decoded {
-    let mut fed = Fed::default();
-    let mut frames = Vec::new();
-    let mut failure = None;
-    let mut rest = stream;
-    let mut chunks = chunks.into_iter();
-    while !rest.is_empty() && failure.is_none() {
-        let len = chunks.next().unwrap_or(rest.len()).clamp(1, rest.len());
-        let (chunk, next) = rest.split_at(len);
-        rest = next;
-        let result = decoder.feed(direction, chunk, &mut fed);
-        frames.extend(fed.carried.take().map(|carried| (carried.offset, carried.head, carried.bytes)));
-        for placed in &fed.frames {
-            let frame = Frame::new(placed.head, &chunk[placed.at..]).expect("within the chunk");
-            frames.push((fed.chunk_offset + placed.at as u64, placed.head, frame.bytes.to_vec()));
-        }
-        failure = result.err().map(|failure| failure.error);
-    }
-    let missing = if failure.is_some() { 0 } else { decoder.missing(direction) };
-    Decoded { frames, failure, missing }
+pub fn thrift() -> Arc<dyn AnyCodec> {
+    Arc::new(Thrift)
 }
 
 /// A value of every shape, with what the encoders need to write it.
@@ -373,6 +260,12 @@ impl Message {
 
     pub fn direction(&self) -> Direction {
         if matches!(self.message_type, 1 | 4) { CLIENT } else { SERVER }
+    }
+
+    /// A connection's messages.
+    pub fn sample(messages: &[Self]) -> Sample {
+        let stream: Vec<u8> = messages.iter().flat_map(Self::bytes).collect();
+        Sample::new(format!("{messages:?}"), messages[0].direction(), stream)
     }
 
     /// The struct.

@@ -1,24 +1,10 @@
-#!/usr/bin/env python3
-"""Makes the vectors of this folder: `python3 make.py`, no arguments, no dependencies.
-
-Each vector is `NNN-name.bin`, the bytes of one direction of a connection, and `NNN-name.json`:
-
-    origin     where the bytes come from
-    direction  client_to_server or server_to_client
-    frames     what a decoder must give: kind, request_id, header_len, frame_len, and every field of the frame
-    error      the code and the stream offset of the error behind the frames, if there is one
-    missing    how many bytes the frame under way needs at least, if the bytes end within one
-
-The expectations are written down here by hand from the description of the protocol; no decoder has made them.
-"""
+"""Makes the vectors of this folder: `make vectors` in the root, which puts `tests/` on Python's path."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from kit import vector_files
+from kit.vector_files import SERVER, Expected, Vectors
 
-HERE = Path(__file__).parent
-COMPUTED = "computed by hand from the protocol's description"
 PROXY = "what MetaProtocol Proxy writes, computed by hand from its encoder"
 
 SERVICE = "org.apache.dubbo.samples.basic.api.DemoService"
@@ -66,15 +52,9 @@ def call(method: str, types: str, *arguments: bytes, tail: bytes = b"HZ") -> byt
     return b"".join(map(text, strings)) + b"".join(arguments) + tail
 
 
-def expect(kind: str, request_id: int, frame_len: int, **fields: str | int) -> dict[str, object]:
+def expect(kind: str, request_id: int, frame_len: int, **fields: str | int) -> Expected:
     """What a decoder must give for one frame."""
-    return {
-        "kind": kind,
-        "request_id": request_id,
-        "header_len": 16,
-        "frame_len": frame_len,
-        "fields": fields,
-    }
+    return vector_files.frame(kind, request_id, 16, frame_len, fields)
 
 
 def request_fields(method: str, types: str, count: int, **more: str | int) -> dict[str, str | int]:
@@ -99,45 +79,9 @@ def answer(status: int, **more: str | int) -> dict[str, str | int]:
     return {"serialization": "hessian2", "event": 0, "status": status, **more}
 
 
-class Vectors:
-    """Writes vectors, numbered in the order they come."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def add(
-        self,
-        name: str,
-        data: bytes,
-        *frames: dict[str, object],
-        origin: str = COMPUTED,
-        direction: str = "client_to_server",
-        error: tuple[str, int] | None = None,
-        missing: int = 0,
-    ) -> None:
-        """Writes one vector and what is expected of it."""
-        self.count += 1
-        expected: dict[str, object] = {
-            "origin": origin,
-            "direction": direction,
-            "frames": list(frames),
-        }
-        if error:
-            expected["error"] = {"code": error[0], "offset": error[1]}
-        if missing:
-            expected["missing"] = missing
-        stem = HERE / f"{self.count:03}-{name}"
-        stem.with_suffix(".bin").write_bytes(data)
-        text_ = json.dumps(expected, indent=2, ensure_ascii=False) + "\n"
-        stem.with_suffix(".json").write_text(text_, encoding="utf-8")
-
-
-def main() -> None:
-    """Writes every vector anew."""
-    for old in (*HERE.glob("[0-9]*.bin"), *HERE.glob("[0-9]*.json")):
-        old.unlink()
-    vectors = Vectors()
-    server = {"direction": "server_to_client"}
+def make(vectors: Vectors) -> None:
+    """Writes every vector."""
+    server = {"direction": SERVER}
 
     # The examples of the protocol's description, byte for byte.
     vectors.add(
@@ -306,4 +250,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    vector_files.main(make)

@@ -310,7 +310,6 @@ class Chunk:
     def link(response: Frame, request: Frame) -> None:
         """Remember which request a response answers; the first one told stays."""
 
-
 @final
 class Block:
     """A receive buffer, read-only."""

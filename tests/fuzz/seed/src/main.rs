@@ -1,0 +1,234 @@
+//! Writes the first corpora: conversations, frames, values and files out of the captures and vectors of this repository.
+//!
+//! Usage: `seed ROOT CORPORA`, where `ROOT` holds `tests/captures` and `codecs`. One folder a target is made in `CORPORA`;
+//! inputs that are there stay.
+#![forbid(unsafe_code)]
+
+#[path = "../../src/layout.rs"]
+mod layout;
+
+use std::collections::{BTreeMap, HashSet};
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use metaprotocol_capture::{Capture, Event};
+use metaprotocol_core::{AnyCodec, Direction, Fed, Frame, Head, Kind, Limits};
+use metaprotocol_dubbo::hessian::Reader;
+
+/// Longest seed in bytes: what is longer takes the fuzzer long and shows it nothing new.
+const MAX_LEN: usize = 3500;
+/// Longest seed that is a file.
+const MAX_FILE_LEN: usize = 12_000;
+/// Connections and frames taken from one capture; the others are much the same.
+const MAX_FLOWS: usize = 4;
+const MAX_FRAMES: usize = 16;
+
+/// Where each turn of a conversation comes from, and its bytes.
+type Turns = Vec<(Direction, Vec<u8>)>;
+
+struct Seeds {
+    root: PathBuf,
+    written: usize,
+    known: HashSet<(String, Vec<u8>)>,
+}
+
+impl Seeds {
+    /// Writes a seed: a script of these bytes, filled with zeros to `script_len`, and what it is about.
+    fn add(&mut self, target: &str, script_len: usize, script: &[u8], bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+        let mut seed = script.to_vec();
+        seed.resize(script_len, 0);
+        seed.extend_from_slice(bytes);
+        if !self.known.insert((target.to_owned(), bytes.to_vec())) {
+            return Ok(());
+        }
+        self.written += 1;
+        let folder = self.root.join(target);
+        fs::create_dir_all(&folder)?;
+        Ok(fs::write(folder.join(format!("seed-{:05}", self.written)), seed)?)
+    }
+
+    /// The seeds' scripts differ from one to the next, so that all they can say is tried.
+    fn variety(&self) -> u8 {
+        self.written as u8
+    }
+
+    /// A conversation, as `*_stream` takes it.
+    fn conversation(&mut self, target: &str, turns: &Turns) -> Result<(), Box<dyn Error>> {
+        let Some((first, _)) = turns.first() else { return Ok(()) };
+        let cuts: [u8; layout::STREAM_CUTS] = match self.variety() % 3 {
+            0 => [1; layout::STREAM_CUTS],
+            1 => [3, 17, 1, 129, 5, 64, 2],
+            _ => [11, 0, 4, 130, 7, 1, 90],
+        };
+        let mut script = vec![*first as u8];
+        script.extend_from_slice(&cuts);
+        let mut bytes = Vec::new();
+        for (index, (_, turn)) in turns.iter().enumerate().take(layout::STREAM_TURNS + 1) {
+            let turn = &turn[..turn.len().min(MAX_LEN - bytes.len())];
+            if index < layout::STREAM_TURNS {
+                script.extend_from_slice(&(turn.len() as u16).to_be_bytes());
+            }
+            bytes.extend_from_slice(turn);
+        }
+        self.add(target, layout::STREAM, &script, &bytes)
+    }
+
+    /// A frame, as `*_verbs` take it: with edits from its number on.
+    fn frame(&mut self, target: &str, script_len: usize, frame: &[u8]) -> Result<(), Box<dyn Error>> {
+        let number = self.variety();
+        let script = [number, number / 3, number, number / 4, number, 2, 0, 0, 0, number, 0];
+        self.add(target, script_len, &script, frame)
+    }
+
+    fn dubbo(&mut self, frame: Frame<'_>) -> Result<(), Box<dyn Error>> {
+        self.frame("dubbo_verbs", layout::DUBBO_VERBS, frame.bytes)?;
+        // Every value that stands behind others, with all that follows; short strings are in plenty anyway.
+        let mut reader = Reader::new(frame.bytes, frame.header().len(), &Limits::default());
+        while reader.peek().is_some() {
+            let at = reader.at();
+            if reader.skip().is_err() {
+                break;
+            }
+            if reader.at() - at > 32 {
+                let script = [0, 0];
+                self.add("hessian", layout::HESSIAN, &script, &frame.bytes[at..])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn thrift(&mut self, frame: Frame<'_>) -> Result<(), Box<dyn Error>> {
+        self.frame("thrift_verbs", layout::THRIFT_VERBS, frame.bytes)?;
+        let codec = metaprotocol_thrift::Thrift;
+        let field = |key| AnyCodec::field(&codec, frame, &AnyCodec::key(&codec, key), &Limits::default());
+        let protocol = match field("protocol").ok().flatten().map(|value| value.to_text().into_owned()).as_deref() {
+            Some("binary") => 0,
+            Some("binary_old") => 1,
+            _ => 2,
+        };
+        if matches!(frame.head.kind, Kind::Request | Kind::Response) {
+            self.add("thrift_walk", layout::THRIFT_WALK, &[protocol, 0], frame.body())?;
+        }
+        Ok(())
+    }
+
+    /// Everything there is to a conversation in one of the protocols.
+    fn learn(&mut self, protocol: &str, turns: &Turns) -> Result<(), Box<dyn Error>> {
+        self.conversation(&format!("{protocol}_stream"), turns)?;
+        for (head, bytes) in frames(protocol, turns)?.into_iter().take(MAX_FRAMES) {
+            let Some(frame) = Frame::new(head, &bytes) else { continue };
+            match protocol {
+                "dubbo" => self.dubbo(frame)?,
+                _ => self.thrift(frame)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The frames of a conversation that are short enough.
+fn frames(protocol: &str, turns: &Turns) -> Result<Vec<(Head, Vec<u8>)>, Box<dyn Error>> {
+    let codec: Arc<dyn AnyCodec> = match protocol {
+        "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
+        "thrift" => Arc::new(metaprotocol_thrift::Thrift),
+        other => return Err(format!("no codec for {other}: teach it to tests/fuzz/seed").into()),
+    };
+    let mut connection = codec.connect(Limits::default());
+    let mut fed = Fed::default();
+    let mut frames = Vec::new();
+    for (direction, bytes) in turns {
+        // Vectors of broken frames are conversations, too: those before the error count.
+        let broken = connection.feed(*direction, bytes, &mut fed).is_err();
+        frames.extend(fed.carried.take().map(|carried| (carried.head, carried.bytes)));
+        for placed in &fed.frames {
+            frames.push((placed.head, bytes[placed.at..placed.at + placed.head.frame_len].to_vec()));
+        }
+        if broken {
+            break;
+        }
+    }
+    frames.retain(|(head, _)| head.frame_len <= MAX_LEN);
+    Ok(frames)
+}
+
+/// The conversations of a capture.
+fn conversations(file: &[u8]) -> Result<Vec<Turns>, Box<dyn Error>> {
+    let mut flows: BTreeMap<u64, Turns> = BTreeMap::new();
+    let mut sink = |event: Event<'_>| {
+        if let Event::Data { flow, direction, bytes, .. } = event {
+            let direction = match direction {
+                metaprotocol_capture::Direction::ClientToServer => Direction::ClientToServer,
+                metaprotocol_capture::Direction::ServerToClient => Direction::ServerToClient,
+            };
+            let turns = flows.entry(flow.id.get()).or_default();
+            match turns.last_mut() {
+                Some((last, turn)) if *last == direction => turn.extend_from_slice(bytes),
+                _ => turns.push((direction, bytes.to_vec())),
+            }
+        }
+    };
+    let mut capture = Capture::new(&metaprotocol_capture::Limits::default());
+    capture.push(file, &mut sink)?;
+    capture.finish(&mut sink)?;
+    Ok(flows.into_values().collect())
+}
+
+/// The files of a folder in the order of their names.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
+    files.sort();
+    Ok(files)
+}
+
+fn has_extension(file: &Path, wanted: &[&str]) -> bool {
+    file.extension().and_then(|found| found.to_str()).is_some_and(|found| wanted.contains(&found))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let (Some(root), Some(corpora)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: seed ROOT CORPORA".into());
+    };
+    let mut seeds = Seeds { root: corpora, written: 0, known: HashSet::new() };
+    for protocol in ["dubbo", "thrift"] {
+        for file in files(&root.join("tests/captures").join(protocol))? {
+            if !has_extension(&file, &["pcap", "pcapng"]) {
+                continue;
+            }
+            let bytes = fs::read(&file)?;
+            for turns in conversations(&bytes)?.iter().take(MAX_FLOWS) {
+                seeds.learn(protocol, turns)?;
+            }
+            let script = [0, 33, 7, 150, seeds.variety()];
+            seeds.add("capture", layout::CAPTURE, &script, &bytes[..bytes.len().min(MAX_FILE_LEN)])?;
+        }
+        for file in files(&root.join("codecs").join(protocol).join("vectors"))? {
+            if has_extension(&file, &["bin"]) {
+                let bytes = fs::read(&file)?;
+                for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                    seeds.learn(protocol, &vec![(direction, bytes.clone())])?;
+                }
+                if bytes.len() <= MAX_LEN {
+                    // Broken ones have no frame, but the codec's verdict on them counts.
+                    seeds.frame(
+                        &format!("{protocol}_verbs"),
+                        if protocol == "dubbo" { layout::DUBBO_VERBS } else { layout::THRIFT_VERBS },
+                        &bytes,
+                    )?;
+                }
+            }
+        }
+    }
+    for target in ["dubbo_stream", "thrift_stream", "dubbo_verbs", "thrift_verbs", "thrift_walk", "hessian", "capture"]
+    {
+        let count = fs::read_dir(seeds.root.join(target)).map(Iterator::count).unwrap_or(0);
+        if count == 0 {
+            return Err(format!("no seed for {target}: are the captures there?").into());
+        }
+        println!("{target:14} {count:5} inputs");
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! The invariants behind the fuzz targets. A target is one line; what it checks stands here, in code that knows no fuzzer.
+//!
+//! Every input starts with a few bytes that say how it is to be used (how the stream is cut, which edits are made), so
+//! that the fuzzer mutates these too. `seed` writes inputs of the same layouts.
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod dubbo;
+pub mod hessian;
+pub mod layout;
+pub mod script;
+pub mod stream;
+pub mod thrift;
+pub mod verbs;
+pub mod walk;
+
+use metaprotocol_core::Limits;
+
+/// Limits for a number from the input: the defaults, and some that a short input can exceed.
+#[must_use]
+pub fn limits(number: u8) -> Limits {
+    let limits = Limits::default();
+    match number & 3 {
+        0 | 1 => limits,
+        2 => Limits { max_frame_len: 4096, max_header_len: 256, max_nesting: 8, max_field_count: 8, ..limits },
+        _ => Limits { max_frame_len: 128, max_header_len: 64, max_nesting: 3, max_field_count: 2, ..limits },
+    }
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
-from metaprotocol import _native
+from metaprotocol._native import builtin_codecs
 from metaprotocol.codec import Codec
 from metaprotocol.errors import InvalidCodec, UnknownCodec
 
@@ -38,7 +38,7 @@ def _add(codec: Codec) -> None:
         _aliases[alias] = codec.name
 
 
-for _builtin in _native.builtin_codecs():
+for _builtin in builtin_codecs():
     _add(cast("Codec", _builtin))
 
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from metaprotocol import _native
 from metaprotocol._model import Detection, Direction, ErrorType, FirstSpeaker, KeyInfo, PairBy, Sharing
-from metaprotocol._native import Chunk, Frame, FrameBatch, Head, Limits, Metadata, NeedMore
+from metaprotocol._native import Chunk, Frame, FrameBatch, Head, Limits, Metadata, NativeCodec, NeedMore
+from metaprotocol._native import Connection as NativeConnection
 from metaprotocol.errors import DecodeError, EncodeError, IncompleteFrame, InvalidCodec
 
 if TYPE_CHECKING:
@@ -287,6 +287,6 @@ class Codec(ABC):
         return Detection.NO
 
 
-Codec.register(_native.NativeCodec)
-Connection.register(_native.Connection)
+Codec.register(NativeCodec)
+Connection.register(NativeConnection)
 Mapping.register(Metadata)

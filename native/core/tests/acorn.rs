@@ -154,101 +154,86 @@ impl Codec for Acorn {
 }
 // --8<-- [end:codec]
 
+// --8<-- [start:tests]
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use metaprotocol_core::{AnyCodec, Connection, ErrorType, Fed, segments_len};
+    use metaprotocol_core::{AnyCodec, ErrorType};
+    use metaprotocol_testkit::{
+        Allocations, CLIENT, Sample, check_vectors, decode, error_reply, new_id, rewrite, set, split_allocations,
+        split_calls, whole,
+    };
 
     use super::*;
 
     const QUESTION: &[u8] = b"AC\x01\x07\0\0\0\x01\0\0\0\x05weatherOslo?";
     const A_PING: &[u8] = b"AC\x04\0\0\0\0\x03\0\0\0\0";
-    const ANSWER: &[u8] = b"AC\x02\0\0\0\0\x01\0\0\0\x04rain";
 
-    fn connect() -> Box<dyn Connection> {
-        Arc::new(Acorn).connect(Limits::default())
+    fn acorn() -> Arc<dyn AnyCodec> {
+        Arc::new(Acorn)
     }
 
-    /// The frames of a stream that is fed in pieces of `size` bytes.
-    fn frames(stream: &[u8], size: usize) -> Vec<(Head, Vec<u8>)> {
-        let (mut connection, mut fed, mut frames) = (connect(), Fed::default(), Vec::new());
-        for chunk in stream.chunks(size) {
-            connection.feed(Direction::ClientToServer, chunk, &mut fed).unwrap();
-            frames.extend(fed.carried.take().map(|carried| (carried.head, carried.bytes)));
-            frames.extend(
-                fed.frames.iter().map(|frame| (frame.head, chunk[frame.at..][..frame.head.frame_len].to_vec())),
-            );
-        }
-        assert_eq!(connection.missing(Direction::ClientToServer), 0);
-        frames
-    }
-
-    fn frame(bytes: &[u8]) -> Frame<'_> {
-        match AnyCodec::split(&Acorn, Direction::ClientToServer, &Limits::default(), bytes) {
-            Ok(Split::Head(head)) => Frame::new(head, bytes).unwrap(),
-            other => panic!("{other:?}"),
-        }
+    /// What every codec is held to, on the streams of this folder and on what chance makes of them.
+    #[test]
+    fn the_vectors_hold() {
+        check_vectors(&acorn(), concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/acorn"), 5);
     }
 
     #[test]
-    fn frames_do_not_depend_on_how_the_stream_is_cut() {
-        let stream = [QUESTION, A_PING, ANSWER].concat();
-        let whole = frames(&stream, stream.len());
-        assert_eq!(
-            whole.iter().map(|(head, _)| head.kind).collect::<Vec<_>>(),
-            [Kind::Request, Kind::Heartbeat, Kind::Response]
-        );
-        for size in 1..stream.len() {
-            assert_eq!(frames(&stream, size), whole, "in pieces of {size} bytes");
-        }
+    fn frames_are_found_without_allocation_or_a_second_look() {
+        let sample = Sample::new("a question and a ping", CLIENT, [QUESTION, A_PING].concat());
+        assert_eq!(split_allocations(&Acorn, &sample), Allocations { frames: 2, first: 0, warm: 0 });
+        // Each for its first byte and for its header.
+        assert_eq!(split_calls(Acorn, &sample), 4);
     }
 
+    // What only this protocol has.
+
     #[test]
-    fn a_truncated_frame_asks_for_what_it_lacks() {
+    fn half_a_header_asks_for_the_rest() {
         for len in 1..TOPIC_AT {
-            let split = AnyCodec::split(&Acorn, Direction::ClientToServer, &Limits::default(), &QUESTION[..len]);
+            let split = AnyCodec::split(&Acorn, CLIENT, &Limits::default(), &QUESTION[..len]);
             assert_eq!(split, Ok(Split::Need(TOPIC_AT - len)));
         }
     }
 
     #[test]
     fn other_bytes_are_refused() {
-        let mut fed = Fed::default();
         for (junk, code, offset) in [
-            (&b"GET / HTTP/1.1"[..], "bad_magic", 0),
-            (b"AG", "bad_magic", 1),
+            (&b"AG"[..], "bad_magic", 1),
             (b"AC\x09\0\0\0\0\0\0\0\0\0", "bad_value", 2),
             (b"AC\x01\0\0\0\0\x01\xff\xff\xff\xff", "limit_exceeded", 0),
         ] {
-            let error = connect().feed(Direction::ClientToServer, junk, &mut fed).unwrap_err().error;
+            let error = decode(&acorn(), CLIENT, junk).failure.unwrap();
             assert_eq!((error.reason.code(), error.offset), (code, offset), "{junk:?}");
         }
     }
 
     #[test]
     fn an_edit_changes_what_it_names() {
-        let edits = Edits { set: vec![("topic", Value::str("climate"))], request_id: Some(77), ..Edits::default() };
-        let segments = Codec::rewrite(&Acorn, frame(QUESTION), &edits, &Limits::default()).unwrap();
-        assert_eq!(segments_len(&segments), QUESTION.len());
-        assert_eq!(segments.concat(), b"AC\x01\x07\0\0\0\x4d\0\0\0\x05climateOslo?");
-        assert!(matches!(segments[1], Cow::Borrowed(_)));
+        let edits = Edits { request_id: new_id(77).request_id, ..set(&[("topic", "climate")]) };
+        let edited = rewrite(&Acorn, whole(&Acorn, CLIENT, QUESTION), &edits);
+        assert_eq!(edited.unwrap(), b"AC\x01\x07\0\0\0\x4d\0\0\0\x05climateOslo?");
+        let segments = Codec::rewrite(&Acorn, whole(&Acorn, CLIENT, QUESTION), &edits, &Limits::default()).unwrap();
+        assert!(matches!(segments[1], Cow::Borrowed(_)), "the body is not copied");
     }
 
     #[test]
-    fn replies_carry_the_id() {
-        let error = Reply::Error(ErrorType::OverLimit, "no");
-        assert_eq!(Codec::reply(&Acorn, frame(QUESTION), error).unwrap().unwrap(), b"AC\x03\0\0\0\0\x01\0\0\0\x02no");
-        let pong = Codec::reply(&Acorn, frame(A_PING), Reply::Heartbeat).unwrap().unwrap();
+    fn replies_to_the_byte() {
+        let error = error_reply(&Acorn, whole(&Acorn, CLIENT, QUESTION), ErrorType::OverLimit, "no");
+        assert_eq!(error.unwrap().unwrap(), b"AC\x03\0\0\0\0\x01\0\0\0\x02no");
+        let pong = Codec::reply(&Acorn, whole(&Acorn, CLIENT, A_PING), Reply::Heartbeat).unwrap().unwrap();
         assert_eq!(pong, b"AC\x05\0\0\0\0\x03\0\0\0\0");
-        assert!(Codec::reply(&Acorn, frame(&pong), Reply::Heartbeat).is_err());
+        assert!(Codec::reply(&Acorn, whole(&Acorn, CLIENT, &pong), Reply::Heartbeat).is_err());
     }
 
     #[test]
     fn metadata_is_borrowed() {
         let key = Codec::key(&Acorn, "topic");
-        let value = Codec::field(&Acorn, frame(QUESTION), &key, &Limits::default()).unwrap();
+        let value = Codec::field(&Acorn, whole(&Acorn, CLIENT, QUESTION), &key, &Limits::default()).unwrap();
         assert!(matches!(value, Some(Value::Str(Cow::Borrowed("weather")))));
-        assert_eq!(Codec::field(&Acorn, frame(A_PING), &key, &Limits::default()), Ok(None));
+        assert_eq!(Codec::field(&Acorn, whole(&Acorn, CLIENT, A_PING), &key, &Limits::default()), Ok(None));
     }
 }
+// --8<-- [end:tests]

@@ -30,12 +30,12 @@ struct Made {
 /// If an error lies beyond the frame, a walk goes on though it was told to stop, or a field looked up by itself differs
 /// from what the walk saw.
 pub fn exercise_frame(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) {
-    verbs(codec, frame, limits);
+    verbs(codec, frame, limits, "the frame");
 }
 
-fn verbs(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> Made {
+fn verbs(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits, about: &str) -> Made {
     let within = |error: DecodeError| {
-        assert!(error.offset <= frame.bytes.len() as u64, "{error} is beyond the frame {frame:x?}");
+        assert!(error.offset <= frame.bytes.len() as u64, "{error} is beyond {about}: {:x?}", frame.bytes);
     };
     let (found, result) = try_fields(codec, frame, limits);
     result.err().into_iter().for_each(within);
@@ -49,7 +49,7 @@ fn verbs(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> Made {
                 // Behind a replaced character stand other bytes, which the name cannot spell.
                 let spelled = !key.contains(char::REPLACEMENT_CHARACTER);
                 let same = walked.is_none() || !spelled || result.is_err() || value.map(owned).as_ref() == walked;
-                assert!(same, "{key:?} looked up by itself is not {walked:?}");
+                assert!(same, "{key:?} of {about}, looked up by itself, is not {walked:?}");
             }
         }
     }
@@ -58,7 +58,10 @@ fn verbs(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> Made {
         seen += 1;
         ControlFlow::Break(())
     });
-    assert!(found.is_empty() || (stopped, seen) == (Ok(()), 1), "a stopped walk gave {seen} fields, then {stopped:?}");
+    assert!(
+        found.is_empty() || (stopped, seen) == (Ok(()), 1),
+        "a stopped walk of {about} gave {seen} fields, then {stopped:?}"
+    );
 
     let mut made = Made::default();
     let writable: Vec<&str> = info.keys.iter().filter(|key| key.writable).map(|key| &*key.name).collect();
@@ -100,7 +103,7 @@ pub fn exercise(codec: &Arc<dyn AnyCodec>, limits: Limits, sample: &Sample, chun
     let decoded = same_in_the_end(codec, limits, sample, &[Cut::Cycle(chunks)]);
     for (index, frame) in decoded.frames.iter().enumerate() {
         let about = format!("frame {index} of {name}");
-        let made = verbs(codec.as_ref(), frame.frame(), &limits);
+        let made = verbs(codec.as_ref(), frame.frame(), &limits, &about);
         let Some((unedited, _)) = made.edited.first() else { panic!("{about} is not written without edits") };
         assert_eq!(unedited, &frame.bytes, "{about} without edits");
         let before = || {
@@ -140,7 +143,7 @@ pub fn exercise(codec: &Arc<dyn AnyCodec>, limits: Limits, sample: &Sample, chun
 fn one(connection: &mut dyn Connection, direction: Direction, bytes: &[u8], about: &str) -> OwnedFrame {
     let mut decoded = feed_to(connection, direction, bytes, []);
     let fits = decoded.failure.is_none() && decoded.missing == 0 && decoded.frames.len() == 1;
-    assert!(fits, "{about} is not one frame: {bytes:x?} gives {decoded:x?}");
+    assert!(fits, "{about} is not one frame: {bytes:x?} gives {decoded:?}");
     decoded.frames.remove(0)
 }
 

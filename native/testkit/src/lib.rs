@@ -26,7 +26,7 @@ mod verbs;
 pub use captures::{Capture, Conversation, captures, parse_json};
 pub use exercise::{exercise, exercise_frame, survives_garbage, survives_mutations};
 pub use limits::{Bound, exceeded_by_one};
-pub use measure::{Allocations, allocations, held, most_held, split_allocations, split_calls};
+pub use measure::{Allocations, Counting, allocations, held, most_held, split_allocations, split_calls};
 pub use stream::{
     Cut, Decoded, OwnedFrame, Sample, advance, back_to_back, cut_short, decode, feed, feed_to, same_however_cut,
     same_when_cut,

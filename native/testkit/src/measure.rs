@@ -69,25 +69,38 @@ pub fn held(codec: &Arc<dyn AnyCodec>, limits: Limits, sample: &Sample) -> (u64,
 /// # Panics
 /// If the sample is not a stream of whole frames.
 pub fn split_calls<C: Codec>(codec: C, sample: &Sample) -> usize {
-    let counting = Arc::new(Counting { codec, asked: AtomicUsize::new(0) });
+    let counting = Arc::new(Counting::new(codec));
     let mut decoder = Decoder::new(Arc::clone(&counting), Limits::default());
     let decoded = feed_to(&mut decoder, sample.direction, &sample.stream, std::iter::repeat(1));
     let whole = decoded.failure.is_none() && decoded.end() == sample.stream.len() as u64;
-    assert!(whole, "{} is not a stream of whole frames: {decoded:x?}", sample.name);
-    counting.asked.load(Ordering::Relaxed)
+    assert!(whole, "{} is not a stream of whole frames: {decoded:?}", sample.name);
+    counting.calls()
 }
 
-/// A codec, and how often `split` was asked.
-struct Counting<C> {
+/// A codec that counts how often `split` is asked.
+#[derive(Debug, Default)]
+pub struct Counting<C> {
     codec: C,
-    asked: AtomicUsize,
+    calls: AtomicUsize,
+}
+
+impl<C> Counting<C> {
+    /// The codec, not asked yet.
+    pub const fn new(codec: C) -> Self {
+        Self { codec, calls: AtomicUsize::new(0) }
+    }
+
+    /// How often `split` was asked, on all connections.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
 }
 
 impl<C: Codec> Codec for Counting<C> {
     type State = C::State;
 
     fn info(&self) -> &Info {
-        Codec::info(&self.codec)
+        self.codec.info()
     }
 
     fn state(&self) -> C::State {
@@ -101,27 +114,31 @@ impl<C: Codec> Codec for Counting<C> {
         limits: &Limits,
         buf: &[u8],
     ) -> Result<Split, DecodeError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        Codec::split(&self.codec, state, direction, limits, buf)
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.codec.split(state, direction, limits, buf)
+    }
+
+    fn key(&self, name: &str) -> Key {
+        self.codec.key(name)
     }
 
     fn field<'a>(&self, frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
-        Codec::field(&self.codec, frame, key, limits)
+        self.codec.field(frame, key, limits)
     }
 
     fn fields<'a>(&self, frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError> {
-        Codec::fields(&self.codec, frame, limits, visit)
+        self.codec.fields(frame, limits, visit)
     }
 
     fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError> {
-        Codec::rewrite(&self.codec, frame, edits, limits)
+        self.codec.rewrite(frame, edits, limits)
     }
 
     fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError> {
-        Codec::reply(&self.codec, request, reply)
+        self.codec.reply(request, reply)
     }
 
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection {
-        Codec::detect(&self.codec, direction, prefix)
+        self.codec.detect(direction, prefix)
     }
 }

@@ -35,7 +35,8 @@ pub static KEYS: [KeyInfo; 17] = [
     KeyInfo::read("error_message", "the message of a response whose status is not ok"),
 ];
 
-const INTERFACE: u16 = 0;
+/// The number of `interface`, which `rewrite` has to know.
+pub const INTERFACE: u16 = 0;
 const METHOD: u16 = 1;
 const GROUP: u16 = 2;
 const VERSION: u16 = 3;

@@ -152,12 +152,12 @@ fn sort<'e>(
     for (name, value) in &edits.set {
         let id = fields::id_of(name);
         match fields::place(id) {
-            Place::Attachment if id == fields::PATH && is_request => {
-                let (in_name, in_attachment) = homes_of_path(frame, limits)?;
-                if let (Some(string), true) = (strings.get_mut(body::SERVICE), in_name) {
+            Place::Attachment if is_request && matches!(id, fields::PATH | fields::INTERFACE) => {
+                let (name_is, path_attached) = service_name(frame, limits)?;
+                if let (Some(string), true) = (strings.get_mut(body::SERVICE), name_is == Some(id)) {
                     *string = Some(value.to_text());
                 }
-                change(&mut changes, name, Some(value), in_attachment);
+                change(&mut changes, name, Some(value), path_attached || id == fields::INTERFACE);
             }
             Place::Attachment => change(&mut changes, name, Some(value), true),
             Place::String(place) => {
@@ -171,15 +171,23 @@ fn sort<'e>(
     Ok((strings, changes))
 }
 
-/// Whether the path of a request stands before the method, and whether it is an attachment.
+/// Which of path and interface the name before the method is, and whether the path is an attachment.
 ///
-/// Providers look it up by the attachment, and by the name before the method if there is none. Where both are there,
-/// the name may be the interface's: then it stays.
-fn homes_of_path(frame: Frame<'_>, limits: &Limits) -> Result<(bool, bool), EncodeError> {
+/// Clients write the interface there, which mostly is the path, too. Providers read the arguments by that name, and call
+/// the service of the attachment, or of that name if there is none.
+fn service_name(frame: Frame<'_>, limits: &Limits) -> Result<(Option<u16>, bool), EncodeError> {
     let name = body::string_at(&mut body::reader(frame.bytes, limits), body::SERVICE)?;
-    Ok(match fields::request_attachment(frame, "path", limits)? {
-        None => (true, false),
-        Some(path) => (name.is_some_and(|name| name.is(&path.to_text())), true),
+    let is = |value: Option<Value<'_>>| {
+        value.is_some_and(|value| name.as_ref().is_some_and(|name| name.is(&value.to_text())))
+    };
+    let path = fields::request_attachment(frame, "path", limits)?;
+    let path_attached = path.is_some();
+    Ok(if !path_attached || is(path) {
+        (Some(fields::PATH), path_attached)
+    } else if is(fields::request_attachment(frame, "interface", limits)?) {
+        (Some(fields::INTERFACE), true)
+    } else {
+        (None, true)
     })
 }
 

@@ -130,19 +130,37 @@ fn the_strings_before_the_arguments_are_edited_where_they_stand() {
 
 #[test]
 fn the_path_is_edited_where_the_provider_looks() {
-    let path_becomes = |attachments: &[(&str, &str)], name: &str, after: &[(&str, &str)]| {
-        let edited = rewrite(&request(1, "", &map(attachments)), &set(&[("path", "c.D")])).expect("an edited frame");
+    let becomes = |edits: &[(&str, &str)], attachments: &[(&str, &str)], name: &str, after: &[(&str, &str)]| {
+        let edited = rewrite(&request(1, "", &map(attachments)), &set(edits)).expect("an edited frame");
         let body: Vec<u8> = ["2.0.2", name, "1.0", "f", ""].iter().flat_map(|string| text(string)).collect();
         let expected = frame(REQUEST | TWO_WAY | HESSIAN2, 0, 1, &[body, map(after)].concat());
         assert_eq!(edited, expected);
-        assert_eq!(field(&edited, "path"), Some(string("c.D")));
+        for (key, value) in edits {
+            assert_eq!(field(&edited, key), Some(string(value)));
+        }
     };
+    let path_becomes = |before: &[_], name, after: &[_]| becomes(&[("path", "c.D")], before, name, after);
     // The name before the method is the path: both change.
     path_becomes(&[("path", "a.B"), ("interface", "a.B")], "c.D", &[("path", "c.D"), ("interface", "a.B")]);
     // It is the interface, as clients since 2.7 write it: it stays.
     path_becomes(&[("path", "here"), ("interface", "a.B")], "a.B", &[("path", "c.D"), ("interface", "a.B")]);
+    // It is neither.
+    path_becomes(&[("path", "here"), ("interface", "there")], "a.B", &[("path", "c.D"), ("interface", "there")]);
     // There is no attachment, and none is added.
     path_becomes(&[], "c.D", &[]);
+
+    // Where it is the interface alone, it follows the interface.
+    let interface_becomes = |before: &[_], name, after: &[_]| becomes(&[("interface", "c.D")], before, name, after);
+    interface_becomes(&[("path", "here"), ("interface", "a.B")], "c.D", &[("path", "here"), ("interface", "c.D")]);
+    interface_becomes(&[("path", "a.B"), ("interface", "a.B")], "a.B", &[("path", "a.B"), ("interface", "c.D")]);
+    interface_becomes(&[("path", "here")], "a.B", &[("path", "here"), ("interface", "c.D")]);
+    interface_becomes(&[], "a.B", &[("interface", "c.D")]);
+    // Both, whichever comes first: the name is one service's throughout.
+    for edits in [[("path", "e.F"), ("interface", "c.D")], [("interface", "c.D"), ("path", "e.F")]] {
+        becomes(&edits, &[("path", "x"), ("interface", "a.B")], "c.D", &[("path", "e.F"), ("interface", "c.D")]);
+        becomes(&edits, &[("path", "a.B"), ("interface", "a.B")], "e.F", &[("path", "e.F"), ("interface", "c.D")]);
+    }
+
     let edited = rewrite(&request(1, "", &map(&[("path", "here")])), &remove(&["path"])).expect("an edited frame");
     assert_eq!((field(&edited, "path"), field(&edited, "interface")), (Some(string("a.B")), Some(string("a.B"))));
 }

@@ -237,6 +237,9 @@ fn message_patches(opened: &Opened<'_>, plan: &Plan<'_>) -> Result<Vec<Patch>, E
         None => method_name,
     };
     if name != opened.name() {
+        if name.is_empty() {
+            return Err(not_writable("service", "it is all there is of the method's name"));
+        }
         if name.len() > i32::MAX as usize {
             return Err(EncodeError::TooLong { len: name.len() as u64, max: i32::MAX as u64 });
         }

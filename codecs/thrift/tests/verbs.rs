@@ -220,6 +220,9 @@ fn parts_of_names() {
     let bytes = Message::hello().bytes();
     let frame = whole(&Thrift, CLIENT, &bytes);
     assert_eq!(bad_value(rewrite(&Thrift, frame, &set(&[("method", "")]))), "method");
+    // Without a name, the first message of a connection could not be told from a length of 0.
+    let nameless = Message { name: "S:".to_owned(), ..Message::hello() }.bytes();
+    assert_eq!(not_writable(rewrite(&Thrift, whole(&Thrift, CLIENT, &nameless), &remove(&["service"]))).0, "service");
     assert_eq!(bad_value(rewrite(&Thrift, frame, &set(&[("service", "a:b")]))), "service");
     assert_eq!(bad_value(rewrite(&Thrift, frame, &set(&[("method_name", "a:b")]))), "method_name");
 }

@@ -29,7 +29,7 @@ pub use limits::{Bound, exceeded_by_one};
 pub use measure::{Allocations, Counting, allocations, held, most_held, split_allocations, split_calls};
 pub use stream::{
     Cut, Decoded, OwnedFrame, Sample, advance, back_to_back, cut_short, decode, feed, feed_to, same_however_cut,
-    same_when_cut,
+    same_missing_when_cut, same_when_cut,
 };
 pub use vectors::{Vector, check_vectors, vectors};
 pub use verbs::{

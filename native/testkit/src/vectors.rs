@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// How many streams are made of the vectors of a codec by chance.
-const MUTATIONS: usize = 3000;
-const GARBAGE: usize = 1000;
+const MUTATIONS: usize = 30_000;
+const GARBAGE: usize = 10_000;
 
 /// Bytes, and what must be found in them.
 #[derive(Clone, Debug)]

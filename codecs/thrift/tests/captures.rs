@@ -51,7 +51,7 @@ fn every_call_of_every_capture_is_read_as_its_client_tells_it() {
         assert_eq!(total, told["calls"].as_array().expect("calls").len(), "{name}");
         for (port, conversation) in conversations {
             let (messages, failure) = conversation.frames(&thrift());
-            assert_eq!(failure, None, "{name} port {port}");
+            assert_eq!(failure, None, "{}", conversation.name);
             check(&name, &told, &calls(&told, port), &messages);
             seen += messages.len();
         }

@@ -24,8 +24,10 @@ pub struct Capture {
 }
 
 /// One connection: what each side sent, in the order it was captured.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Conversation {
+    /// What messages call it: the capture and the client's port.
+    pub name: String,
     /// Which way, and the bytes of one segment.
     pub pieces: Vec<(Direction, Vec<u8>)>,
 }
@@ -51,7 +53,7 @@ impl Conversation {
             failed = failed.or(failure);
         }
         for direction in [CLIENT, SERVER] {
-            assert_eq!(connection.missing(direction), 0, "a conversation ends within a frame, {direction:?}");
+            assert_eq!(connection.missing(direction), 0, "{} ends within a frame, {direction:?}", self.name);
         }
         (frames, failed)
     }
@@ -71,7 +73,9 @@ pub fn captures(folder: impl AsRef<Path>, least: usize) -> Vec<Capture> {
         let mut sink = |event: Event<'_>| match event {
             Event::Data { flow, direction, bytes, .. } => {
                 let direction = if direction == Way::ClientToServer { CLIENT } else { SERVER };
-                conversations.entry(flow.client.port).or_default().pieces.push((direction, bytes.to_vec()));
+                let port = flow.client.port;
+                let new = || Conversation { name: format!("{name} port {port}"), pieces: Vec::new() };
+                conversations.entry(port).or_insert_with(new).pieces.push((direction, bytes.to_vec()));
             }
             Event::Gap { .. } => panic!("{name} lacks bytes"),
             _ => {}

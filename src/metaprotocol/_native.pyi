@@ -25,8 +25,8 @@ class Limits:
         max_header_len: Longest header, in bytes. Default 64 KiB.
         max_nesting: Deepest nesting of values that a body walk follows. Default 256.
         max_field_count: Most fields read from one frame. Default 4096.
-        max_in_flight: Most requests of a direction remembered while their response is awaited; beyond it the oldest is
-            forgotten. Default 4096.
+        max_in_flight: Most requests of a direction remembered while their response is awaited; beyond it, or beyond
+            16 MiB of them, the oldest is forgotten. Default 4096.
     """
 
     def __new__(

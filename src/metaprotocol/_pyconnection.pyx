@@ -6,7 +6,7 @@ The same contract as the native one (`metaprotocol.codec.Connection`). What runs
 """
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from copy import copy
 
 cimport cython
@@ -18,6 +18,7 @@ from metaprotocol.errors import DecodeError, IncompleteFrame, InvalidCodec, Limi
 
 cdef enum:
     BLOCK_LEN = 65536
+    MAX_WAITING_LEN = 16777216  # as the native connection has it
 
 cdef int REQUEST = Kind.REQUEST
 cdef int RESPONSE = Kind.RESPONSE
@@ -53,6 +54,7 @@ cdef class PythonConnection:
     cdef list halves
     cdef list waiting          # per direction: request id -> list of frames, in the order they were asked
     cdef list counts
+    cdef list held             # bytes of the frames that wait
     cdef Py_ssize_t max_frame_len
     cdef Py_ssize_t max_header_len
     cdef Py_ssize_t max_in_flight
@@ -66,6 +68,7 @@ cdef class PythonConnection:
         self.halves = [Half(), Half()]
         self.waiting = [OrderedDict(), OrderedDict()]
         self.counts = [0, 0]
+        self.held = [0, 0]
         self.max_frame_len = limits.max_frame_len
         self.max_header_len = limits.max_header_len
         self.max_in_flight = max(1, limits.max_in_flight)
@@ -199,24 +202,33 @@ cdef class PythonConnection:
             key = self._id(frame)
             if key is not None:
                 waiting = self.waiting[direction]
-                if self.counts[direction] >= self.max_in_flight:
-                    oldest, queue = next(iter(waiting.items()))
-                    queue.pop(0)
-                    if not queue:
-                        del waiting[oldest]
-                    self.counts[direction] -= 1
-                waiting.setdefault(key, []).append(frame)
+                queue = waiting.get(key)
+                if queue is None:
+                    queue = waiting[key] = deque()
+                queue.append(frame)
                 self.counts[direction] += 1
+                self.held[direction] += len(frame)
+                while self.counts[direction] > self.max_in_flight or (
+                    self.held[direction] > MAX_WAITING_LEN and self.counts[direction] > 1
+                ):
+                    self._forget(direction, next(iter(waiting)))
         elif kind == RESPONSE or kind == ERROR:
             key = self._id(frame)
             waiting = self.waiting[1 - direction]
-            queue = waiting.get(key)
-            if queue:
-                Chunk.link(frame, queue.pop(0))
-                if not queue:
-                    del waiting[key]
-                self.counts[1 - direction] -= 1
+            if key in waiting:
+                Chunk.link(frame, self._forget(1 - direction, key))
         return frame
+
+    cdef _forget(self, int direction, key):
+        """Takes the oldest request of this id out of the table."""
+        waiting = self.waiting[direction]
+        queue = waiting[key]
+        request = queue.popleft()
+        if not queue:
+            del waiting[key]
+        self.counts[direction] -= 1
+        self.held[direction] -= len(request)
+        return request
 
     def feed(self, direction, data):
         with self.lock:

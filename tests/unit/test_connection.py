@@ -356,6 +356,15 @@ class TestPairing:
         assert [answer.request is not None for answer in answers] == [False, False, True, True, True]
         assert connection.in_flight == 0
 
+    def test_long_requests_are_forgotten_sooner(self, dialect: Dialect) -> None:
+        """Who feeds one direction only must not keep its stream in memory."""
+        connection = dialect.codec().connection()
+        for number in range(1, 41):
+            connection.feed(REQUESTS, dialect.request(number, 1 << 20))
+        assert 1 <= connection.in_flight <= 16
+        [answer] = connection.feed(RESPONSES, dialect.response(40, 1))
+        assert answer.request is not None
+
     def test_the_response_may_be_seen_first(self, dialect: Dialect) -> None:
         """Two taps of one connection may deliver its directions in either order."""
         connection = dialect.codec().connection()

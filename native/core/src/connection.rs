@@ -14,6 +14,8 @@ use crate::{Codec, DecodeError, Direction, Head, Info, Limits, Reason, Split};
 /// Bytes kept before and after the place of an error, for its hexdump.
 const EXCERPT_BEFORE: usize = 16;
 const EXCERPT_AFTER: usize = 48;
+/// How many times the bytes at hand a buffer may make room for, on the word of a length field.
+const ROOM_FOR_MORE: usize = 4;
 /// While the length of a straddling frame is unknown, bring at least this much of the next chunk to it at a time.
 const MIN_STEP: usize = 256;
 
@@ -117,6 +119,16 @@ struct Half {
 }
 
 impl Half {
+    /// Keeps bytes of the frame under way, with room for the `more` that it lacks behind them: for all of it at once, so
+    /// that it is neither copied nor cut to size later, but never for more than a few times what has really come.
+    fn keep(&mut self, bytes: &[u8], more: usize) {
+        if bytes.len() > self.carry.capacity() - self.carry.len() {
+            let come = self.carry.len() + bytes.len();
+            self.carry.reserve_exact(bytes.len() + more.min(ROOM_FOR_MORE * come));
+        }
+        self.carry.extend_from_slice(bytes);
+    }
+
     /// Records an error found in `buf`, which starts at the frame under way plus `base` bytes.
     #[cold]
     fn poison(&mut self, direction: Direction, error: DecodeError, buf: &[u8]) -> Box<Failure> {
@@ -207,7 +219,7 @@ impl<C: Codec> Decoder<C> {
         loop {
             let left = data.get(used..).unwrap_or_default();
             if left.len() < half.need {
-                half.carry.extend_from_slice(left);
+                half.keep(left, half.need - left.len());
                 half.seen = half.carry.len();
                 half.need -= left.len();
                 return Ok(None);
@@ -219,7 +231,7 @@ impl<C: Codec> Decoder<C> {
                 // walked in steps of a byte; what is too much is given back below.
                 None => half.need.max(before).max(MIN_STEP).min(left.len()),
             };
-            half.carry.extend_from_slice(left.get(..step).unwrap_or(left));
+            half.keep(left.get(..step).unwrap_or(left), 0);
             used += step;
             let head = match half.head.take() {
                 Some(head) => head,
@@ -293,7 +305,7 @@ impl<C: Codec> Connection for Decoder<C> {
         let rest = data.get(used..).unwrap_or_default();
         let taken = self.drain(direction, rest, used, &mut fed.frames)?;
         let half = &mut self.halves[direction as usize];
-        half.carry.extend_from_slice(rest.get(taken..).unwrap_or_default());
+        half.keep(rest.get(taken..).unwrap_or_default(), half.need);
         Ok(())
     }
 

@@ -116,6 +116,16 @@ impl<T> Pairing<T> {
         self.unindexed = end;
     }
 
+    /// Forgets the oldest request that still waits, and returns it.
+    pub fn forget(&mut self) -> Option<T> {
+        while !self.waiting.is_empty() {
+            if let Some(item) = self.pop_front() {
+                return Some(item);
+            }
+        }
+        None
+    }
+
     /// Removes the oldest place, and returns its request if it still waits.
     fn pop_front(&mut self) -> Option<T> {
         let item = self.take(self.first);
@@ -180,6 +190,18 @@ mod tests {
         assert_eq!(pairing.iter().copied().collect::<Vec<_>>(), [2, 3]);
         assert_eq!(pairing.answer(&Id::Order), Some(2));
         assert_eq!(pairing.answer(&Id::Order), Some(3));
+    }
+
+    #[test]
+    fn the_oldest_that_waits_can_be_forgotten() {
+        let mut pairing = Pairing::new(8);
+        for (id, item) in [(1, 'a'), (2, 'b'), (1, 'c')] {
+            pairing.ask(Id::Int(id), item);
+        }
+        assert_eq!(pairing.answer(&Id::Int(2)), Some('b'));
+        assert_eq!(pairing.forget(), Some('a'));
+        assert_eq!(pairing.answer(&Id::Int(1)), Some('c'));
+        assert_eq!(pairing.forget(), None);
     }
 
     #[test]

@@ -22,6 +22,9 @@ use crate::model::{self, DirectionArg, Limits};
 const DETACH_FROM: usize = 64 << 10;
 /// A receive buffer: a large read, and small enough to have one for each of many connections.
 const BLOCK_LEN: usize = 64 << 10;
+/// Bytes of requests that wait for a response, per direction, beyond which the oldest are forgotten: who feeds one
+/// direction only must not keep its stream in memory.
+const MAX_WAITING_LEN: usize = 16 << 20;
 /// Free space below which a read is not worth the system call.
 const MIN_READ: usize = 4 << 10;
 
@@ -72,11 +75,39 @@ impl Inbox {
     }
 }
 
+/// The requests of a direction that wait for a response, and the bytes of their frames.
+struct Waiting {
+    requests: core::Pairing<Py<Frame>>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn new(max: usize) -> Self {
+        Self { requests: core::Pairing::new(max), bytes: 0 }
+    }
+
+    #[inline]
+    fn ask(&mut self, id: Id, frame: Py<Frame>) {
+        self.bytes += frame.get().head.frame_len;
+        let forgotten = self.requests.ask(id, frame);
+        self.bytes -= forgotten.map_or(0, |frame| frame.get().head.frame_len);
+        while self.bytes > MAX_WAITING_LEN && self.requests.len() > 1 {
+            self.bytes -= self.requests.forget().map_or(0, |frame| frame.get().head.frame_len);
+        }
+    }
+
+    fn answer(&mut self, id: &Id) -> Option<Py<Frame>> {
+        let request = self.requests.answer(id)?;
+        self.bytes -= request.get().head.frame_len;
+        Some(request)
+    }
+}
+
 struct Inner {
     connection: Box<dyn core::Connection>,
     fed: core::Fed,
     inboxes: [Inbox; 2],
-    pairings: [core::Pairing<Py<Frame>>; 2],
+    waiting: [Waiting; 2],
     eof: [bool; 2],
 }
 
@@ -98,7 +129,7 @@ impl Connection {
             connection: Arc::clone(&native).connect(limits),
             fed: core::Fed::default(),
             inboxes: Default::default(),
-            pairings: [core::Pairing::new(in_flight), core::Pairing::new(in_flight)],
+            waiting: [Waiting::new(in_flight), Waiting::new(in_flight)],
             eof: [false; 2],
         };
         Self { codec: native, object: codec.clone().unbind(), limits, inner: Mutex::new(inner) }
@@ -198,12 +229,12 @@ fn remember(inner: &mut Inner, by: core::PairBy, direction: core::Direction, fra
     match this.head.kind {
         core::Kind::Request | core::Kind::StreamOpen => {
             if let Some(id) = Id::of(&this.view(), by) {
-                inner.pairings[direction as usize].ask(id, frame.clone().unbind());
+                inner.waiting[direction as usize].ask(id, frame.clone().unbind());
             }
         }
         core::Kind::Response | core::Kind::Error => {
             if let Some(id) = Id::of(&this.view(), by)
-                && let Some(request) = inner.pairings[direction.reverse() as usize].answer(&id)
+                && let Some(request) = inner.waiting[direction.reverse() as usize].answer(&id)
             {
                 // Just made, so nothing is linked to it yet.
                 let _fresh = this.request.set(frame.py(), request);
@@ -393,7 +424,7 @@ impl Connection {
     #[getter]
     fn in_flight(&self, py: Python<'_>) -> usize {
         let inner = self.lock(py);
-        inner.pairings.iter().map(core::Pairing::len).sum()
+        inner.waiting.iter().map(|waiting| waiting.requests.len()).sum()
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

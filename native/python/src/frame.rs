@@ -181,7 +181,7 @@ impl Frame {
 
     #[getter]
     fn metadata(slf: Bound<'_, Self>) -> Metadata {
-        Metadata { frame: slf.unbind() }
+        Metadata { frame: slf.unbind(), whole: PyOnceLock::new() }
     }
 
     #[getter]
@@ -270,63 +270,76 @@ impl Chunk {
 #[pyclass(frozen, module = "metaprotocol")]
 pub struct Metadata {
     frame: Py<Frame>,
+    /// All values, once somebody asked for them: `dict(metadata)` asks for the keys, then for the value of each. A key
+    /// that is no UTF-8 on the wire is found by the name it is shown under only here.
+    whole: PyOnceLock<Py<PyDict>>,
+}
+
+impl Metadata {
+    fn whole<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        let whole = self.whole.get_or_try_init(py, || Frame::fields(self.frame.bind(py)).map(Bound::unbind))?;
+        Ok(whole.bind(py))
+    }
+
+    fn find<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Ok(name) = key.cast::<PyString>() else { return Ok(None) };
+        if let Some(whole) = self.whole.get(py)
+            && let Some(value) = whole.bind(py).get_item(name)?
+        {
+            return Ok(Some(value));
+        }
+        Frame::field(self.frame.bind(py), name)
+    }
 }
 
 #[pymethods]
 impl Metadata {
     fn __getitem__<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let found = match key.cast::<PyString>() {
-            Ok(name) => Frame::field(self.frame.bind(py), name)?,
-            Err(_) => None,
-        };
-        found.ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
+        self.find(py, key)?.ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
     }
 
     #[pyo3(signature = (key, default=None))]
     fn get<'py>(
         &self,
         py: Python<'py>,
-        key: &Bound<'py, PyString>,
+        key: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(Frame::field(self.frame.bind(py), key)?.or(default))
+        Ok(self.find(py, key)?.or(default))
     }
 
-    fn __contains__(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
-        match key.cast::<PyString>() {
-            Ok(name) => Ok(Frame::field(self.frame.bind(py), name)?.is_some()),
-            Err(_) => Ok(false),
-        }
+    fn __contains__<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<bool> {
+        Ok(self.find(py, key)?.is_some())
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(Frame::fields(self.frame.bind(py))?.len())
+        Ok(self.whole(py)?.len())
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(Frame::fields(self.frame.bind(py))?.as_any().try_iter()?.into_any())
+        Ok(self.whole(py)?.as_any().try_iter()?.into_any())
     }
 
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Frame::fields(self.frame.bind(py))?.call_method0("keys")
+        self.whole(py)?.call_method0("keys")
     }
 
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Frame::fields(self.frame.bind(py))?.call_method0("values")
+        self.whole(py)?.call_method0("values")
     }
 
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Frame::fields(self.frame.bind(py))?.call_method0("items")
+        self.whole(py)?.call_method0("items")
     }
 
     fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
         let Ok(mapping) = other.cast::<PyMapping>() else { return Ok(false) };
         let theirs = PyDict::new(py);
         theirs.update(mapping)?;
-        Frame::fields(self.frame.bind(py))?.eq(theirs)
+        self.whole(py)?.eq(theirs)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("Metadata({})", Frame::fields(self.frame.bind(py))?.repr()?))
+        Ok(format!("Metadata({})", self.whole(py)?.repr()?))
     }
 }

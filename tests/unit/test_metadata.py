@@ -124,6 +124,28 @@ class TestLazy:
             len(Wrong().decode(TOY.request(7, 10)).metadata)
 
 
+class TestForeignKeys:
+    def test_a_key_that_is_no_utf8_is_found_as_it_is_shown(self) -> None:
+        """Iteration never shows a key that a look-up then denies."""
+        for dialect in THRIFTS:
+            if " header " in dialect.name:
+                data = dialect.request(7, 4).replace(b"x-user", b"\x80-user")
+                metadata = dialect.codec().decode(data).metadata
+                assert dict(metadata)["\ufffd-user"] == "alice"
+                assert all(key in metadata for key in metadata)
+        body = dubbo_body(attachments=b"H\x05x\xed\xa0\x80-yz\x01vZ")
+        metadata = DUBBO.codec().decode(dubbo_frame(0xC2, 0, 7, body)).metadata
+        assert "v" in dict(metadata).values()
+
+    def test_all_of_it_takes_one_walk(self) -> None:
+        """With a walk for each key, as many attachments behind a long argument would keep a process busy."""
+        entries = b"".join(hessian_string(f"key{number}") + b"\x01v" for number in range(4000))
+        long_list = b"XI" + (200_000).to_bytes(4, "big") + b"\x90" * 200_000
+        body = dubbo_body(long_list, "Ljava/util/List;", b"H" + entries + b"Z")
+        metadata = DUBBO.codec().decode(dubbo_frame(0xC2, 0, 7, body)).metadata
+        assert len(dict(metadata)) > 4000
+
+
 class TestByNameOnly:
     """Keys that a codec knows by name, and does not list."""
 

@@ -257,10 +257,13 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// True for the keys that need the struct, not the message head alone.
-const fn depth(id: u16) -> Depth {
+/// Body for the keys that need the struct, not the message head alone. Calls have none of them: their compressed payloads
+/// are not inflated for nothing.
+fn depth(frame: Frame<'_>, id: u16) -> Depth {
     match id {
-        REPLY_TYPE | EXCEPTION_FIELD | EXCEPTION_TYPE | EXCEPTION_MESSAGE => Depth::Body,
+        REPLY_TYPE | EXCEPTION_FIELD | EXCEPTION_TYPE | EXCEPTION_MESSAGE if frame.head.kind.is_response() => {
+            Depth::Body
+        }
         _ => Depth::Head,
     }
 }
@@ -297,7 +300,7 @@ pub(crate) fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<
         return Ok(Some(Value::str(name)));
     }
     if key.id != Key::DYNAMIC {
-        return open(frame, depth(key.id), limits.max_frame_len)?.built_in(key.id, limits);
+        return open(frame, depth(frame, key.id), limits.max_frame_len)?.built_in(key.id, limits);
     }
     if let Some(id) = argument_id(&key.name) {
         return open(frame, Depth::Body, limits.max_frame_len)?.field_by_id(id, limits);

@@ -14,7 +14,13 @@ pub mod thrift;
 pub mod verbs;
 pub mod walk;
 
-use metaprotocol_core::Limits;
+use metaprotocol_core::{DecodeError, Limits, Reason};
+
+/// Whether an error is at a place that `len` bytes have. What goes over a limit is told before its bytes come.
+#[must_use]
+pub fn is_in(error: &DecodeError, len: usize) -> bool {
+    error.offset <= len as u64 || matches!(error.reason, Reason::LimitExceeded { .. })
+}
 
 /// Limits for a number from the input: the defaults, and some that a short input can exceed.
 #[must_use]

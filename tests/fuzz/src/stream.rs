@@ -9,8 +9,8 @@ use metaprotocol_core::{
 };
 
 use crate::layout::{STREAM_CUTS, STREAM_TURNS};
-use crate::limits;
 use crate::script::{Cuts, Script};
+use crate::{is_in, limits};
 
 const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
 
@@ -198,7 +198,8 @@ impl<C: Codec + Clone> Run<C> {
             Some(error) => {
                 let failure = connection.failure(direction).expect("a failure is remembered");
                 assert_eq!((failure.error, failure.direction), (*error, direction));
-                assert!(error.offset >= half.end && error.offset <= half.stream.len() as u64, "{error} is elsewhere");
+                assert!(error.offset >= half.end, "{error} is in a frame that was given out");
+                assert!(is_in(error, half.stream.len()), "{error} is beyond the stream");
                 let excerpt = half.stream.get(failure.excerpt_offset as usize..).expect("an excerpt of the stream");
                 assert!(excerpt.starts_with(&failure.excerpt) && failure.excerpt.len() <= 64);
                 assert!(connection.unfinished(direction).is_none());

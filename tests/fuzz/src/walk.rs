@@ -5,8 +5,8 @@ use std::sync::Arc;
 use metaprotocol_core::{AnyCodec, Direction, Fed, Frame, Kind, Limits, Split};
 use metaprotocol_thrift::Thrift;
 
-use crate::limits;
 use crate::script::Script;
+use crate::{is_in, limits};
 
 const CLIENT: Direction = Direction::ClientToServer;
 
@@ -31,7 +31,7 @@ pub fn check(input: &[u8]) {
             return;
         }
         Err(error) => {
-            assert!(error.offset <= bytes.len() as u64, "{error} is beyond the end");
+            assert!(is_in(&error, bytes.len()), "{error} is beyond the end");
             return;
         }
     };

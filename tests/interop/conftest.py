@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
 from interop.running import running, unavailable
 
 PEERS = Path(__file__).resolve().parent / "peers"

@@ -1,7 +1,7 @@
 """A small proxy between real peers, made of the public API alone.
 
-Every byte goes through a decoder twice: where it comes in, and, after the policy's edits, where it goes out. What a test
-wants to know stays in the `Leg`s: bytes, frames, and which response answers which request.
+Every byte goes through a decoder twice: where it comes in, and, after the policy's edits, where it goes out. What a
+test wants to know stays in the `Leg`s: bytes, frames, and which response answers which request.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -91,12 +92,12 @@ class Leg:
         return self.connection.feed(self.inbound, data) if data else None
 
     def write(self, buffers: Sequence[Buffer]) -> None:
-        """Writes one frame given in pieces."""
+        """Writes whole frames given in pieces."""
         data = b"".join(buffers)
         with self._writing:
             # Before it is sent: the answer may come at once, and must find its request.
             frames = self.connection.feed(self.inbound.reverse, data)
-            assert [len(frame) for frame in frames] == [len(data)], f"not exactly one frame: {frames}"
+            assert sum(map(len, frames)) == len(data), f"not whole frames: {frames} of {len(data)} bytes"
             self.frames += frames
             self.sent += data
             at_once = self._socket.sendmsg(buffers)
@@ -105,16 +106,12 @@ class Leg:
 
     def end(self) -> None:
         """Says that nothing more will be written."""
-        try:
+        with suppress(OSError):  # The peer has already gone.
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError:  # The peer has already gone.
-            return
 
     def close(self) -> None:
-        try:
+        with suppress(OSError):  # The peer has already gone.
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._socket.close()
 
     def exchanges(self) -> list[Exchange]:
@@ -186,7 +183,7 @@ class Proxy:
                 return
             try:
                 self._serve(Leg(client, self.codec, Direction.CLIENT_TO_SERVER))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- raised by __exit__
                 self._failures.append(error)
                 client.close()
 
@@ -206,7 +203,7 @@ class Proxy:
         def guarded() -> None:
             try:
                 work(source, target)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- raised by __exit__
                 error.add_note(f"in the thread that reads from {name}")
                 self._failures.append(error)
                 # Nobody reads any more: neither peer shall wait for an answer.
@@ -258,8 +255,8 @@ class Proxy:
 class Multiplexer(Proxy):
     """Sends the calls of several clients over one connection to the server, under ids of its own.
 
-    Answers heartbeats itself. Forwards nothing before each of `clients` has sent a call, so that their calls are under way
-    together.
+    Answers heartbeats itself. Forwards nothing before each of `clients` has sent a call, so that their calls are under
+    way together.
     """
 
     def __init__(self, codec: Codec, upstream_port: int, *, clients: int, first_id: int) -> None:

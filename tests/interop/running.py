@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import pytest
-
 from interop.proxy import HOST
 
 START = 60.0

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any
 
 import pytest
-
 from interop.proxy import HOST, PATIENCE, Multiplexer, Policy, Proxy, Verdict, pass_through
 from interop.running import Call, Client, run, running
+
 from metaprotocol import Direction, ErrorType, Frame, Kind, get_codec
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90, func_only=True)]

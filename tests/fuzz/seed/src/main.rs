@@ -27,6 +27,8 @@ const MAX_FRAMES: usize = 16;
 
 /// Where each turn of a conversation comes from, and its bytes.
 type Turns = Vec<(Direction, Vec<u8>)>;
+/// Frames: their heads and bytes.
+type Frames = Vec<(Head, Vec<u8>)>;
 
 struct Seeds {
     root: PathBuf,
@@ -129,7 +131,7 @@ impl Seeds {
 }
 
 /// The frames of a conversation that are short enough.
-fn frames(protocol: &str, turns: &Turns) -> Result<Vec<(Head, Vec<u8>)>, Box<dyn Error>> {
+fn frames(protocol: &str, turns: &Turns) -> Result<Frames, Box<dyn Error>> {
     let codec: Arc<dyn AnyCodec> = match protocol {
         "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
         "thrift" => Arc::new(metaprotocol_thrift::Thrift),

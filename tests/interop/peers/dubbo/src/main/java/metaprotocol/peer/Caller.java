@@ -30,6 +30,8 @@ final class Caller {
         url.append("/%s?serialization=").append(serialization).append("&prefer.serialization=").append(serialization);
         if (options.numberOrNull("heartbeat") != null) {
             url.append("&heartbeat=").append(options.numberOrNull("heartbeat"));
+            // Else Dubbo 3 takes a minute before it gives up a connection on which no heartbeat is answered.
+            url.append("&dubbo.application.least-reconnect-duration=").append(options.numberOrNull("heartbeat"));
         }
         this.url = url.toString();
         this.timeout = options.number("timeout", 5000);

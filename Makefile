@@ -64,8 +64,10 @@ format: $(VENV)/.group-lint ## Format all sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure against peers in one run; Markdown tables (tshark optional)
+bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure against peers in one run; Markdown tables (tshark, valgrind optional)
 	$(BIN)/python bench/run.py
+	@if command -v valgrind >/dev/null; then $(BIN)/python bench/instructions.py; \
+	else echo 'valgrind is not installed: no instruction counts'; fi
 
 captures: $(VENV)/.python ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go)
 	$(BIN)/python tests/captures/record_dubbo.py
@@ -78,7 +80,7 @@ interop: $(VENV)/.package $(VENV)/.group-test ## Talk to real peers (needs JDK 1
 	$(BIN)/python -m pytest tests/interop -m interop
 
 FUZZ_SECONDS ?= 30
-fuzz: ## Fuzz every target for FUZZ_SECONDS each (needs a nightly Rust toolchain; installs cargo-fuzz)
+fuzz: ## Fuzz every target for FUZZ_SECONDS each (needs a C++ compiler; installs cargo-fuzz)
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 docs: $(VENV)/.package $(VENV)/.group-docs ## Build the documentation into site/

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn, Self
 
 import pytest
 from interop.proxy import HOST
@@ -45,10 +45,11 @@ def running(command: Sequence[str]) -> Iterator[int]:
         server = subprocess.Popen(
             [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
         )
+        output = server.stdout
+        assert output is not None
         try:
-            assert server.stdout is not None
             ready = threading.Event()
-            reader = threading.Thread(target=_read, args=(server, ready), daemon=True)
+            reader = threading.Thread(target=_read, args=(output, ready), daemon=True)
             reader.start()
             if not ready.wait(START) or server.poll() is not None:
                 errors.seek(0)
@@ -62,40 +63,47 @@ def running(command: Sequence[str]) -> Iterator[int]:
                 server.kill()
                 server.wait()
             reader.join()
-            server.stdout.close()
+            output.close()
 
 
-def _read(server: subprocess.Popen[str], ready: threading.Event) -> None:
-    assert server.stdout is not None
-    for line in server.stdout:
+def _read(output: IO[str], ready: threading.Event) -> None:
+    for line in output:
         if line == "READY\n":
             ready.set()
     ready.set()  # It has ended; whoever waits sees that.
 
 
 class Client:
-    """A client under way."""
+    """A client under way; a context manager that ends it."""
 
     def __init__(self, command: Sequence[str], port: int) -> None:
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 -- closed by calls
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 -- see __exit__
         self._process = subprocess.Popen(
             [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=self._errors, encoding="utf-8"
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        with self._errors, self._process:
+            pass
+
     def calls(self, timeout: float = 45.0) -> list[Call]:
         """Waits for its end, and gives the calls that it made."""
-        with self._errors, self._process:
-            try:
-                output, _ = self._process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                pytest.fail(f"{self._process.args!r} did not end in {timeout} s")
-            if self._process.returncode:
-                self._errors.seek(0)
-                pytest.fail(f"{self._process.args!r} failed:\n{self._errors.read()[-4000:]}")
+        try:
+            output, _ = self._process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"{self._process.args!r} did not end in {timeout} s")
+        if self._process.returncode:
+            self._errors.seek(0)
+            pytest.fail(f"{self._process.args!r} failed:\n{self._errors.read()[-4000:]}")
         return [json.loads(line) for line in output.splitlines()]
 
 
 def run(command: Sequence[str], port: int) -> list[Call]:
     """Runs a client to its end."""
-    return Client(command, port).calls()
+    with Client(command, port) as client:
+        return client.calls()

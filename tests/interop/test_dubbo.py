@@ -17,7 +17,7 @@ import pytest
 from interop.proxy import HOST, PATIENCE, Exchange, Multiplexer, Policy, Proxy, Verdict, kinds, pass_through
 from interop.running import Call, Client, run, running
 
-from metaprotocol import Direction, ErrorType, Frame, Kind, get_codec
+from metaprotocol import Direction, ErrorType, Frame, Head, Kind, get_codec
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90, func_only=True)]
 
@@ -257,9 +257,11 @@ def test_calls_are_routed_by_edits(talk: Talk) -> None:
 def test_clients_share_a_connection_to_the_server(talk: Talk) -> None:
     """Many calls at once from one client, from the other one after another: none gets the other's answer."""
     first = 0x7000_0000_0000
-    with Multiplexer(CODEC, talk.port, clients=2, first_id=first) as proxy:
-        many = Client(talk.command("concurrent", "--threads", "8", "--count", "200"), proxy.port)
-        few = Client(talk.command("interop", "--attach", "user=bob"), proxy.port)
+    with (
+        Multiplexer(CODEC, talk.port, clients=2, first_id=first) as proxy,
+        Client(talk.command("concurrent", "--threads", "8", "--count", "200"), proxy.port) as many,
+        Client(talk.command("interop", "--attach", "user=bob"), proxy.port) as few,
+    ):
         concurrent, sequential = many.calls(), few.calls()
     assert len(proxy.sessions) == 2
     assert proxy.together >= 2
@@ -466,6 +468,7 @@ def recorded(name: str, flags: bytes) -> Frame:
     data = (CAPTURES / f"dubbo-{name}.pcap").read_bytes()
     data = data[data.index(b"\xda\xbb" + flags) :]
     head = CODEC.split(data)
+    assert isinstance(head, Head)
     return CODEC.decode(data[: head.frame_len])
 
 

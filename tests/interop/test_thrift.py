@@ -289,9 +289,11 @@ def test_clients_understand_replies(talk: Talk) -> None:
 
 def test_clients_share_a_connection_to_the_server(talk: Talk) -> None:
     """A client with all its calls under way at once, another that waits for each answer; the same ids in both."""
-    with Multiplexer(CODEC, talk.port, clients=2, first_id=0x5000_0000) as proxy:
-        many = Client(talk.command("pipelined"), proxy.port)
-        few = Client(talk.command("short"), proxy.port)
+    with (
+        Multiplexer(CODEC, talk.port, clients=2, first_id=0x5000_0000) as proxy,
+        Client(talk.command("pipelined"), proxy.port) as many,
+        Client(talk.command("short"), proxy.port) as few,
+    ):
         pipelined, short = many.calls(), few.calls()
     assert proxy.together >= 2
     assert len(proxy.sessions) == 2

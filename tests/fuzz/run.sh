@@ -8,7 +8,8 @@
 # installed nightly, or else the default toolchain with its unstable flags unlocked.
 #
 # What is learnt stays in tests/fuzz/corpus, what is found in tests/fuzz/artifacts, the fuzzer's own words in
-# tests/fuzz/logs. Exits with 1 if anything was found, and tells how to see it again.
+# tests/fuzz/logs. Exits with 1 if anything was found, and tells how to see it again; also if a run was cut
+# short.
 set -euo pipefail
 
 usage() {
@@ -50,7 +51,7 @@ declare -A dictionary=(
 	[dubbo_stream]=dubbo [dubbo_verbs]=dubbo [hessian]=hessian [thrift_stream]=thrift [thrift_verbs]=thrift
 	[thrift_walk]=thrift [capture]=capture
 )
-found=0
+found=0 # or interrupted
 printf '%-14s %8s %12s %8s %8s  %s\n' target seconds executions cov corpus result
 for target in "${targets[@]}"; do
 	log=logs/$target.log
@@ -61,13 +62,16 @@ for target in "${targets[@]}"; do
 	)
 	result=clean
 	"$target_dir/$triple/release/$target" "${arguments[@]}" "-max_total_time=$seconds" -print_final_stats=1 \
-		"corpus/$target" >"$log" 2>&1 || result=FOUND
+		"corpus/$target" >"$log" 2>&1 || case $? in
+	72) result=interrupted ;; # libFuzzer's code for a signal from outside: nothing was found, but not all was tried
+	*) result=FOUND ;;
+	esac
 	executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
 	coverage=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1 | cut -d ' ' -f 2 || true)
 	printf '%-14s %8s %12s %8s %8s  %s\n' "$target" "$seconds" "${executions:--}" "${coverage:--}" \
 		"$(find "corpus/$target" -type f | wc -l)" "$result"
+	if [[ $result != clean ]]; then found=1; fi
 	if [[ $result == FOUND ]]; then
-		found=1
 		{
 			grep -A 4 -m 1 -E 'panicked at|ERROR: libFuzzer|ERROR: AddressSanitizer' "$log" || tail -n 5 "$log"
 			artifact=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)

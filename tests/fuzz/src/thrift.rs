@@ -49,6 +49,15 @@ fn is_zlib(bytes: &[u8]) -> bool {
     bytes.get(4..6) == Some(b"\x0f\xff") && bytes.get(15).is_some_and(|count| *count != 0)
 }
 
+/// A length over the limit that is four letters: `split` takes it for another protocol's text, where `detect`, which knows no
+/// limits, still takes it for a length.
+fn is_text_length(bytes: &[u8], limits: &Limits) -> bool {
+    bytes.first_chunk::<4>().is_some_and(|word| {
+        u64::from(u32::from_be_bytes(*word)) + 4 > limits.max_frame_len
+            && word.iter().all(|byte| (0x20..0x7f).contains(byte))
+    })
+}
+
 const NAMES: [&[u8]; 8] =
     [b"m", b"", b"service:method", b":", b"a:b:c", b"\xff\xfe:\x80", "grüße".as_bytes(), &[b'n'; 600]];
 const IDS: [i32; 4] = [7, 0, -1, i32::MAX];
@@ -129,9 +138,10 @@ pub fn check(input: &[u8]) {
             match split {
                 Ok(_) | Err(DecodeError { reason: Reason::LimitExceeded { .. }, .. }) => {}
                 // Early bytes may be beyond doubt and later ones broken, or compressed; never the ones that were looked at.
-                Err(error) => {
-                    assert!(error.reason.code() != "bad_magic" || is_zlib(&bytes), "recognised, yet {error}");
-                }
+                Err(error) => assert!(
+                    error.reason.code() != "bad_magic" || is_zlib(&bytes) || is_text_length(&bytes, &choices.limits()),
+                    "recognised, yet {error}"
+                ),
             }
         }
         let Ok(Split::Head(head)) = split else { continue };

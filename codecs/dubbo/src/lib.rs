@@ -38,7 +38,7 @@ use metaprotocol_core::{
 
 static INFO: Info = Info {
     name: Cow::Borrowed("dubbo"),
-    aliases: Cow::Borrowed(&["aeraki.meta_protocol.codec.dubbo"]),
+    aliases: Cow::Borrowed(&[Cow::Borrowed("aeraki.meta_protocol.codec.dubbo")]),
     summary: Cow::Borrowed("Dubbo 2, bodies in Hessian 2"),
     pair_by: PairBy::Id,
     sharing: Sharing::Multiplexed,

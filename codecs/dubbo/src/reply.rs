@@ -12,17 +12,19 @@ const MAX_NULL_LEN: usize = 64;
 pub fn reply(request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError> {
     let header = fields::header(request)?;
     if !header.is_request() {
-        return Err(EncodeError::NoReply { why: "this is a response, not a request" });
+        return Err(EncodeError::NoReply { why: "this is a response, not a request".into() });
     }
     match (request.head.kind, reply) {
         (Kind::Heartbeat, Reply::Heartbeat) => heartbeat(request, header),
         (Kind::Request, Reply::Error(error, message)) => error_reply(header, error, message).map(Some),
         (Kind::Oneway, Reply::Error(..)) => Ok(None),
         (Kind::Heartbeat, Reply::Error(..)) => {
-            Err(EncodeError::NoReply { why: "a heartbeat is answered by a heartbeat, not by an error" })
+            Err(EncodeError::NoReply { why: "a heartbeat is answered by a heartbeat, not by an error".into() })
         }
-        (_, Reply::Heartbeat) => Err(EncodeError::NoReply { why: "this is not a heartbeat" }),
-        (_, Reply::Error(..)) => Err(EncodeError::NoReply { why: "a notice about the connection is not answered" }),
+        (_, Reply::Heartbeat) => Err(EncodeError::NoReply { why: "this is not a heartbeat".into() }),
+        (_, Reply::Error(..)) => {
+            Err(EncodeError::NoReply { why: "a notice about the connection is not answered".into() })
+        }
     }
 }
 
@@ -47,7 +49,8 @@ fn error_reply(request: Header, error: ErrorType, message: &str) -> Result<Vec<u
         _ => {
             return Err(EncodeError::NoReply {
                 why: "the message of an error must be written in the serialization of the request, and only hessian2, \
-                      fastjson and gson can be written",
+                      fastjson and gson can be written"
+                    .into(),
             });
         }
     }
@@ -74,7 +77,7 @@ fn heartbeat(request: Frame<'_>, header: Header) -> Result<Option<Vec<u8>>, Enco
     // A heartbeat holds a null, and so does its answer: where null is spelled differently, the request shows how.
     let body = if header.serialization() == HESSIAN2 { &[NULL] } else { request.body() };
     if body.len() > MAX_NULL_LEN {
-        return Err(EncodeError::NoReply { why: "this event holds more than a heartbeat does" });
+        return Err(EncodeError::NoReply { why: "this event holds more than a heartbeat does".into() });
     }
     frame(Header { flags: EVENT | header.serialization(), status: OK, ..header }, body).map(Some)
 }

@@ -68,7 +68,7 @@ fn push<'a>(segments: &mut Segments<'a>, segment: Cow<'a, [u8]>) {
 }
 
 fn not_writable(key: &str, why: &'static str) -> EncodeError {
-    EncodeError::NotWritable { key: key.to_owned(), why }
+    EncodeError::NotWritable { key: key.to_owned(), why: why.into() }
 }
 
 /// The patches of a frame's body, in order.

@@ -12,7 +12,7 @@ use metaprotocol_testkit::{new_id, remove, set, string};
 
 fn why(result: Result<Vec<u8>, EncodeError>) -> (String, &'static str) {
     match result {
-        Err(EncodeError::NotWritable { key, why }) => (key, why),
+        Err(EncodeError::NotWritable { key, why: Cow::Borrowed(why) }) => (key, why),
         other => panic!("{other:?}"),
     }
 }

@@ -31,7 +31,7 @@ pub use split::State;
 
 static INFO: Info = Info {
     name: Cow::Borrowed("thrift"),
-    aliases: Cow::Borrowed(&["aeraki.meta_protocol.codec.thrift"]),
+    aliases: Cow::Borrowed(&[Cow::Borrowed("aeraki.meta_protocol.codec.thrift")]),
     summary: Cow::Borrowed("Apache Thrift: framed, unframed and THeader; binary and compact"),
     pair_by: PairBy::Id,
     sharing: Sharing::Multiplexed,

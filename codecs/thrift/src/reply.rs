@@ -31,12 +31,12 @@ const fn exception_type(error: ErrorType) -> i32 {
 /// The verb.
 pub(crate) fn reply(request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError> {
     let Reply::Error(error, text) = reply else {
-        return Err(EncodeError::NoReply { why: "Thrift has no heartbeats" });
+        return Err(EncodeError::NoReply { why: "Thrift has no heartbeats".into() });
     };
     match request.head.kind {
         Kind::Request => {}
         Kind::Oneway => return Ok(None),
-        _ => return Err(EncodeError::NoReply { why: "only calls are answered" }),
+        _ => return Err(EncodeError::NoReply { why: "only calls are answered".into() }),
     }
     let opened = fields::open(request, Depth::Head, Limits::default().max_frame_len)?;
     let protocol = opened.message.protocol;

@@ -93,7 +93,10 @@ impl<'e> Plan<'e> {
             Some(fields::SERVICE) => {
                 let text = not_empty(key, value)?;
                 if text.as_bytes().contains(&SEPARATOR) {
-                    return Err(EncodeError::BadValue { key: key.into(), expected: "a service name without ':'" });
+                    return Err(EncodeError::BadValue {
+                        key: key.into(),
+                        expected: "a service name without ':'".into(),
+                    });
                 }
                 self.name.service = Some(Some(text.as_bytes().to_vec()));
             }
@@ -104,7 +107,7 @@ impl<'e> Plan<'e> {
                 return Err(not_writable(key, "only the header transport (THeader) carries headers"));
             }
             None if fields::header_name(key).is_empty() => {
-                return Err(EncodeError::BadValue { key: key.into(), expected: "the name of a header" });
+                return Err(EncodeError::BadValue { key: key.into(), expected: "the name of a header".into() });
             }
             None => self.set_header(fields::header_name(key), Some(value.to_text())),
         }
@@ -125,13 +128,13 @@ const READ_ONLY: &str = "it follows from the message itself";
 const ARGUMENT: &str = "arguments are the message's body, which is never rewritten";
 
 fn not_writable(key: &str, why: &'static str) -> EncodeError {
-    EncodeError::NotWritable { key: key.into(), why }
+    EncodeError::NotWritable { key: key.into(), why: why.into() }
 }
 
 fn not_empty<'v>(key: &str, value: &'v Value<'_>) -> Result<Cow<'v, str>, EncodeError> {
     let text = value.to_text();
     if text.is_empty() {
-        return Err(EncodeError::BadValue { key: key.into(), expected: "a name that is not empty" });
+        return Err(EncodeError::BadValue { key: key.into(), expected: "a name that is not empty".into() });
     }
     Ok(text)
 }
@@ -139,7 +142,7 @@ fn not_empty<'v>(key: &str, value: &'v Value<'_>) -> Result<Cow<'v, str>, Encode
 fn sequence_id(key: &str, id: i64) -> Result<i32, EncodeError> {
     i32::try_from(id).map_err(|_| EncodeError::BadValue {
         key: key.into(),
-        expected: "a signed 32-bit sequence id (sign-extended, as a request id)",
+        expected: "a signed 32-bit sequence id (sign-extended, as a request id)".into(),
     })
 }
 
@@ -230,7 +233,7 @@ fn message_patches(opened: &Opened<'_>, plan: &Plan<'_>) -> Result<Vec<Patch>, E
     let method_name = plan.name.method_name.clone().unwrap_or_else(|| part(opened.method_name()));
     if service.is_none() && method_name.contains(&SEPARATOR) {
         let expected = "a method name without ':', since the message names no service";
-        return Err(EncodeError::BadValue { key: "method_name".into(), expected });
+        return Err(EncodeError::BadValue { key: "method_name".into(), expected: expected.into() });
     }
     let name = match service {
         Some(service) => [service, vec![SEPARATOR], method_name].concat(),

@@ -4,6 +4,8 @@
 mod common;
 
 use common::{Item, Message, Protocol, Shape, Transport, framed, header_frame, thrift};
+use std::borrow::Cow;
+
 use metaprotocol_core::{
     AnyCodec, Detection, Direction, Edits, EncodeError, ErrorType, Kind, Limits, Reply, RequestId, Value,
 };
@@ -32,7 +34,7 @@ fn messages() -> impl Iterator<Item = Message> {
 
 fn not_writable(result: Result<Vec<u8>, EncodeError>) -> (String, &'static str) {
     match result {
-        Err(EncodeError::NotWritable { key, why }) => (key, why),
+        Err(EncodeError::NotWritable { key, why: Cow::Borrowed(why) }) => (key, why),
         other => panic!("{other:?}"),
     }
 }

@@ -141,7 +141,7 @@ pub struct Info {
     /// The protocol's id: one lower-case word.
     pub name: Cow<'static, str>,
     /// Other names it answers to, such as MetaProtocol Proxy's.
-    pub aliases: Cow<'static, [&'static str]>,
+    pub aliases: Cow<'static, [Cow<'static, str>]>,
     /// What it reads, in one line.
     pub summary: Cow<'static, str>,
     /// How responses find their requests.

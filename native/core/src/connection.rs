@@ -262,7 +262,8 @@ impl<C: Codec> Decoder<C> {
             }
             if head.frame_len <= before {
                 // `split` asked for bytes the frame does not need; those behind it are gone from the chunk.
-                let error = Reason::BadLength { field: "frame length", value: head.frame_len as i64 }.at(0);
+                let what = "split asked for more bytes, then found a frame that needs none";
+                let error = Reason::InvalidCodec { what }.at(0);
                 let carry = std::mem::take(&mut half.carry);
                 return Err(half.poison(direction, error, &carry));
             }

@@ -1,5 +1,6 @@
 //! Errors: what is wrong, and where. The name of the protocol is added by whoever knows it ([`crate::Info::name`]).
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Why bytes are not a frame of the protocol. Each reason has a stable [`code`](Self::code) for logs, metrics and tests.
@@ -63,11 +64,32 @@ pub enum Reason {
         /// What is allowed.
         max: u64,
     },
+    /// A checksum does not fit the bytes it covers.
+    BadChecksum {
+        /// The field that holds it.
+        field: &'static str,
+        /// What the bytes add up to.
+        expected: u64,
+        /// What the field says.
+        found: u64,
+    },
+    /// A reason of the codec's own, in its own words; for codecs that are not built in.
+    Custom {
+        /// Its stable snake_case name.
+        code: &'static str,
+        /// What is wrong, for people.
+        what: &'static str,
+    },
+    /// The codec broke its contract or failed: its author's fault, not the peer's. The stream cannot go on all the same.
+    InvalidCodec {
+        /// What it did.
+        what: &'static str,
+    },
 }
 
 impl Reason {
-    /// The codes of all reasons, for completeness tests and the documentation.
-    pub const CODES: [&'static str; 9] = [
+    /// The codes of all reasons but [`Reason::Custom`], for completeness tests and the documentation.
+    pub const CODES: [&'static str; 11] = [
         "bad_magic",
         "bad_length",
         "bad_value",
@@ -77,6 +99,8 @@ impl Reason {
         "wrong_direction",
         "trailing_bytes",
         "limit_exceeded",
+        "bad_checksum",
+        "invalid_codec",
     ];
 
     /// A stable snake_case name.
@@ -92,6 +116,9 @@ impl Reason {
             Self::WrongDirection { .. } => Self::CODES[6],
             Self::TrailingBytes { .. } => Self::CODES[7],
             Self::LimitExceeded { .. } => Self::CODES[8],
+            Self::BadChecksum { .. } => Self::CODES[9],
+            Self::InvalidCodec { .. } => Self::CODES[10],
+            Self::Custom { code, .. } => code,
         }
     }
 
@@ -120,6 +147,11 @@ impl fmt::Display for Reason {
             Self::LimitExceeded { limit, value, max } => {
                 write!(f, "{value} is over the limit of {max}; raise Limits.{limit} if such frames are wanted")
             }
+            Self::BadChecksum { field, expected, found } => {
+                write!(f, "{field} is {found:#x}, but the bytes it covers add up to {expected:#x}")
+            }
+            Self::Custom { what, .. } => f.write_str(what),
+            Self::InvalidCodec { what } => write!(f, "the codec failed: {what}"),
         }
     }
 }
@@ -159,14 +191,14 @@ pub enum EncodeError {
         /// The key that was to be set or removed.
         key: String,
         /// Why not, and what could be done.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// The value does not fit its field.
     BadValue {
         /// The key that was to be set.
         key: String,
         /// What the field takes.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     },
     /// The edited frame would be longer than its length fields can say.
     TooLong {
@@ -180,7 +212,7 @@ pub enum EncodeError {
     /// The frame takes no reply of the kind asked for.
     NoReply {
         /// Why not.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
 }
 

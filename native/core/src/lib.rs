@@ -15,6 +15,7 @@ mod error;
 mod field;
 mod frame;
 mod limits;
+mod name;
 mod pairing;
 
 pub use codec::{AnyCodec, Codec, Detection, FirstSpeaker, Info, KeyInfo, PairBy, Sharing, Split};
@@ -25,4 +26,5 @@ pub use error::{DecodeError, EncodeError, Reason};
 pub use field::{Key, Value, Visit};
 pub use frame::{Direction, Frame, Head, Kind, RequestId};
 pub use limits::Limits;
+pub use name::intern;
 pub use pairing::{Id, Pairing};

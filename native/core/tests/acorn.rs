@@ -113,19 +113,22 @@ impl Codec for Acorn {
         for (key, value) in &edits.set {
             if *key != "topic" {
                 let why = "an acorn has a topic and nothing else";
-                return Err(EncodeError::NotWritable { key: (*key).to_owned(), why });
+                return Err(EncodeError::NotWritable { key: (*key).to_owned(), why: why.into() });
             }
             topic = Cow::Owned(value.to_text().as_bytes().to_vec());
         }
         let (Some(&[m0, m1, ty, _, i0, i1, i2, i3, l0, l1, l2, l3]), Ok(n)) =
             (frame.bytes.first_chunk::<TOPIC_AT>(), u8::try_from(topic.len()))
         else {
-            return Err(EncodeError::BadValue { key: "topic".to_owned(), expected: "at most 255 bytes" });
+            return Err(EncodeError::BadValue { key: "topic".to_owned(), expected: "at most 255 bytes".into() });
         };
         let id = match edits.request_id {
             None => [i0, i1, i2, i3],
             Some(id) => u32::try_from(id)
-                .map_err(|_| EncodeError::BadValue { key: "request_id".to_owned(), expected: "an id of 32 bits" })?
+                .map_err(|_| EncodeError::BadValue {
+                    key: "request_id".to_owned(),
+                    expected: "an id of 32 bits".into(),
+                })?
                 .to_be_bytes(),
         };
         let header = [&[m0, m1, ty, n][..], &id[..], &[l0, l1, l2, l3][..], &topic].concat();
@@ -136,7 +139,9 @@ impl Codec for Acorn {
         let (ty, body) = match (request.head.kind, reply) {
             (Kind::Request, Reply::Error(_, message)) => (ERROR, message.as_bytes()),
             (Kind::Heartbeat, Reply::Heartbeat) if request.bytes.get(TYPE_AT) == Some(&PING) => (PONG, &[][..]),
-            _ => return Err(EncodeError::NoReply { why: "requests are answered with errors, pings with pongs" }),
+            _ => {
+                return Err(EncodeError::NoReply { why: "requests are answered with errors, pings with pongs".into() });
+            }
         };
         let id = request.bytes.get(4..8).unwrap_or_default();
         let body_len = u32::try_from(body.len())

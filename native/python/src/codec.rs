@@ -63,7 +63,7 @@ impl NativeCodec {
 
     #[getter]
     fn aliases<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyTuple>> {
-        pyo3::types::PyTuple::new(py, self.codec.info().aliases.iter())
+        pyo3::types::PyTuple::new(py, self.codec.info().aliases.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
     }
 
     #[getter]

@@ -9,7 +9,8 @@ fn class<'py>(py: Python<'py>, cell: &'static PyOnceLock<Py<PyType>>, name: &str
     cell.import(py, "metaprotocol.errors", name)
 }
 
-/// Bytes that are not the protocol: `DecodeError`, or `LimitExceeded` below it.
+/// Bytes that are not the protocol: `DecodeError`, or `LimitExceeded` below it. A codec that is to blame itself:
+/// `InvalidCodec`.
 ///
 /// `excerpt` are bytes around the place, the first of them at `excerpt_offset`. `frames` is what was complete before it.
 pub fn decode_error(
@@ -23,7 +24,11 @@ pub fn decode_error(
 ) -> PyErr {
     static DECODE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static LIMIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let make = || -> PyResult<Bound<'_, PyAny>> {
+        if let Reason::InvalidCodec { .. } = error.reason {
+            return class(py, &INVALID, "InvalidCodec")?.call1((format!("{protocol}: {error}"),));
+        }
         let kwargs = PyDict::new(py);
         kwargs.set_item("protocol", protocol)?;
         kwargs.set_item("direction", direction.map(|direction| direction as u8))?;

@@ -87,7 +87,7 @@ mod tests {
     fn codecs_go_by_name_and_alias_in_any_case() {
         for codec in codecs() {
             let info = codec.info();
-            for name in [&*info.name].into_iter().chain(info.aliases.iter().copied()) {
+            for name in [&*info.name].into_iter().chain(info.aliases.iter().map(|alias| &**alias)) {
                 for name in [name.to_owned(), name.to_uppercase()] {
                     assert_eq!(find(&name).map(|found| found.info().name.clone()), Some(info.name.clone()), "{name}");
                 }
@@ -102,7 +102,7 @@ mod tests {
         for codec in codecs() {
             let info = codec.info();
             assert!(info.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "{}", info.name);
-            for name in [&*info.name].into_iter().chain(info.aliases.iter().copied()) {
+            for name in [&*info.name].into_iter().chain(info.aliases.iter().map(|alias| &**alias)) {
                 assert!(seen.insert(name.to_owned()), "{name} is taken twice");
             }
             let keys: HashSet<_> = info.keys.iter().map(|key| &key.name).collect();

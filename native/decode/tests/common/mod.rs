@@ -226,7 +226,7 @@ impl Lines {
         Arc::new(Self {
             info: Info {
                 name: Cow::Borrowed("lines"),
-                aliases: Cow::Borrowed(&["lines.alias"]),
+                aliases: Cow::Borrowed(&[Cow::Borrowed("lines.alias")]),
                 summary: Cow::Borrowed("questions and answers"),
                 pair_by: PairBy::Order,
                 sharing: Sharing::Pipelined,

@@ -1,14 +1,14 @@
-"""Runs a page of the documentation as a reader would: writes the files it shows, types its commands, compares the output.
+"""Runs a page of the documentation as a reader would: writes its files, types its commands, compares the output.
 
     run_page.py PAGE BIN
 
-PAGE is Markdown; BIN a folder of programs that comes first on the PATH (`bin` of an environment with the wheel in it). The
-page is worked through in an empty folder:
+PAGE is Markdown; BIN a folder of programs that comes first on the PATH (`bin` of an environment with the wheel in it).
+The page is worked through in an empty folder:
 
 * a fenced block with `title="NAME"` is the file NAME; a second block of the same name replaces it;
-* of a `console` block each line that starts with `$ ` is typed into bash on a terminal of 100 columns; the lines behind it
-  are what must be shown. A line `...` stands for any lines, `…` within a line for any text. Commands whose output is not
-  shown must succeed; `<!-- exits: N -->` before a block says how its last command ends if not with 0.
+* of a `console` block each line that starts with `$ ` is typed into bash on a terminal of 100 columns; the lines behind
+  it are what must be shown. A line `...` stands for any lines, `…` within a line for any text. Commands whose output is
+  not shown must succeed; `<!-- exits: N -->` before a block says how its last command ends if not with 0.
 
 Exits with 1 at the first difference.
 """
@@ -54,8 +54,8 @@ def commands(code: str) -> list[tuple[str, list[str]]]:
 def type_into_terminal(command: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
     """Runs a command on a terminal; gives its exit code and what was shown."""
     main, terminal = pty.openpty()
-    process = subprocess.Popen(  # noqa: S603 -- the page's own commands
-        ["bash", "-c", command],  # noqa: S607
+    process = subprocess.Popen(
+        ["bash", "-c", command],
         cwd=folder,
         env=environment,
         stdin=terminal,

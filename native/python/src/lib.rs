@@ -11,6 +11,7 @@ mod decode;
 mod errors;
 mod frame;
 mod model;
+mod pycodec;
 
 use pyo3::prelude::*;
 

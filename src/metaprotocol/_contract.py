@@ -6,14 +6,18 @@ the middle of a stream: a verb that lacks a keyword, an attribute of another typ
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, cast
+from importlib import import_module
+from typing import Any, NoReturn
 
-import metaprotocol._native as _native
 from metaprotocol._model import FirstSpeaker, KeyInfo, PairBy, Sharing
+from metaprotocol._native import NativeCodec
 from metaprotocol.codec import Codec
 from metaprotocol.errors import InvalidCodec
 
 __all__ = ["check"]
+
+# By its name, because the rules of imports know the modules that are written in Python only.
+_native: Any = import_module("metaprotocol._native")
 
 # How each verb is called: with all that there is, and with no more than a caller must give.
 _ANY: Any = object()
@@ -56,13 +60,13 @@ def check(candidate: object, origin: str) -> Codec:
     if isinstance(candidate, type) and issubclass(candidate, Codec):
         candidate = _made(candidate, origin)
     elif type(candidate).__name__ == "PyCapsule":
-        candidate = cast("Any", _native).codec_from_capsule(candidate)
+        candidate = _native.codec_from_capsule(candidate)
     if not isinstance(candidate, Codec):
         raise InvalidCodec(f"{origin} is {candidate!r}, not a metaprotocol.Codec; subclass it and implement split()")
     name = getattr(candidate, "name", None)
     if not isinstance(name, str) or not _is_word(name) or name != name.lower():
         raise InvalidCodec(f"{origin}: name must be one lower-case word, not {name!r}")
-    if not isinstance(candidate, _native.NativeCodec):
+    if not isinstance(candidate, NativeCodec):
         _check_attributes(candidate, origin)
         _check_verbs(candidate, origin)
     return candidate

@@ -7,9 +7,8 @@ import sys
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import metaprotocol._native as _native
 from metaprotocol._contract import check
 from metaprotocol.codec import Codec
 from metaprotocol.errors import InvalidCodec
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = ["is_source", "load_codec"]
+
+# By its name, because the rules of imports know the modules that are written in Python only.
+_native: Any = import_module("metaprotocol._native")
 
 _FORMS = (
     "codec.yaml for a description, libcodec.so for a compiled plugin, module:Class for a class of an installed module, "
@@ -81,13 +83,13 @@ def _described(path: str) -> object:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidCodec(f"{path}: cannot be read: {_why(error)}") from error
-    return cast("Any", _native).compile_codec(text, path)
+    return _native.compile_codec(text, path)
 
 
 def _from_library(path: str, name: str | None) -> object:
     if not Path(path).is_file():
         raise InvalidCodec(f"{path}: there is no such file")
-    codecs: list[Codec] = cast("Any", _native).open_library(path)
+    codecs: list[Codec] = _native.open_library(path)
     named = [codec for codec in codecs if name in (None, codec.name, *codec.aliases)]
     if len(named) == 1:
         return named[0]

@@ -389,7 +389,7 @@ class CaptureDecoder:
     def summary(self) -> bytes:
         """The numbers so far, as a JSON object."""
     def take_codec_errors(self) -> list[tuple[str, int, list[BaseException]]]:
-        """What codecs written in Python raised (but for `DecodeError`) or did against their contract, since the last call.
+        """What codecs written in Python raised (but for `DecodeError`) or broke of their contract, since the last call.
 
         For each codec: its name, how many times, and the first exceptions with their tracebacks, at most 8. The stream
         in which it happened ends there, with a row of the reason `invalid_codec`, unless it was but the metadata of a

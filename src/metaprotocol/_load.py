@@ -136,7 +136,7 @@ def _run(path: str, source: str) -> ModuleType:
 def _attribute(module: ModuleType, attribute: str, source: str) -> object:
     try:
         return attrgetter(attribute)(module)
-    except AttributeError as error:
+    except AttributeError:
         codecs = sorted(
             name
             for name, value in vars(module).items()
@@ -144,7 +144,7 @@ def _attribute(module: ModuleType, attribute: str, source: str) -> object:
             and (isinstance(value, Codec) or (isinstance(value, type) and issubclass(value, Codec)))
         )
         there = f"its codecs are: {', '.join(codecs)}" if codecs else "nothing in it is a codec"
-        raise InvalidCodec(f"{source}: the module has no {attribute!r}; {there}") from error
+        raise InvalidCodec(f"{source}: the module has no {attribute!r}; {there}") from None
 
 
 def _why(error: Exception) -> str:

@@ -325,6 +325,16 @@ class Tail:
 def builtin_codecs() -> list[NativeCodec]:
     """One object for each built-in codec, in a fixed order."""
 
+def bridge(codec: Codec) -> NativeCodec:
+    """The native face of a codec: what decoders and proxies run, for tests and measurements.
+
+    What a codec written in Python raises besides `DecodeError` and `EncodeError` is told by an `InvalidCodec` that
+    names its class.
+
+    Raises:
+        TypeError: If it is no `Codec`.
+    """
+
 @final
 class CaptureDecoder:
     """Decodes one capture, pushed in pieces of any size: buffers in, rows out. Take the rows after each push.

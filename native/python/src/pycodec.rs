@@ -34,8 +34,8 @@ const FIRST_LOOK: usize = 1 << 10;
 const MORE: usize = 4;
 /// Exceptions kept of one codec; the others are counted.
 const KEPT: usize = 8;
-/// The most different texts of errors that are kept for ever, and the longest, in bytes. They may hold values from the
-/// wire; the errors of the core are `Copy` and cannot own them. Beyond, an error is told by its code alone.
+/// The most different texts of errors that are kept for ever, of each sort, and the longest, in bytes. They may hold values
+/// from the wire; the errors of the core are `Copy` and cannot own them. Beyond, an error is told by its code alone.
 const TEXTS_MAX: usize = 1 << 10;
 const TEXT_LEN: usize = 200;
 
@@ -76,7 +76,7 @@ impl Failures {
         } else {
             self.count(name, exception)
         };
-        text(&format!("{verb} raised {kind}")).unwrap_or("it raised an exception")
+        NAMES.keep(&format!("{verb} raised {kind}")).unwrap_or("it raised an exception")
     }
 
     fn count(
@@ -123,24 +123,35 @@ impl Failures {
     }
 }
 
-/// A text that lives as long as the process; `None` beyond the bound.
-fn text(text: &str) -> Option<&'static str> {
-    static TEXTS: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
-    let mut end = text.len().min(TEXT_LEN);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+/// Texts that live as long as the process, as the errors of the core need them. Bounded in number and length.
+#[derive(Default)]
+struct Texts(Mutex<HashSet<&'static str>>);
+
+/// What codecs say is wrong with bytes.
+static REASONS: LazyLock<Texts> = LazyLock::new(Texts::default);
+/// Codes of reasons, and what was raised in which verb: as many as codecs are written, unless one makes them up. Apart, so
+/// that what comes from the wire takes no place from them.
+static NAMES: LazyLock<Texts> = LazyLock::new(Texts::default);
+
+impl Texts {
+    /// The text, cut to its bound; `None` if there are too many already.
+    fn keep(&self, text: &str) -> Option<&'static str> {
+        let mut end = text.len().min(TEXT_LEN);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let shown = text.get(..end).unwrap_or_default();
+        let mut texts = lock(&self.0);
+        if let Some(known) = texts.get(shown) {
+            return Some(known);
+        }
+        if texts.len() >= TEXTS_MAX {
+            return None;
+        }
+        let kept = intern(shown);
+        texts.insert(kept);
+        Some(kept)
     }
-    let shown = text.get(..end).unwrap_or_default();
-    let mut texts = lock(&TEXTS);
-    if let Some(known) = texts.get(shown) {
-        return Some(known);
-    }
-    if texts.len() >= TEXTS_MAX {
-        return None;
-    }
-    let kept = intern(shown);
-    texts.insert(kept);
-    Some(kept)
 }
 
 /// The codec behind a Python object: a native one itself, one written in Python behind [`PyCodec`].
@@ -156,6 +167,13 @@ pub fn any_codec(object: &Bound<'_, PyAny>, failures: &Arc<Failures>) -> PyResul
         return Err(PyTypeError::new_err(format!("codecs must be instances of metaprotocol.Codec, not {object:?}")));
     }
     Ok((Arc::new(PyCodec::new(object, Arc::clone(failures))?), true))
+}
+
+/// The native face of a codec: what decoders and proxies run. What a codec written in Python raises is told by
+/// `InvalidCodec` alone.
+#[pyfunction]
+pub fn bridge(codec: &Bound<'_, PyAny>) -> PyResult<NativeCodec> {
+    any_codec(codec, &Arc::default()).map(|(codec, _)| NativeCodec { codec })
 }
 
 /// A codec written in Python.
@@ -457,9 +475,9 @@ fn told(error: &Bound<'_, PyAny>) -> PyResult<DecodeError> {
     {
         return Ok(DecodeError { reason: Reason::LimitExceeded { limit, value, max }, offset });
     }
-    let code = text(&code).unwrap_or("other");
+    let code = NAMES.keep(&code).unwrap_or("other");
     let what: PyBackedStr = error.getattr("reason")?.extract()?;
-    Ok(DecodeError { reason: Reason::Custom { code, what: text(&what).unwrap_or(code) }, offset })
+    Ok(DecodeError { reason: Reason::Custom { code, what: REASONS.keep(&what).unwrap_or(code) }, offset })
 }
 
 /// An `EncodeError` of Python as one of the core.

@@ -11,6 +11,7 @@ mod decode;
 mod errors;
 mod frame;
 mod model;
+mod pycodec;
 
 use pyo3::prelude::*;
 
@@ -32,5 +33,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::NeedMore>()?;
     decode::register(module)?;
     module.add_function(wrap_pyfunction!(codec::builtin_codecs, module)?)?;
+    module.add_function(wrap_pyfunction!(pycodec::bridge, module)?)?;
     Ok(())
 }

@@ -32,5 +32,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::NeedMore>()?;
     decode::register(module)?;
     module.add_function(wrap_pyfunction!(codec::builtin_codecs, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::compile_codec, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::describe_codec, module)?)?;
     Ok(())
 }

@@ -15,6 +15,7 @@ from metaprotocol._registry import get_codec, list_codecs, register_codec
 from metaprotocol.codec import Codec, Connection
 from metaprotocol.errors import (
     CaptureError,
+    CodecSpecError,
     DecodeError,
     EncodeError,
     IncompleteFrame,
@@ -27,6 +28,7 @@ from metaprotocol.errors import (
 __all__ = [
     "CaptureError",
     "Codec",
+    "CodecSpecError",
     "Connection",
     "DecodeError",
     "Detection",

@@ -335,6 +335,25 @@ def bridge(codec: Codec) -> NativeCodec:
         TypeError: If it is no `Codec`.
     """
 
+def compile_codec(text: str, path: str) -> NativeCodec:
+    """The codec that a YAML description makes.
+
+    Args:
+        text: The description.
+        path: Its name in errors; behind a `?` it may give values to the description's parameters
+            (`awesomerpc.yaml?length_width=2`).
+
+    Raises:
+        CodecSpecError: At the first mistake, with the others behind it.
+    """
+
+def describe_codec(text: str, path: str) -> str:
+    """What a YAML description says, as a JSON object: the layout, the rules, the keys, the replies.
+
+    Raises:
+        CodecSpecError: As `compile_codec`.
+    """
+
 @final
 class CaptureDecoder:
     """Decodes one capture, pushed in pieces of any size: buffers in, rows out. Take the rows after each push.

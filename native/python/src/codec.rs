@@ -18,12 +18,29 @@ use crate::model::{self, DirectionArg, ErrorTypeArg, Head, Limits, NeedMore};
 #[pyclass(frozen, module = "metaprotocol._native")]
 pub struct NativeCodec {
     pub codec: Arc<dyn core::AnyCodec>,
+    /// What `metaprotocol.load_codec` made it from; `None` for those that are built in.
+    pub source: Option<String>,
 }
 
 /// One object for each built-in codec.
 #[pyfunction]
 pub fn builtin_codecs() -> Vec<NativeCodec> {
-    metaprotocol_registry::codecs().iter().map(|codec| NativeCodec { codec: Arc::clone(codec) }).collect()
+    metaprotocol_registry::codecs().iter().map(|codec| NativeCodec { codec: Arc::clone(codec), source: None }).collect()
+}
+
+/// The codec that a YAML description makes. `path` names it in errors.
+#[pyfunction]
+pub fn compile_codec(py: Python<'_>, text: &str, path: &str) -> PyResult<NativeCodec> {
+    match metaprotocol_spec::compile(text, path) {
+        Ok(codec) => Ok(NativeCodec { codec: Arc::new(codec), source: Some(path.to_owned()) }),
+        Err(problems) => Err(errors::spec_errors(py, &problems)),
+    }
+}
+
+/// What a YAML description says, as JSON: the layout, the rules, the keys, the replies.
+#[pyfunction]
+pub fn describe_codec(py: Python<'_>, text: &str, path: &str) -> PyResult<String> {
+    metaprotocol_spec::describe(text, path).map_err(|problems| errors::spec_errors(py, &problems))
 }
 
 fn limits_or_default(limits: Option<&Bound<'_, Limits>>) -> core::Limits {
@@ -283,8 +300,13 @@ impl NativeCodec {
         format!("<metaprotocol codec {}>", self.name_str())
     }
 
-    /// Codecs are found by name wherever the package is, so that is how they travel to other processes.
+    /// Built-in codecs are found by name wherever the package is, others by what they were made from; that is how they
+    /// travel to other processes.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (&str,))> {
-        Ok((py.import("metaprotocol")?.getattr("get_codec")?, (self.name_str(),)))
+        let (finder, name) = match &self.source {
+            Some(source) => ("load_codec", source.as_str()),
+            None => ("get_codec", self.name_str()),
+        };
+        Ok((py.import("metaprotocol")?.getattr(finder)?, (name,)))
     }
 }

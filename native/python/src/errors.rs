@@ -128,6 +128,31 @@ pub fn encode_error(
     }
 }
 
+/// A description with mistakes: `CodecSpecError`, the first of them with the others behind it.
+pub fn spec_errors(py: Python<'_>, problems: &metaprotocol_spec::SpecErrors) -> PyErr {
+    static SPEC: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let make = || -> PyResult<Bound<'_, PyAny>> {
+        let class = class(py, &SPEC, "CodecSpecError")?;
+        let mut errors = Vec::with_capacity(problems.0.len());
+        for problem in &problems.0 {
+            let (line, column) = (problem.pos.line, problem.pos.column);
+            let arguments = (&problem.path, line, column, &problem.field, &problem.reason, &problem.fix);
+            errors.push(class.call1(arguments)?);
+        }
+        let mut errors = errors.into_iter();
+        let first = match errors.next() {
+            Some(first) => first,
+            None => class.call1(("", 0, 0, "", "the description cannot be compiled", ""))?,
+        };
+        first.setattr("others", pyo3::types::PyTuple::new(py, errors)?)?;
+        Ok(first)
+    };
+    match make() {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
 /// A frame that is not complete: `IncompleteFrame`.
 pub fn incomplete(py: Python<'_>, protocol: &str, missing: usize, have: usize, offset: u64) -> PyErr {
     static INCOMPLETE: PyOnceLock<Py<PyType>> = PyOnceLock::new();

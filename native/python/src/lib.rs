@@ -34,5 +34,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     decode::register(module)?;
     module.add_function(wrap_pyfunction!(codec::builtin_codecs, module)?)?;
     module.add_function(wrap_pyfunction!(pycodec::bridge, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::compile_codec, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::describe_codec, module)?)?;
     Ok(())
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import metaprotocol
-from metaprotocol.cli import _codecs, _decode
+from metaprotocol.cli import _codecs, _decode, _replay
 from metaprotocol.cli._terminal import Failure, fail
 
 if TYPE_CHECKING:
@@ -228,6 +228,88 @@ def codecs(
     """List the codecs that there are, and what they can do."""
     with _exit_codes():
         _codecs.run(name, show.value)
+
+
+REPLAY_EXAMPLES = """
+**Examples**
+
+    metaprotocol replay calls.pcap --to 127.0.0.1:9090
+
+    metaprotocol replay calls.pcap --to staging:20880 --speed max --diff
+
+    metaprotocol replay calls.pcap --to staging:20880 --where method=sayHello --limit 100 | jq .latency_ms
+
+**Exit codes**: 0 done; 1 the capture cannot be read, nothing in it can be replayed, or the server not be reached, and
+with `--diff` also when an answer is missing or differs from the captured one; 2 wrong usage.
+"""
+
+
+@app.command(epilog=REPLAY_EXAMPLES)
+def replay(
+    file: Annotated[str, typer.Argument(help="A capture: pcap or pcapng.")],
+    to: Annotated[str, typer.Option("--to", "-t", metavar="HOST:PORT", help="The server to send the requests to.")],
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            "-p",
+            metavar="NAME",
+            help="The protocol of all connections; otherwise it is recognised for each.",
+            autocompletion=_protocols,
+        ),
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option("--codec", metavar="CODEC", help="The same by a codec that is not installed.")
+    ] = None,
+    speed: Annotated[
+        str,
+        typer.Option("--speed", help="How many times as fast as captured (1x, 2x …); max leaves out the pauses."),
+    ] = "1x",
+    connections: Annotated[
+        str,
+        typer.Option("--connections", metavar="as-captured|N", help="One for each captured connection, or N for all."),
+    ] = "as-captured",
+    diff: Annotated[bool, typer.Option("--diff", help="Compare the answers with the captured ones.")] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="FIELD,…", help="Fields that may differ: metadata keys, `kind`, `body`."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", metavar="KEY=VALUE", help="Send only what meets this; as for `decode`."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Send the first so many calls.")] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to wait for each answer.")
+    ] = 5.0,
+    show: Annotated[
+        Show, typer.Option("--show", help="A table or JSON lines; auto is a table on a terminal only.")
+    ] = Show.AUTO,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+) -> None:
+    """Send the requests of a capture again, under fresh ids, and report how they were answered.
+
+    A connection never has more requests under way than in the capture: what the captured client sent after an answer
+    is sent after that answer. Connections whose state cannot be replayed are skipped, with the reason.
+    """
+    with _exit_codes():
+        _replay.run(
+            _replay.Request(
+                file=file,
+                to=to,
+                protocol=protocol,
+                codec=codec,
+                speed=speed,
+                connections=connections,
+                diff=diff,
+                ignore=_split(ignore) or (),
+                where=tuple(where or ()),
+                limit=limit,
+                timeout=timeout,
+                show=show.value,
+                quiet=quiet,
+            )
+        )
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import metaprotocol
-from metaprotocol.cli import _codecs, _decode, _replay
+from metaprotocol.cli import _bench, _codecs, _decode, _replay
 from metaprotocol.cli._terminal import Failure, fail
 
 if TYPE_CHECKING:
@@ -307,6 +307,87 @@ def replay(
                 limit=limit,
                 timeout=timeout,
                 show=show.value,
+                quiet=quiet,
+            )
+        )
+
+
+BENCH_EXAMPLES = """
+**Examples**
+
+    metaprotocol bench thrift
+
+    metaprotocol bench calls.pcap --against mypackage.reader:count_frames
+
+    metaprotocol bench ours.yaml --samples samples/ --out before.json
+
+    metaprotocol bench ours.yaml --samples samples/ --compare before.json --plot speed.svg
+
+**A peer** is a function `func(stream: bytes, chunks: list[bytes]) -> int`. It reads the stream, whole or in the chunks
+that it would be received in, and returns how many frames it found. The measured runs alternate with ours.
+
+**Exit codes**: 0 done; 1 an input cannot be read or compared, a peer fails, or an output not be written; 2 wrong usage.
+"""
+
+
+@app.command(epilog=BENCH_EXAMPLES)
+def bench(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="CODEC|FILE", help="A codec, or a capture whose frames its codec reads.", autocompletion=_protocols
+        ),
+    ],
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol", "-p", metavar="NAME", help="The protocol of a capture.", autocompletion=_protocols
+        ),
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--samples", metavar="PATH", help="Frames for a codec: a file or folder of .hex, .bin, .pcap."),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="MODULE:FUNC", help="A peer to measure beside; may be given again."),
+    ] = None,
+    chunk_sizes: Annotated[
+        str, typer.Option("--chunk-sizes", metavar="SIZE,…", help="Bytes fed at a time.")
+    ] = "64,1K,16K,256K",
+    time: Annotated[float, typer.Option("--time", metavar="SECONDS", min=0.05, help="About how long to measure.")] = 5.0,
+    rounds: Annotated[int, typer.Option("--rounds", min=3, help="How many measurements of each.")] = 11,
+    json_: Annotated[bool, typer.Option("--json", help="JSON lines on a terminal too; as `--show json`.")] = False,
+    show: Annotated[
+        Show, typer.Option("--show", help="A table or JSON lines; auto is a table on a terminal only.")
+    ] = Show.AUTO,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Write the results as JSON.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="PATH", help="Results of --out to compare with.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="PATH", help="Draw the results: .png or .svg (needs matplotlib).")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+) -> None:
+    """Measure each verb of a codec: time, speed and allocations by frame and chunk size, beside peers and earlier runs.
+
+    Each measurement is taken next to a fixed piece of Python. What is compared between runs is the ratio of the two.
+    """
+    with _exit_codes():
+        _bench.run(
+            _bench.Request(
+                subject=subject,
+                protocol=protocol,
+                samples=samples,
+                against=tuple(against or ()),
+                chunk_sizes=_split([chunk_sizes]) or (),
+                time=time,
+                rounds=rounds,
+                show="json" if json_ else show.value,
+                out=out,
+                compare=compare,
+                plot=plot,
                 quiet=quiet,
             )
         )

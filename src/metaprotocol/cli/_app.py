@@ -340,9 +340,7 @@ def bench(
     ],
     protocol: Annotated[
         str | None,
-        typer.Option(
-            "--protocol", "-p", metavar="NAME", help="The protocol of a capture.", autocompletion=_protocols
-        ),
+        typer.Option("--protocol", "-p", metavar="NAME", help="The protocol of a capture.", autocompletion=_protocols),
     ] = None,
     samples: Annotated[
         Path | None,
@@ -355,7 +353,9 @@ def bench(
     chunk_sizes: Annotated[
         str, typer.Option("--chunk-sizes", metavar="SIZE,…", help="Bytes fed at a time.")
     ] = "64,1K,16K,256K",
-    time: Annotated[float, typer.Option("--time", metavar="SECONDS", min=0.05, help="About how long to measure.")] = 5.0,
+    time: Annotated[
+        float, typer.Option("--time", metavar="SECONDS", min=0.05, help="About how long to measure.")
+    ] = 5.0,
     rounds: Annotated[int, typer.Option("--rounds", min=3, help="How many measurements of each.")] = 11,
     json_: Annotated[bool, typer.Option("--json", help="JSON lines on a terminal too; as `--show json`.")] = False,
     show: Annotated[

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import platform
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -80,12 +81,12 @@ def run(request: Request) -> None:
         _check_comparable(request.compare, old, codec.name, workload)
     feeding, others, left_out = verbs(codec, streams, chunks)
     listed: list[Verb] = []
-    for feed, batch in feeding:
-        listed += [feed, batch, *_peers(peers, streams, feed)]
+    for chunk, (feed, batch) in zip(chunks, feeding, strict=True):
+        listed += [feed, batch, *_peers(peers, streams, feed.calls, chunk)]
     listed += others
     with _progress(request) as progress:
         measured = measure(listed, request.time, request.rounds, progress)
-    results = {
+    results: dict[str, Any] = {
         "format": FORMAT,
         "reference": REFERENCE,
         "protocol": codec.name,
@@ -122,13 +123,12 @@ def _peer(text: str) -> Callable[[bytes, list[bytes]], int]:
         usage(f"--against {text}: expected MODULE:FUNC or FILE.py:FUNC")
     try:
         if place.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(place).stem, place)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
+            loader = SourceFileLoader(Path(place).stem, place)
+            module = ModuleType(loader.name)
+            module.__file__ = place
             # Classes look their module up.
-            sys.modules[spec.name] = module
-            spec.loader.exec_module(module)
+            sys.modules[loader.name] = module
+            loader.exec_module(module)
         else:
             # As `python -m` does: what lies here can be named.
             sys.path.insert(0, str(Path.cwd()))
@@ -145,19 +145,18 @@ def _peer(text: str) -> Callable[[bytes, list[bytes]], int]:
 
 
 def _peers(
-    peers: dict[str, Callable[[bytes, list[bytes]], int]], streams: Sequence[Stream], feed: Verb
+    peers: dict[str, Callable[[bytes, list[bytes]], int]], streams: Sequence[Stream], frames: int, chunk: int
 ) -> Iterator[Verb]:
-    assert feed.chunk is not None
     for text, peer in peers.items():
-        verb, count = peer_verb(text, peer, streams, feed.chunk)
+        verb, count = peer_verb(text, peer, streams, chunk)
         try:
             found = count()
         except Exception as error:
             raise Failure(f"--against {text}: it raised {type(error).__name__}: {error}") from error
-        if found != feed.calls:
+        if found != frames:
             raise Failure(
-                f"--against {text}: it must return how many frames it read; it read {found!r} of {feed.calls:,} at "
-                f"{feed.chunk:,} B a chunk, so the speeds would not compare"
+                f"--against {text}: it must return how many frames it read; it read {found!r} of {frames:,} at "
+                f"{chunk:,} B a chunk, so the speeds would not compare"
             )
         yield verb
 
@@ -207,7 +206,7 @@ def _spread(spread: Spread) -> dict[str, float]:
 def _rows(listed: Sequence[Verb], measured: Sequence[Measured], old: dict[str, Any] | None) -> list[dict[str, Any]]:
     feeds = {verb.chunk: cost for verb, cost in zip(listed, measured, strict=True) if verb.name == "feed"}
     known = {} if old is None else {(row["verb"], row["chunk"]): row for row in old["rows"]}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for verb, cost in zip(listed, measured, strict=True):
         ns = cost.ns.median
         row: dict[str, Any] = {
@@ -259,12 +258,8 @@ VERDICTS = {"faster": "green", "slower": "red", "same": "dim"}
 
 def _table(console: Console, results: dict[str, Any], *, comparing: bool, against: bool) -> None:
     workload = results["workload"]
-    console.print(
-        Text(
-            f"{results['protocol']}: {workload['frames']:,} frames, {workload['bytes']:,} bytes, {clean(workload['origin'])}",
-            style="bold",
-        )
-    )
+    size = f"{workload['frames']:,} frames, {workload['bytes']:,} bytes"
+    console.print(Text(f"{results['protocol']}: {size}, {clean(workload['origin'])}", style="bold"))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Verb", overflow="fold")
     headers = ["Chunk", "ns/frame", "frames/s", "GB/s", "native allocs", "Python blocks", "× reference", "quartiles"]

@@ -40,7 +40,9 @@ def plot(path: Path, results: dict[str, Any]) -> None:
     speed, cost = figure.subplots(1, 2)
     rows = results["rows"]
     for verb in dict.fromkeys(row["verb"] for row in rows if row["chunk"] is not None):
-        points = [(row["chunk"], row["frames_per_s"]) for row in rows if row["verb"] == verb and row["chunk"] is not None]
+        points = [
+            (row["chunk"], row["frames_per_s"]) for row in rows if row["verb"] == verb and row["chunk"] is not None
+        ]
         speed.plot(*zip(*points, strict=True), marker="o", label=verb)
     speed.set(xscale="log", yscale="log", xlabel="bytes fed at a time", ylabel="frames/s", title="feeding")
     speed.set_xticks([row["chunk"] for row in rows if row["verb"] == "feed"])

@@ -240,8 +240,18 @@ def _edits(codec: Codec, frames: Sequence[Frame], left_out: dict[str, str]) -> l
     numbered = [frame for frame in frames if isinstance(frame.request_id, int)]
     requests = [frame for frame in frames if frame.kind is Kind.REQUEST]
     for name, eligible, verb, otherwise in (
-        ("rewrite id", numbered, lambda frame: codec.rewrite(frame, request_id=77), "no frame has an id that is a number"),
-        ("reply", requests, lambda frame: codec.reply(frame, ErrorType.ROUTE_NOT_FOUND, MESSAGE), "no frame is a request"),
+        (
+            "rewrite id",
+            numbered,
+            lambda frame: codec.rewrite(frame, request_id=77),
+            "no frame has an id that is a number",
+        ),
+        (
+            "reply",
+            requests,
+            lambda frame: codec.reply(frame, ErrorType.ROUTE_NOT_FOUND, MESSAGE),
+            "no frame is a request",
+        ),
     ):
         if not eligible:
             left_out[name] = otherwise

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from metaprotocol import Frame
 
-__all__ = ["failed", "metadata_text", "service_and_method"]
+__all__ = ["failed", "metadata_text", "service_and_method", "shown_id"]
 
 
 def metadata_text(frame: Frame, key: str) -> str | None:
@@ -30,6 +30,14 @@ def _first(frame: Frame, keys: Iterable[str]) -> str:
     names = {key.name for key in frame.codec.keys}
     values = (metadata_text(frame, key) for key in keys if key in names)
     return next((value for value in values if value), "")
+
+
+def shown_id(frame: Frame) -> int | str | None:
+    """A request id as `metaprotocol decode` shows it: numbers signed, bytes as hex."""
+    number = frame.request_id
+    if isinstance(number, bytes):
+        return number.hex()
+    return number - (1 << 64) if number is not None and number >> 63 else number
 
 
 def service_and_method(request: Frame) -> tuple[str, str]:

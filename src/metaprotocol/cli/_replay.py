@@ -17,7 +17,7 @@ import metaprotocol
 from metaprotocol._native import Condition
 from metaprotocol.captures import Conversation, read_conversations
 from metaprotocol.cli import _replay_diff
-from metaprotocol.cli._calls import failed
+from metaprotocol.cli._calls import failed, shown_id
 from metaprotocol.cli._codec import codec_of
 from metaprotocol.cli._replay_plan import Call, Plan, plan
 from metaprotocol.cli._replay_wire import Counts, Target, send_all
@@ -204,12 +204,6 @@ def _methods(calls: list[Call]) -> list[dict[str, Any]]:
     ]
 
 
-def _id(call: Call) -> int | str | None:
-    """The captured id, as a program can be told it."""
-    number = call.request.request_id
-    return number.hex() if isinstance(number, bytes) else number
-
-
 def _differences(calls: list[Call], ignore: tuple[str, ...]) -> list[dict[str, Any]]:
     found = []
     for call in calls:
@@ -218,7 +212,7 @@ def _differences(calls: list[Call], ignore: tuple[str, ...]) -> list[dict[str, A
         row = {
             "kind": "difference",
             "connection": call.connection,
-            "request_id": _id(call),
+            "request_id": shown_id(call.request),
             "service": call.service,
             "method": call.method,
         }

@@ -63,7 +63,10 @@ def _metadata(frame: Frame) -> dict[str, str | int]:
 def _bodies(before: bytes, now: bytes) -> list[str]:
     pairs = zip(before, now, strict=False)
     at = next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(before), len(now)))
-    return [
-        f"{len(body):,} bytes, at {at}: {body[at : at + EXCERPT].hex(' ') or 'end'}{'…' if len(body) > at + EXCERPT else ''}"
-        for body in (before, now)
-    ]
+    return [_excerpt(before, at), _excerpt(now, at)]
+
+
+def _excerpt(body: bytes, at: int) -> str:
+    shown = body[at : at + EXCERPT].hex(" ") or "end"
+    more = "…" if len(body) > at + EXCERPT else ""
+    return f"{len(body):,} bytes, at {at}: {shown}{more}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from metaprotocol import Direction, FirstSpeaker, Kind, PairBy, Sharing
-from metaprotocol.cli._calls import metadata_text, service_and_method
+from metaprotocol.cli._calls import metadata_text, service_and_method, shown_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -173,7 +173,7 @@ def _value(call: Call, key: str) -> str | None:
         "connection": call.connection,
         "client": call.client,
         "server": call.server,
-        "request_id": call.request.request_id,
+        "request_id": shown_id(call.request),
         "service": call.service or None,
         "method": call.method or None,
         "request_bytes": len(call.request),
@@ -182,7 +182,7 @@ def _value(call: Call, key: str) -> str | None:
     }
     if key in row:
         value = row[key]
-        return None if value is None else value.hex() if isinstance(value, bytes) else str(value)
+        return None if value is None else str(value)
     for frame in (call.request, call.captured):
         if frame is not None and (text := metadata_text(frame, key)) is not None:
             return text

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from metaprotocol import Direction, Kind
 from metaprotocol.cli._terminal import Failure
@@ -134,8 +134,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._counts.connections += 1
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -184,13 +183,14 @@ class _Line:
 
     async def wire(self, codec: Codec) -> Wire:
         async with self._opening:
-            if self._wire is None or not self._wire.is_open:
-                loop = asyncio.get_running_loop()
-                opening = loop.create_connection(
+            wire = self._wire
+            if wire is None or not wire.is_open:
+                opening = asyncio.get_running_loop().create_connection(
                     lambda: Wire(codec, self._counts, self._settle), self._target.host, self._target.port
                 )
-                _, self._wire = await asyncio.wait_for(opening, self._target.timeout)
-            return self._wire
+                _, opened = await asyncio.wait_for(opening, self._target.timeout)
+                self._wire = wire = opened
+            return wire
 
     def close(self) -> None:
         if self._wire is not None:

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metaprotocol import Codec, Detection, Direction, ErrorType, Frame, Kind
+from metaprotocol import Codec, Detection, Direction, ErrorType, Frame, Head, Kind
 from metaprotocol._native import METHOD_KEYS
-from metaprotocol.errors import EncodeError, MetaProtocolError
+from metaprotocol.errors import DecodeError, EncodeError, MetaProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,7 +128,7 @@ def verbs(
     feeding = [(_feed(codec, streams, chunk), _feed_batch(codec, streams, chunk)) for chunk in chunks]
     frames = _at_hand(codec, streams)
     left_out: dict[str, str] = {}
-    others = [_split(codec, frames), *_fields(codec, frames, left_out)]
+    others = [*_split(codec, frames, left_out), *_fields(codec, frames, left_out)]
     others += _edits(codec, frames, left_out)
     others += _detect(codec, streams, left_out)
     return feeding, others, left_out
@@ -208,8 +208,11 @@ def _each(name: str, frames: Sequence[Frame], verb: Callable[[Frame], object], s
     return Verb(name, None, len(frames), size, run, lambda: [verb(frame) for frame in frames])
 
 
-def _split(codec: Codec, frames: Sequence[Frame]) -> Verb:
-    work = [(frame.direction, bytes(frame)) for frame in frames]
+def _split(codec: Codec, frames: Sequence[Frame], left_out: dict[str, str]) -> list[Verb]:
+    work = [(frame.direction, bytes(frame)) for frame in frames if _stands_alone(codec, frame)]
+    if not work:
+        left_out["split"] = "what a frame is depends on those before it"
+        return []
     split = codec.split
 
     def run() -> None:
@@ -219,7 +222,14 @@ def _split(codec: Codec, frames: Sequence[Frame]) -> Verb:
     def collect() -> list[Any]:
         return [split(data, direction=direction) for direction, data in work]
 
-    return Verb("split", None, len(work), sum(len(data) for _, data in work), run, collect)
+    return [Verb("split", None, len(work), sum(len(data) for _, data in work), run, collect)]
+
+
+def _stands_alone(codec: Codec, frame: Frame) -> bool:
+    try:
+        return isinstance(codec.split(bytes(frame), direction=frame.direction), Head)
+    except DecodeError:
+        return False
 
 
 def _fields(codec: Codec, frames: Sequence[Frame], left_out: dict[str, str]) -> list[Verb]:

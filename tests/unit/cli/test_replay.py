@@ -266,7 +266,7 @@ def test_diff_names_the_fields_that_changed(tmp_path: Path) -> None:
     [difference] = of_kind(lines, "difference")
     assert (difference["connection"], difference["request_id"], difference["method"]) == (0, 4, "ping")
     changed_fields = difference["changed"]
-    assert list(changed_fields)[0] == "kind"
+    assert next(iter(changed_fields)) == "kind"
     assert changed_fields["kind"] == ["response", "error"]
     assert changed_fields["message_type"] == ["reply", "exception"]
     assert changed_fields["exception_message"] == [None, "no route"]

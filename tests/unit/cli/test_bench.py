@@ -18,7 +18,7 @@ import metaprotocol
 from metaprotocol import Direction, Head, Kind, Limits, NeedMore
 from metaprotocol.cli import app
 
-from .conftest import CAPTURES, ROOT, Run, answer, call, pcap, rows
+from .conftest import CAPTURES, ROOT, Run, pcap, rows
 
 QUICK = ("--time", "0.05", "--rounds", "3")
 THRIFT = CAPTURES / "thrift" / "apache-py-framed-binary.pcap"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import metaprotocol
-from metaprotocol.cli import _bench, _codecs, _decode, _replay
+from metaprotocol.cli import _bench, _codecs, _decode, _new_codec, _replay
 from metaprotocol.cli._terminal import Failure, fail
 
 if TYPE_CHECKING:
@@ -391,6 +391,37 @@ def bench(
                 quiet=quiet,
             )
         )
+
+
+class CodecKind(StrEnum):
+    """How a new codec is written."""
+
+    PYTHON = "python"
+
+
+@app.command(
+    "new-codec",
+    epilog="""
+**Examples**
+
+    metaprotocol new-codec acorn --kind python && cd acorn && pytest
+
+**Exit codes**: 0 done; 1 a file exists already or cannot be written; 2 wrong usage.
+""",
+)
+def new_codec(
+    name: Annotated[str, typer.Argument(help="The protocol's id: one lower-case word.")],
+    kind: Annotated[CodecKind, typer.Option("--kind", "-k", help="How it is written.")],
+    folder: Annotated[
+        Path | None, typer.Option("--dir", "-d", metavar="PATH", help="Where; a new folder of that name if not said.")
+    ] = None,
+) -> None:
+    """Begin a codec: a small project, with samples, that passes the conformance suite before you change a line.
+
+    Its protocol is an example with a header and lengths. Nothing that exists is overwritten.
+    """
+    with _exit_codes():
+        _new_codec.run(name, kind.value, folder)
 
 
 def main() -> None:

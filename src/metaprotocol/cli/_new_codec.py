@@ -1,4 +1,7 @@
-"""`metaprotocol new-codec`: a project for a codec of one's own that passes its tests before a line is changed."""
+"""`metaprotocol new-codec`: a project for a codec of one's own that passes its tests before a line is changed.
+
+The templates are projects themselves, of a codec called acorn: what is written is the same with another name.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ __all__ = ["KINDS", "run"]
 
 KINDS = ("python",)
 NAME = re.compile(r"[a-z][a-z0-9]*")
-PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+TEMPLATE = {"name": "acorn", "Name": "Acorn", "magic": "ac0f"}
+"""What stands in the templates for the name, the name of a class, and the first two bytes of each message."""
 
 NEXT = {"python": ["pip install -e '.[test]'", "pytest"]}
 """What to do in the new folder."""
@@ -36,7 +40,7 @@ def run(name: str, kind: str, folder: Path | None) -> None:
     _check(name)
     root = Path(name) if folder is None else folder
     values = _values(name)
-    texts = {root / _fill_path(path, name): _fill(text, values) for path, text in _templates(kind)}
+    texts = {root / _fill(path, values): _fill(text, values) for path, text in _templates(kind)}
     present = sorted(str(path) for path in texts if path.exists() or path.is_symlink())
     if present:
         raise Failure(f"nothing was written: {', '.join(present)} exist{'s' if len(present) == 1 else ''} already")
@@ -51,7 +55,8 @@ def run(name: str, kind: str, folder: Path | None) -> None:
     for path in texts:
         console.print(Text(clean(str(path))), soft_wrap=True)
     steps = [f"cd {root}", *NEXT[kind]]
-    console.print(Text(clean("\nnext: " + " && ".join(steps)), style="bold"), soft_wrap=True)
+    console.print()
+    console.print(Text(clean("next: " + " && ".join(steps)), style="bold"), soft_wrap=True)
 
 
 def _check(name: str) -> None:
@@ -66,7 +71,8 @@ def _values(name: str) -> dict[str, str]:
     # likely to be met begins with a byte from a0 to bf.
     check = crc32(name.encode())
     magic = bytes([0xA0 | check >> 8 & 0x1F, check & 0xFF])
-    return {"name": name, "Name": name.capitalize(), "magic": magic.hex()}
+    filled = {"name": name, "Name": name.capitalize(), "magic": magic.hex()}
+    return {word: filled[what] for what, word in TEMPLATE.items()}
 
 
 def _templates(kind: str) -> Iterator[tuple[str, str]]:
@@ -83,9 +89,5 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
             yield prefix + entry.name, entry.read_text(encoding="utf-8")
 
 
-def _fill_path(path: str, name: str) -> str:
-    return path.replace("NAME", name)
-
-
 def _fill(text: str, values: dict[str, str]) -> str:
-    return PLACEHOLDER.sub(lambda found: values[found[1]], text)
+    return re.sub("|".join(TEMPLATE.values()), lambda found: values[found[0]], text)

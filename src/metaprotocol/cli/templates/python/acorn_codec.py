@@ -1,11 +1,11 @@
-"""The codec of {{name}}. The layout is drawn in README.md; change it here, there and in samples/ together."""
+"""The codec of acorn. The layout is drawn in README.md; change it here, there and in samples/ together."""
 
 from struct import Struct
 
 import metaprotocol
 from metaprotocol import DecodeError, Detection, Direction, EncodeError, Head, KeyInfo, Kind, NeedMore, PairBy, Sharing
 
-MAGIC = bytes.fromhex("{{magic}}")
+MAGIC = bytes.fromhex("ac0f")
 HEADER = Struct(">2sBBII")  # magic, type, length of the topic, request id, length of the body
 REQUEST, RESPONSE, ERROR, PING, PONG = range(1, 6)
 KINDS = {
@@ -22,11 +22,11 @@ def encode(type_, request_id, topic=b"", body=b""):
     return HEADER.pack(MAGIC, type_, len(topic), request_id, len(body)) + topic + body
 
 
-class {{Name}}(metaprotocol.Codec):
-    """The {{name}} protocol."""
+class Acorn(metaprotocol.Codec):
+    """The acorn protocol."""
 
-    name = "{{name}}"
-    summary = "{{name}}, a protocol of our own"
+    name = "acorn"
+    summary = "acorn, a protocol of our own"
     pair_by = PairBy.ID  # an answer has the id of its request
     sharing = Sharing.MULTIPLEXED  # answers come in any order
     heartbeats = True
@@ -65,10 +65,10 @@ class {{Name}}(metaprotocol.Codec):
             if key != "topic":
                 raise EncodeError(self.name, f"{key!r} cannot be set; the only key is 'topic'", key)
             topic = str(value).encode()
-        if "topic" in (remove or ()):
-            topic = b""
             if not 0 < len(topic) < 256:
                 raise EncodeError(self.name, "a topic has 1 to 255 bytes; remove it to have none", "topic")
+        if "topic" in (remove or ()):
+            topic = b""
         if request_id is not None:
             new_id = request_id
         if not 0 <= new_id < 1 << 32:

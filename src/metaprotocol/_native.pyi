@@ -3,7 +3,7 @@
 Import the public names from `metaprotocol`; this module is where they live.
 """
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Final, TypeVar, final, overload
 
 from typing_extensions import Buffer, CapsuleType
@@ -444,3 +444,52 @@ class RowBatch:
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> CapsuleType: ...
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[CapsuleType, CapsuleType]: ...
+
+@final
+class CaptureReader:
+    """The streams of one capture, pushed in pieces of any size; `metaprotocol.read_capture` stands on it."""
+
+    def __new__(cls) -> CaptureReader: ...
+    def push(self, data: bytes, into: list[tuple[object, ...]]) -> None:
+        """Takes the next bytes of the file and appends what they tell: tuples that begin with the event's name.
+
+        Raises:
+            CaptureError: Where the file cannot be read; every later call gives it again. Events before stand.
+        """
+    def finish(self, into: list[tuple[object, ...]]) -> int | None:
+        """Ends the file and closes all connections; gives the offset of the record that was cut, if one was.
+
+        Raises:
+            CaptureError: If the file ends within its header, or the error of before.
+        """
+
+@final
+class Condition:
+    """A filter, as `metaprotocol decode --where` takes it: `method=sayHello`, `latency_ms>100`.
+
+    Raises:
+        ValueError: If it cannot be read; the message says why.
+    """
+
+    def __new__(cls, text: str) -> Condition: ...
+    @property
+    def key(self) -> str:
+        """What it looks at."""
+    def met_by(self, value: str | None) -> bool:
+        """Whether a value meets it; None is a value that is missing."""
+
+SERVICE_KEYS: Final[list[str]]
+"""Metadata keys that name the service, best first."""
+METHOD_KEYS: Final[list[str]]
+"""Metadata keys that name the method, best first."""
+
+ERROR_KEYS: Final[list[str]]
+"""Metadata keys of answers that are there only if the call went wrong."""
+REPLY_TYPE_FAILED: Final[tuple[str, str]]
+"""A metadata key of answers, and its value in one that the framing takes for a success but is an error."""
+
+def is_capture(front: bytes) -> bool:
+    """Whether a file that begins so is a pcap or pcapng file; its first four bytes tell."""
+
+def count_allocations(call: Callable[[], _D]) -> tuple[_D, int, int]:
+    """Calls `call()`, and gives its result, how often this thread allocated natively within, and how many bytes."""

@@ -161,3 +161,12 @@ pub fn incomplete(py: Python<'_>, protocol: &str, missing: usize, have: usize, o
         Err(error) => error,
     }
 }
+
+/// A capture that cannot be read, or no further: `CaptureError`.
+pub fn capture_error(py: Python<'_>, code: &str, message: String, offset: Option<u64>) -> PyErr {
+    static CAPTURE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    match class(py, &CAPTURE, "CaptureError").and_then(|class| class.call1((code, message, offset))) {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
-from metaprotocol._native import builtin_codecs
+from metaprotocol._native import builtin_codecs, codec_from_capsule
 from metaprotocol.codec import Codec
 from metaprotocol.errors import InvalidCodec, UnknownCodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
+
+    from typing_extensions import CapsuleType
 
 __all__ = ["get_codec", "list_codecs", "register_codec"]
 
@@ -67,6 +69,11 @@ def _load(point: EntryPoint) -> Codec:
 
 
 def _checked(candidate: object, origin: str) -> Codec:
+    if type(candidate).__name__ == "PyCapsule":
+        try:
+            candidate = codec_from_capsule(cast("CapsuleType", candidate))
+        except InvalidCodec as error:
+            raise InvalidCodec(f"{origin}: {error}") from error
     if isinstance(candidate, type) and issubclass(candidate, Codec):
         missing = sorted(getattr(candidate, "__abstractmethods__", ()))
         if missing:

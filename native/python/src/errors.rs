@@ -24,11 +24,10 @@ pub fn decode_error(
 ) -> PyErr {
     static DECODE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static LIMIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    if let Reason::InvalidCodec { .. } = error.reason {
+        return invalid_codec(&format!("{protocol}: {error}"));
+    }
     let make = || -> PyResult<Bound<'_, PyAny>> {
-        if let Reason::InvalidCodec { .. } = error.reason {
-            return class(py, &INVALID, "InvalidCodec")?.call1((format!("{protocol}: {error}"),));
-        }
         let kwargs = PyDict::new(py);
         kwargs.set_item("protocol", protocol)?;
         kwargs.set_item("direction", direction.map(|direction| direction as u8))?;
@@ -54,6 +53,15 @@ pub fn decode_error(
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
     }
+}
+
+/// A codec that cannot be loaded, or is to blame itself: `InvalidCodec`.
+pub fn invalid_codec(what: &str) -> PyErr {
+    static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Python::attach(|py| match class(py, &INVALID, "InvalidCodec").and_then(|class| class.call1((what,))) {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    })
 }
 
 /// True for `DecodeError` and what is below it.

@@ -32,5 +32,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::NeedMore>()?;
     decode::register(module)?;
     module.add_function(wrap_pyfunction!(codec::builtin_codecs, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::codec_from_capsule, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::open_library, module)?)?;
     Ok(())
 }

@@ -1117,6 +1117,7 @@ cdef int32_t vp_reply(const metaprotocol_codec *codec, const metaprotocol_frame 
     cdef BasicInfo basic
     cdef Wish result
     cdef Patch *patched
+    cdef Patch *copy
     cdef size_t end
     if request.head.kind != METAPROTOCOL_REQUEST or what == METAPROTOCOL_ANSWER_HEARTBEAT:
         return metaprotocol_refuse(error, METAPROTOCOL_NO_REPLY, 0, "requests are answered with errors, and nothing else is")
@@ -1131,13 +1132,15 @@ cdef int32_t vp_reply(const metaprotocol_codec *codec, const metaprotocol_frame 
     result.is_removed = False
     result.number = result_of(what, options.old_results)
     patched = patch(&p, LENGTH_AT, 4)
+    copy = patch(&p, COMMAND_COPY_AT, 2)
     if basic_info(&p.r, &basic) < 0:
         return METAPROTOCOL_FAIL
     p.r.at = JCE_AT
     if (enter(&p.r, BASIC_INFO, "BasicInfo") < 0 or replace(&p, RESULT, &result, False) < 0 or leave(&p.r) < 0):
         return METAPROTOCOL_FAIL
     end = p.r.at
-    put(patched, end + p.patches[1].new_len - p.patches[1].old_len + sizeof(rest), 4)
+    put(patched, end + p.patches[2].new_len - p.patches[2].old_len + sizeof(rest), 4)
+    put(copy, <uint64_t>basic.command, 2)
     pour(&p, end, sink)
     sink.write(sink.sink, rest, sizeof(rest))
     return METAPROTOCOL_OK

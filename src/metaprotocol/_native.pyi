@@ -4,6 +4,7 @@ Import the public names from `metaprotocol`; this module is where they live.
 """
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
+from os import PathLike
 from typing import Final, TypeVar, final, overload
 
 from typing_extensions import Buffer, CapsuleType
@@ -352,6 +353,27 @@ def describe_codec(text: str, path: str) -> str:
 
     Raises:
         CodecSpecError: As `compile_codec`.
+    """
+
+def open_library(path: str | PathLike[str]) -> list[NativeCodec]:
+    """The codecs of a compiled plugin, a shared library that exports them as `metaprotocol_codec.h` says.
+
+    Loading runs its code, and it is never unloaded.
+
+    Raises:
+        InvalidCodec: If the file is not such a library, or a codec in it is not valid.
+    """
+
+def codec_from_capsule(capsule: CapsuleType, source: str | None = None) -> NativeCodec:
+    """The codec in a capsule named `metaprotocol.codec.v1`, which is kept for as long as the process lives.
+
+    Args:
+        capsule: What a module of a compiled plugin holds.
+        source: Where `metaprotocol.load_codec` finds the capsule, in other processes too; without it the codec travels by
+            its name.
+
+    Raises:
+        InvalidCodec: If the capsule has another name, or the codec in it is not valid.
     """
 
 @final

@@ -24,11 +24,10 @@ pub fn decode_error(
 ) -> PyErr {
     static DECODE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static LIMIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    if let Reason::InvalidCodec { .. } = error.reason {
+        return invalid_codec(py, &format!("{protocol}: {error}"));
+    }
     let make = || -> PyResult<Bound<'_, PyAny>> {
-        if let Reason::InvalidCodec { .. } = error.reason {
-            return class(py, &INVALID, "InvalidCodec")?.call1((format!("{protocol}: {error}"),));
-        }
         let kwargs = PyDict::new(py);
         kwargs.set_item("protocol", protocol)?;
         kwargs.set_item("direction", direction.map(|direction| direction as u8))?;
@@ -68,7 +67,7 @@ pub fn is_encode_error(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
     Ok(error.is_instance(py, class(py, &ENCODE, "EncodeError")?))
 }
 
-/// A codec that does not fulfil its contract: `InvalidCodec`.
+/// A codec that cannot be loaded, or does not fulfil its contract: `InvalidCodec`.
 pub fn invalid_codec(py: Python<'_>, message: &str) -> PyErr {
     static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     match class(py, &INVALID, "InvalidCodec").and_then(|class| class.call1((message,))) {

@@ -40,5 +40,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pycodec::bridge, module)?)?;
     module.add_function(wrap_pyfunction!(codec::compile_codec, module)?)?;
     module.add_function(wrap_pyfunction!(codec::describe_codec, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::codec_from_capsule, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::open_library, module)?)?;
     Ok(())
 }

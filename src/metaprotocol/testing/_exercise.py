@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from metaprotocol._native import Frame
     from metaprotocol.codec import Codec, Connection
 
-__all__ = ["LIMITS", "Decoded", "Exerciser", "Tracer", "Violation", "seen"]
+__all__ = ["LIMITS", "Decoded", "Exerciser", "Tracer", "Violation", "is_foreign", "seen"]
 
 LIMITS = Limits(max_frame_len=1 << 20)
 MOST_AWAITED = 1 << 16
@@ -42,6 +42,7 @@ QUICK_FRAMES = 2
 THOROUGH_FRAMES = 16
 MESSAGE = "no röute"
 _HERE = str(Path(__file__).parent)
+_STDLIB = str(Path(traceback.__file__).parent)
 _ANSWERS = (Kind.RESPONSE, Kind.ERROR)
 
 
@@ -511,7 +512,12 @@ def _spelled(edits: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value if len(str(value)) < 80 else '…'}" for name, value in edits.items())
 
 
+def is_foreign(file: str) -> bool:
+    """Whether a file of code is this package's or Python's own, and not to blame for what happens in it."""
+    return file.startswith((_HERE, "<")) or (file.startswith(_STDLIB) and "site-packages" not in file)
+
+
 def _place(trace: TracebackType | None, otherwise: str) -> str:
     """The innermost line that is not ours: the codec's."""
-    lines = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_HERE)]
+    lines = [frame for frame in traceback.extract_tb(trace) if not is_foreign(frame.filename)]
     return f"{Path(lines[-1].filename).name}:{lines[-1].lineno}" if lines else otherwise

@@ -116,9 +116,22 @@ class Mutator:
         """A number from 0 to `end` - 1; 0 if there is none."""
         return int(self.random() * end)
 
-    def mutate(self, data: bytes, other: bytes = b"") -> bytes:
-        """A stream made of one by a few changes; `other` is a second one to take pieces of."""
+    def mutate(self, data: bytes, other: bytes = b"", refused_at: int = -1) -> bytes:
+        """A stream made of one by a few changes.
+
+        Args:
+            data: The stream.
+            other: A second one to take pieces of.
+            refused_at: Where the codec refused the first one, if it did: another byte or word there may lead further.
+        """
         made = bytearray(data)
+        if refused_at >= 0 and self.random() < 0.25:
+            if self.words and self.random() < 0.3:
+                word = self.words[self.below(len(self.words))]
+            else:
+                word = bytes([self.below(256)])
+            made[refused_at : refused_at + len(word)] = word
+            return bytes(made[: self.max_len])
         for _ in range(1 + self.below(4)):
             self.changes[self.below(len(self.changes))](made, other)
         return bytes(made[: self.max_len])

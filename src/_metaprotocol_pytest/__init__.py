@@ -18,9 +18,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The two options."""
     group = parser.getgroup("metaprotocol", "conformance of metaprotocol codecs")
     group.addoption(
-        "--codec", metavar="CODEC", help="run the conformance suite on a codec: a name, codec.yaml, codec.so, module:Class"
+        "--codec",
+        metavar="CODEC",
+        help="run the conformance suite on a codec: a name, codec.yaml, codec.so, module:Class",
     )
-    group.addoption("--samples", metavar="PATH", help="its samples: a file or folder of .hex, .txt, .bin, .pcap, .pcapng")
+    group.addoption(
+        "--samples", metavar="PATH", help="its samples: a file or folder of .hex, .txt, .bin, .pcap, .pcapng"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,9 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if codec is None and samples is None:
         return
     if codec is None or samples is None:
-        from pytest import UsageError
+        import pytest
 
-        raise UsageError("--codec and --samples go together: the suite needs both")
+        raise pytest.UsageError("--codec and --samples go together: the suite needs both")
     named = config.args if config.args_source is config.ArgsSource.ARGS else []
     config.args = [*named, str(_suite())]
 
@@ -44,6 +48,6 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     """A name for the suite that does not depend on where it is installed."""
     if module_path != _suite():
         return None
-    from pytest import Module
+    import pytest
 
-    return Module.from_parent(parent, path=module_path, nodeid="conformance")
+    return pytest.Module.from_parent(parent, path=module_path, nodeid="conformance")

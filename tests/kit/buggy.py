@@ -8,7 +8,6 @@ from typing import Any
 
 from kit.memory import address
 from kit.toy import HEADER_LEN, Toy, toy_frame
-
 from metaprotocol import Direction, Frame, Head, Kind, NeedMore
 
 

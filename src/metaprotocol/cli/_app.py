@@ -229,6 +229,7 @@ def codecs(
     with _exit_codes():
         _codecs.run(name, show.value)
 
+
 # fuzz
 
 
@@ -262,9 +263,9 @@ def fuzz(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that make up streams.")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Where the randomness starts.")] = 0,
     max_len: Annotated[int, typer.Option("--max-len", min=1, max=1 << 20, help="Longest stream, in bytes.")] = 4096,
-    artifacts: Annotated[
-        Path, typer.Option("--artifacts", "-a", help="The folder for what is found.")
-    ] = Path("artifacts"),
+    artifacts: Annotated[Path, typer.Option("--artifacts", "-a", help="The folder for what is found.")] = Path(
+        "artifacts"
+    ),
     hang: Annotated[
         float, typer.Option("--hang", min=0.1, help="Seconds of processor time that no stream may take.")
     ] = 2.0,
@@ -283,8 +284,9 @@ def fuzz(
 ) -> None:
     """Run a codec on streams made up from samples, and check what must hold for any bytes whatever.
 
-    Finds exceptions, crashes, hangs, reads beyond the end, memory without bound, results that depend on how a stream is
-    cut, and verbs that contradict each other. What it finds is made small and saved, with the command that shows it again.
+    Finds exceptions, crashes, hangs, reads beyond the end, memory without bound, results that depend on how a stream
+    is cut, and verbs that contradict each other. What it finds is made small and saved, with the command that shows it
+    again.
     """
     from metaprotocol.cli import _fuzz
     from metaprotocol.testing._fuzz import FuzzOptions

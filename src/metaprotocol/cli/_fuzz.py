@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from metaprotocol.errors import MetaProtocolError
 from metaprotocol.testing import _fuzz
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
 __all__ = ["FOUND", "libfuzzer", "run", "seconds"]
@@ -163,7 +162,10 @@ class _Terminal(_Screen):
         self.console.print(Text.assemble(verdict, told))
 
 
-def libfuzzer(codec: str, duration: float, execute: Callable[..., Any] = subprocess.run) -> int:
+Runner = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def libfuzzer(codec: str, duration: float, execute: Runner = subprocess.run) -> int:
     """Run the libFuzzer targets of a built-in codec, in a checkout of this project; gives the exit code.
 
     Raises:
@@ -172,8 +174,8 @@ def libfuzzer(codec: str, duration: float, execute: Callable[..., Any] = subproc
     folder = next((at for at in (Path.cwd(), *Path.cwd().parents) if (at / "tests/fuzz/run.sh").is_file()), None)
     if folder is None:
         raise Failure(
-            "--libfuzzer: the targets are in the source tree of metaprotocol (tests/fuzz), and the working directory is "
-            "in none; leave the option out to use the engine that is built in",
+            "--libfuzzer: the targets are in the source tree of metaprotocol (tests/fuzz), and the working directory "
+            "is in none; leave the option out to use the engine that is built in",
             exit_code=2,
         )
     targets = sorted(path.stem for path in (folder / "tests/fuzz/fuzz_targets").glob(f"{codec}_*.rs"))

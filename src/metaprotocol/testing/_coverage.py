@@ -1,7 +1,7 @@
 """Which lines of a codec written in Python run, and in which order.
 
-By `sys.settrace`, which every supported Python has: what a codec does with a stream of a few hundred bytes is a few hundred
-lines, and nothing has to be installed or compiled for it.
+By `sys.settrace`, which every supported Python has: what a codec does with a stream of a few hundred bytes is a few
+hundred lines, and nothing has to be installed or compiled for it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import random
 import traceback
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from zlib import crc32
 
 from metaprotocol._model import Detection, Direction, ErrorType, Kind
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from metaprotocol._native import Frame
+    from metaprotocol._native import Frame, FrameBatch
     from metaprotocol.codec import Codec, Connection
 
 __all__ = ["LIMITS", "PARTS", "Decoded", "Exerciser", "Tracer", "Violation", "is_foreign", "seen"]
@@ -78,7 +78,7 @@ def seen(frame: Frame) -> tuple[object, ...]:
 
 
 def _told(frame: Frame) -> str:
-    return f"{frame.kind.name} id={frame.request_id} with {len(frame.header)} of {len(frame)} bytes at {frame.offset}"
+    return f"{frame.kind.name} id={frame.request_id!r} with {len(frame.header)} of {len(frame)} bytes at {frame.offset}"
 
 
 class Tracer:
@@ -98,8 +98,8 @@ class Exerciser:
         codec: The codec.
         limits: Limits of its connections.
         tracer: Sees what code runs while the stream is decoded in one piece and the verbs are called.
-        guarded: Whether streams lie in `GuardedBuffer`s, where native code that reads beyond the end dies: for processes
-            that somebody watches.
+        guarded: Whether streams lie in `GuardedBuffer`s, where native code that reads beyond the end dies: for
+            processes that somebody watches.
     """
 
     def __init__(
@@ -141,9 +141,7 @@ class Exerciser:
         """
         return self._run(direction, data, everything=False)
 
-    def _run(
-        self, direction: Direction, data: bytes, *, everything: bool, parts: frozenset[str] = PARTS
-    ) -> Decoded:
+    def _run(self, direction: Direction, data: bytes, *, everything: bool, parts: frozenset[str] = PARTS) -> Decoded:
         self.features.clear()
         self.all = everything
         chance = random.Random(crc32(data))  # noqa: S311 -- the same in every run
@@ -158,7 +156,7 @@ class Exerciser:
                 self.tracer.stop()
             if "cut" in parts:
                 for pieces in self._cuts(data, chance):
-                    self._cut(direction, data, whole, pieces)
+                    self._cut(direction, whole, pieces)
                 self._received(direction, data, whole, chance)
             if "end" in parts:
                 for length in places(len(data)) if everything else [int(chance.random() * (len(data) + 1))]:
@@ -168,7 +166,9 @@ class Exerciser:
         except (Violation, KeyboardInterrupt):
             raise
         except MemoryError as error:
-            raise Violation("memory", _place(error.__traceback__, self.doing), f"{self.doing}: out of memory") from error
+            raise Violation(
+                "memory", _place(error.__traceback__, self.doing), f"{self.doing}: out of memory"
+            ) from error
         except InvalidCodec as error:
             raise Violation("contract", f"{self.doing}: {error}"[:200], f"{self.doing}: {error}") from error
         except BaseException as error:
@@ -239,7 +239,7 @@ class Exerciser:
             cuts = sorted(int(chance.random() * (size + 1)) for _ in range(1 + int(chance.random() * 4)))
             yield [data[start:end] for start, end in pairwise([0, *cuts, size])]
 
-    def _cut(self, direction: Direction, data: bytes, whole: Decoded, pieces: list[bytes]) -> None:
+    def _cut(self, direction: Direction, whole: Decoded, pieces: list[bytes]) -> None:
         self.doing = "feed of a stream in pieces"
         connection = self.codec.connection(limits=self.limits)
         frames: list[Frame] = []
@@ -264,7 +264,7 @@ class Exerciser:
             frames += error.frames
             failure, missing = self._failure(error), 0
         if len(asked) > 8:
-            self.features.add(tuple(asked[:24]))
+            self.features.update(pairwise(asked))
         found = Decoded(frames, failure, missing)
         # Who saw the first bytes of a broken header alone may wait for what he asked for then, and only then refuse it.
         while whole.failure and not found.failure and 0 < found.missing <= MOST_AWAITED:
@@ -300,12 +300,13 @@ class Exerciser:
             if difference:
                 raise Violation("cut", difference[0], f"received in pieces of {step} bytes: {difference[1]}")
         self.doing = "feed_batch"
+        failure = None
         try:
             batch = self.codec.connection(limits=self.limits).feed_batch(direction, data, columns=self.keys[:4])
-            failure = None
         except DecodeError as error:
-            batch, failure = error.frames, self._failure(error)  # type: ignore[assignment]  # a FrameBatch here
-        difference = _difference(Decoded(list(batch), failure, whole.missing), whole)
+            batch, failure = cast("FrameBatch", error.frames), self._failure(error)
+        rows = [batch[row] for row in range(len(batch))]
+        difference = _difference(Decoded(rows, failure, whole.missing), whole)
         if difference:
             raise Violation("cut", difference[0], f"as a batch: {difference[1]}")
 
@@ -372,12 +373,16 @@ class Exerciser:
         if fields is not None:
             for key, value in fields.items():
                 if not isinstance(key, str) or not isinstance(value, str | int) or isinstance(value, bool):
-                    raise Violation("fields", f"type of {key}", f"fields has {key!r}: {value!r}; keys are str, values str or int")
+                    raise Violation(
+                        "fields", f"type of {key}", f"fields has {key!r}: {value!r}; keys are str, values str or int"
+                    )
                 size = len(value) if isinstance(value, str) else value
                 note((key if key in known else "", type(value), size.bit_length()))
             self.doing = "metadata"
             if dict(frame.metadata) != fields:
-                raise Violation("fields", "metadata", f"frame.metadata is {dict(frame.metadata)}, fields gives {fields}")
+                raise Violation(
+                    "fields", "metadata", f"frame.metadata is {dict(frame.metadata)}, fields gives {fields}"
+                )
         found = fields or {}
         asked: Iterable[str] = dict.fromkeys([*found, *known, *MORE_KEYS])
         if not self.all and len(known) + len(found) > 4:
@@ -385,13 +390,13 @@ class Exerciser:
         for key in asked:
             self.doing = f"field {key!r}"
             try:
-                value = self.codec.field(frame, key)
+                alone = self.codec.field(frame, key)
             except DecodeError as error:
                 self._within(frame, error)
                 continue
             # Behind a replaced character stand other bytes, which the name cannot spell.
-            if key in found and value != found[key] and "\ufffd" not in key:
-                told = f"field {key!r} is {value!r} by itself and {found[key]!r} among all fields"
+            if key in found and alone != found[key] and "\ufffd" not in key:
+                told = f"field {key!r} is {alone!r} by itself and {found[key]!r} among all fields"
                 raise Violation("fields", f"field {key if key in known else ''}", told)
         return fields
 
@@ -424,7 +429,9 @@ class Exerciser:
         raw = bytes(frame.raw)
         for edits in self._edits(fields, chance):
             self.doing = f"rewrite {_spelled(edits)}".strip()
-            shape = ",".join(sorted(edits)) + ":" + ",".join(key for key, _ in self.writable if key in edits.get("set", ()))
+            shape = (
+                ",".join(sorted(edits)) + ":" + ",".join(key for key, _ in self.writable if key in edits.get("set", ()))
+            )
             try:
                 edited = b"".join(self.codec.rewrite(frame, **edits))
             except EncodeError as error:
@@ -438,13 +445,15 @@ class Exerciser:
                 continue
             self.features.add(shape)
             if not edits and edited != raw:
-                raise Violation("rewrite", "no edit", f"rewrite without edits is not the frame: {_where_differs(edited, raw)}")
+                raise Violation(
+                    "rewrite", "no edit", f"rewrite without edits is not the frame: {_where_differs(edited, raw)}"
+                )
             if edited == raw:
                 continue
             again = self._one(edited, direction, (direction, data[: frame.offset]), "rewrite")
             new_id = edits.get("request_id")
             if new_id is not None and isinstance(frame.request_id, int) and again.request_id != new_id:
-                raise Violation("rewrite", "request id", f"{self.doing}: the id is {again.request_id}")
+                raise Violation("rewrite", "request id", f"{self.doing}: the id is {again.request_id!r}")
             # Keys may share bytes (a service and its method): what one edit alone asks for must be seen.
             if fields is not None and len(edits) == 1 and len(edits.get("set", ())) == 1:
                 [(key, value)] = edits["set"].items()
@@ -475,7 +484,7 @@ class Exerciser:
                 due = "HEARTBEAT" if error is None else "RESPONSE or ERROR"
                 raise Violation("reply", "kind", f"{self.doing} is of the kind {answer.kind.name}, not {due}")
             if frame.request_id is not None and answer.request_id != frame.request_id:
-                told = f"{self.doing} has the id {answer.request_id}, the request has {frame.request_id}"
+                told = f"{self.doing} has the id {answer.request_id!r}, the request has {frame.request_id!r}"
                 raise Violation("reply", "request id", told)
 
     def _one(self, made: bytes, direction: Direction, before: tuple[Direction, bytes], verb: str) -> Frame:

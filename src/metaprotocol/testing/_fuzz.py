@@ -1,15 +1,17 @@
 """The fuzzer: processes that run a codec on streams they make up, and one that watches them.
 
-A worker writes each stream into shared memory before it runs it. When a worker dies or does not come back, the stream to blame is
-there. Needs nothing but Python and this package.
+A worker writes each stream into shared memory before it runs it. When a worker dies or does not come back, the stream
+to blame is there. Needs nothing but Python and this package.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import mmap
 import os
+import select
 import selectors
 import shlex
 import signal
@@ -26,7 +28,7 @@ from metaprotocol._model import Direction
 from metaprotocol.errors import MetaProtocolError
 from metaprotocol.testing._samples import DIRECTIONS, load_samples
 from metaprotocol.testing._source import find_codec
-from metaprotocol.testing._worker import SLOT, SLOT_HEADER, WALL_FACTOR, cpu_seconds, death, hang
+from metaprotocol.testing._worker import OUT_OF_MEMORY, SLOT, SLOT_HEADER, WALL_FACTOR, cpu_seconds, death, hang
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,10 +37,10 @@ __all__ = ["Finding", "FuzzError", "FuzzOptions", "Progress", "Report", "fuzz", 
 
 TICK = 0.1
 PROGRESS_EVERY = 0.5
-JUDGE_SECONDS = 8.0
+JUDGE_SECONDS = 6.0
 """For making one finding small."""
 MOST_JUDGES = 2
-MOST_EARLY_DEATHS = 3
+THIN_SECONDS = 60.0
 NAMES = {way: suffix for suffix, way in DIRECTIONS.items()}
 OWN = "found-"
 """How the names of streams begin that the fuzzer adds to a corpus."""
@@ -147,6 +149,7 @@ class _Process:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
+                    bufsize=0,
                     pass_fds=[writer],
                     # Ctrl-C is for whoever watches, who ends the others.
                     start_new_session=True,
@@ -158,6 +161,8 @@ class _Process:
         self.log = log
         self.rest = b""
         self.write({**orders, "descriptor": writer, "path": [str(Path(entry).absolute()) for entry in sys.path]})
+        # A process that hangs reads nothing; whoever writes to it must not wait.
+        os.set_blocking(self.stdin.fileno(), False)
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -165,12 +170,9 @@ class _Process:
         return self.process.stdin
 
     def write(self, value: object) -> None:
-        """A line of JSON to the process; one that is dead hears nothing."""
-        try:
+        """A line of JSON to the process; one that is dead hears nothing, nor does one that has too much to read."""
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
             self.stdin.write(json.dumps(value).encode() + b"\n")
-            self.stdin.flush()
-        except (BrokenPipeError, BlockingIOError):
-            pass
 
     def lines(self) -> list[dict[str, Any]]:
         """What it said since the last time."""
@@ -186,10 +188,8 @@ class _Process:
         """End the process and what belongs to it."""
         self.process.kill()
         self.process.wait()
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self.stdin.close()
-        except BrokenPipeError:
-            pass
         os.close(self.reader)
 
     def failed(self) -> FuzzError:
@@ -209,7 +209,6 @@ class _Worker(_Process):
         path.write_bytes(bytes(SLOT_HEADER + longest))
         with path.open("r+b") as file:
             self.slot = mmap.mmap(file.fileno(), 0)
-        self.ready = False
         self.beat = (-1, 0.0, time.monotonic())
         super().__init__("fuzz", {**orders, "slot": str(path), "dump": str(self.dump)}, folder / f"log-{number}")
 
@@ -263,7 +262,6 @@ class _Run:
     banned: set[tuple[Direction, bytes]] = field(default_factory=set)
     past: int = 0
     started: int = 0
-    early: int = 0
 
     def orders(self) -> dict[str, Any]:
         options = self.options
@@ -295,18 +293,18 @@ class _Run:
         self._serve_judges()
 
     def _heard(self, worker: _Worker, message: dict[str, Any]) -> None:
-        if message["t"] == "ready":
-            worker.ready = True
-            self.early = 0
-            return
         entry = Direction(message["way"]), base64.b64decode(message["data"])
         if message["t"] == "new":
             if entry not in self.corpus:
                 self.corpus[entry] = None
                 self._keep(*entry)
-                for other in self.workers:
-                    if other is not worker:
-                        other.write([message["way"], message["data"]])
+                if len(self.workers) > 1:
+                    # By name: a pipe takes short lines whole or not at all.
+                    path = self.folder / f"stream-{len(self.corpus)}"
+                    path.write_bytes(entry[1])
+                    for other in self.workers:
+                        if other is not worker:
+                            other.write([message["way"], str(path)])
         else:
             self._blame(*entry, message)
 
@@ -319,12 +317,19 @@ class _Run:
             time.sleep(0.05)
             worker.process.kill()
             worker.process.wait()
-        if not hangs and code is not None and code >= 0:
+        leaks = code == OUT_OF_MEMORY
+        if not hangs and not leaks and code is not None and code >= 0:
             raise worker.failed()
         if not done:
             raise FuzzError(f"the codec {'hangs' if hangs else 'dies'} before it has seen a byte")
         direction, data = worker.stream()
-        verdict = hang(worker.dumped(), len(data), self.options.hang) if hangs else death(-(code or 0), worker.dumped())
+        if hangs:
+            verdict = hang(worker.dumped(), len(data), self.options.hang)
+        elif leaks:
+            told = f"after {done} streams a process has taken {self.options.memory} MiB: they leave something behind"
+            verdict = {"kind": "memory", "place": "many streams", "message": told, "trace": ""}
+        else:
+            verdict = death(-(code or 0), worker.dumped())
         self.past += done
         self.workers.remove(worker)
         worker.end()
@@ -531,16 +536,23 @@ def _thin(options: FuzzOptions, folder: Path) -> None:
     orders = {
         "codec": options.codec, "memory": options.memory, "cpu": 120, "inputs": _json(inputs),
     }  # fmt: skip
-    process = _Process("thin", orders, folder / "thin")
+    # If the process fails, the corpus stays as large as it is.
+    for message in _all_lines(_Process("thin", orders, folder / "thin"), THIN_SECONDS):
+        kept = set(message["numbers"])
+        for number, file in enumerate(files):
+            if number not in kept:
+                file.unlink()
+
+
+def _all_lines(process: _Process, seconds: float) -> list[dict[str, Any]]:
+    """What a process says until it ends, or so long."""
+    until = time.monotonic() + seconds
+    lines: list[dict[str, Any]] = []
     try:
-        process.process.wait(timeout=60)
-        for message in process.lines():
-            kept = set(message["numbers"])
-            for number, file in enumerate(files):
-                if number not in kept:
-                    file.unlink()
-    except subprocess.TimeoutExpired:
-        pass  # The corpus stays as large as it is.
+        while process.process.poll() is None and time.monotonic() < until:
+            select.select([process.reader], [], [], TICK)
+            lines += process.lines()
+        return lines + process.lines()
     finally:
         process.end()
 
@@ -558,7 +570,7 @@ def replay(options: FuzzOptions, path: Path) -> list[Finding]:
     Raises:
         As `fuzz`.
     """
-    name, inputs = _start(FuzzOptions(**{**vars(options), "corpus": None, "samples": path}))
+    _, inputs = _start(FuzzOptions(**{**vars(options), "corpus": None, "samples": path}))
     with tempfile.TemporaryDirectory(prefix="metaprotocol-fuzz-") as folder:
         orders = {
             "codec": options.codec,
@@ -570,13 +582,9 @@ def replay(options: FuzzOptions, path: Path) -> list[Finding]:
             "dump": str(Path(folder) / "dump"),
         }
         process = _Process("judge", orders, Path(folder) / "log")
-        try:
-            process.process.wait()
-            said = process.lines()
-            if len(said) != len(inputs):
-                raise process.failed()
-        finally:
-            process.end()
+        said = _all_lines(process, len(inputs) * 2 * WALL_FACTOR * options.hang + 60)
+        if len(said) != len(inputs):
+            raise process.failed()
     command = f"metaprotocol fuzz {shlex.quote(options.codec)} --replay {shlex.quote(str(path))}"
     return [
         Finding(

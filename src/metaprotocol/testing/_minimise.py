@@ -23,7 +23,7 @@ def smaller(data: bytes, as_good: Callable[[bytes], bool], *, budget: Callable[[
     before = b""
     while before != data and budget():
         before = data
-        data = _without_runs(_without_ends(data, as_good, budget), as_good, budget)
+        data = _without_ends(_without_runs(data, as_good, budget), as_good, budget)
     for at in range(len(data)):
         if data[at] and budget():
             plainer = data[:at] + b"\0" + data[at + 1 :]

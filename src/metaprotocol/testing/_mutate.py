@@ -157,7 +157,16 @@ class Mutator:
             return
         at = self._at(data, width)
         bits = 8 * width
-        edges = (0, 1, (1 << bits) - 1, 1 << (bits - 1), (1 << (bits - 1)) - 1, len(data), len(data) - at, len(data) - at - width)
+        edges = (
+            0,
+            1,
+            (1 << bits) - 1,
+            1 << (bits - 1),
+            (1 << (bits - 1)) - 1,
+            len(data),
+            len(data) - at,
+            len(data) - at - width,
+        )
         value = edges[self.below(len(edges))] + self.below(3) - 1
         data[at : at + width] = (value % (1 << bits)).to_bytes(width, ORDERS[self.below(2)])
 

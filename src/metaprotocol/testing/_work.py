@@ -1,7 +1,7 @@
 """How much a codec written in Python does, counted, not timed.
 
-Counted are lines of its code, bytes that it allocates (a copy of the buffer shows there), and bytes that `split` is shown again
-though it keeps nothing between two calls: what it does with them must start from their first.
+Counted are lines of its code, bytes that it allocates (a copy of the buffer shows there), and bytes that `split` is
+shown again though it keeps nothing between two calls: what it does with them must start from their first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A process that runs a codec, so that another can see it die.
 
-`python -m metaprotocol.testing._worker ROLE` reads its orders, one JSON object, from standard input and writes JSON lines to
-the file descriptor that they name. Roles: `fuzz` makes up streams until it is ended; `judge` tries given ones, each in a child of
-its own; `thin` tells which files of a corpus are worth keeping.
+`python -m metaprotocol.testing._worker ROLE` reads its orders, one JSON object, from standard input and writes JSON
+lines to the file descriptor that they name. Roles: `fuzz` makes up streams until it is ended; `judge` tries given ones,
+each in a child of its own; `thin` tells which files of a corpus are worth keeping.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from metaprotocol.testing._source import find_codec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SLOT", "SLOT_HEADER", "Verdict", "cpu_seconds", "dumped_place", "signal_name"]
+__all__ = ["OUT_OF_MEMORY", "SLOT", "SLOT_HEADER", "Verdict", "cpu_seconds", "dumped_place", "signal_name"]
 
 SLOT_HEADER = 64
 SLOT = Struct("<QQQIB")
@@ -42,7 +42,13 @@ RSS_STEP = 64 << 20
 """More than this, for one stream of a few kilobytes, is not bounded by anything that came."""
 CONTROL_EVERY = 64
 TRIM_TRIES = 24
+MOST_THOROUGH = 64
+"""Streams to begin with that each get every check; of more, each gets some."""
+OUT_OF_MEMORY = 86
+"""How a process ends that has taken all it may."""
 WALL_FACTOR = 8
+HANG_AGAIN = 0.25
+"""Seconds that a stream may take while a smaller one that hangs is looked for."""
 
 Verdict = dict[str, Any]
 """What is wrong with a stream: `kind`, `place`, `message`, `trace`."""
@@ -162,9 +168,8 @@ class Fuzzer:
         """Until the process is ended."""
         self.peak = peak_rss()
         for direction, data in self.inputs:
-            self.attempt(direction, data, thorough=True)
+            self.attempt(direction, data, thorough=len(self.inputs) <= MOST_THOROUGH)
             self.keep(direction, data, found=False)
-        self.channel.send(t="ready")
         random_, mutate, quick = self.chance.random, self.mutator.mutate, self.attempt
         while True:
             if self.done % CONTROL_EVERY == 0:
@@ -237,8 +242,8 @@ class Fuzzer:
     def control(self) -> None:
         """Streams that other workers found worth keeping."""
         for line in self.lines.waiting():
-            way, data = json.loads(line)
-            stream = base64.b64decode(data)
+            way, path = json.loads(line)
+            stream = Path(path).read_bytes()
             if self.attempt(Direction(way), stream) and self.is_new():
                 self.keep(Direction(way), stream, found=False)
 
@@ -287,21 +292,21 @@ class Judge:
         self.channel = Channel(orders["descriptor"])
         self.dump = Path(orders["dump"])
 
-    def verdict(self, direction: Direction, data: bytes) -> Verdict | None:
+    def verdict(self, direction: Direction, data: bytes, *, thorough: bool = True) -> Verdict | None:
         """What is wrong with a stream, if anything is."""
         reader, writer = os.pipe()
         self.dump.write_bytes(b"")
         child = os.fork()
         if child == 0:
             os.close(reader)
-            self._child(direction, data, writer)
+            self._child(direction, data, writer, thorough)
         os.close(writer)
         try:
             return self._watched(child, reader, len(data))
         finally:
             os.close(reader)
 
-    def _child(self, direction: Direction, data: bytes, writer: int) -> None:
+    def _child(self, direction: Direction, data: bytes, writer: int, thorough: bool) -> None:
         try:
             file = os.open(self.dump, os.O_WRONLY)
             faulthandler.enable(file=file, all_threads=False)
@@ -309,7 +314,8 @@ class Judge:
             _bound_memory(self.memory)
             try:
                 peak, _ = _checked(self.exerciser.quick, direction, data, peak_rss())
-                _checked(self.exerciser.thorough, direction, data, peak)
+                if thorough:
+                    _checked(self.exerciser.thorough, direction, data, peak)
             except Violation as violation:
                 os.write(writer, json.dumps(_verdict(violation)).encode())
         finally:
@@ -341,23 +347,31 @@ class Judge:
         for direction, data in inputs:
             verdict = self.verdict(direction, data)
             if verdict is not None:
-                until = time.monotonic() + self.budget
-                if verdict["kind"] == "hang":
-                    self.seconds = min(self.seconds, 0.5)
-                fault = verdict["kind"], verdict["place"]
-                best = verdict
-
-                def the_same(candidate: bytes, direction: Direction = direction, fault: Any = fault) -> bool:
-                    nonlocal best
-                    found = self.verdict(direction, candidate)
-                    if found is None or (found["kind"], found["place"]) != fault:
-                        return False
-                    best = found
-                    return True
-
-                data = smaller(data, the_same, budget=lambda until=until: time.monotonic() < until)  # noqa: PLW2901
-                verdict = best
+                data, verdict = self.smallest(direction, data, verdict)
             self.channel.send(t="judged", way=direction, data=_encoded(data), verdict=verdict)
+
+    def smallest(self, direction: Direction, data: bytes, verdict: Verdict) -> tuple[bytes, Verdict]:
+        """A stream with the same fault and fewer bytes, if there is one, and what is said of it."""
+        until = time.monotonic() + self.budget
+        fault = verdict["kind"], verdict["place"]
+        if fault[0] == "hang":
+            self.seconds = min(self.seconds, HANG_AGAIN)
+
+        def shows(candidate: bytes, *, thorough: bool) -> bool:
+            nonlocal verdict
+            found = self.verdict(direction, candidate, thorough=thorough)
+            if found is None or (found["kind"], found["place"]) != fault:
+                return False
+            verdict = found
+            return True
+
+        # Most faults show in a fraction of the checks, and then many more streams can be tried.
+        thorough = not shows(data, thorough=False)
+
+        def the_same(candidate: bytes) -> bool:
+            return shows(candidate, thorough=thorough)
+
+        return smaller(data, the_same, budget=lambda: time.monotonic() < until), verdict
 
 
 def hang(dump: str, size: int, seconds: float) -> Verdict:
@@ -385,7 +399,12 @@ def death(number: int, dump: str) -> Verdict:
         "SIGKILL": "the system ends it (out of memory)",
     }.get(name, "the process dies")
     kind = "over-read" if name in ("SIGSEGV", "SIGBUS") else "crash"
-    return {"kind": kind, "place": f"{name} {place}", "message": f"{name} at {line}: {reason}", "trace": _innermost(dump)}
+    return {
+        "kind": kind,
+        "place": f"{name} {place}",
+        "message": f"{name} at {line}: {reason}",
+        "trace": _innermost(dump),
+    }
 
 
 def _thin(orders: dict[str, Any]) -> None:
@@ -426,7 +445,11 @@ def main() -> None:
         faulthandler.register(signal.SIGUSR1, file=dump, all_threads=False)
         fuzzer = Fuzzer(orders, lines)
         _bound_memory(orders["memory"])
-        fuzzer.run()
+        try:
+            fuzzer.run()
+        except MemoryError:
+            # Not while a stream was run, so no single one is to blame.
+            os._exit(OUT_OF_MEMORY)
 
 
 if __name__ == "__main__":

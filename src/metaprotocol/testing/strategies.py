@@ -67,9 +67,7 @@ def streams(
         ValueError: If there is no sample of this direction.
     """
     mine = [
-        _bytes(sample)
-        for sample in samples
-        if not isinstance(sample, Sample) or sample.direction in (direction, None)
+        _bytes(sample) for sample in samples if not isinstance(sample, Sample) or sample.direction in (direction, None)
     ]
     if codec is not None:
         mine = [bytes(frame.raw) for data in mine for frame in whole_frames(codec, direction, data)[0]]
@@ -93,9 +91,7 @@ def chunkings(stream: bytes) -> st.SearchStrategy[list[bytes]]:
     return st.lists(st.integers(1, len(stream) - 1), max_size=MOST_CHUNKS).map(cut)
 
 
-def mutations(
-    sample: Sample | bytes, *, codec: Codec | None = None, max_len: int = 4096
-) -> st.SearchStrategy[bytes]:
+def mutations(sample: Sample | bytes, *, codec: Codec | None = None, max_len: int = 4096) -> st.SearchStrategy[bytes]:
     """Streams near a sample: bytes changed, added, removed and repeated, numbers at the edge of what fits.
 
     Args:

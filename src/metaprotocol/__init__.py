@@ -8,6 +8,7 @@
 ('REQUEST', 7, 'ping')
 """
 
+from metaprotocol._load import load_codec
 from metaprotocol._model import Detection, Direction, ErrorType, FirstSpeaker, KeyInfo, Kind, PairBy, Sharing
 from metaprotocol._native import Frame, FrameBatch, Head, Limits, Metadata, NeedMore, __version__
 from metaprotocol._registry import get_codec, list_codecs, register_codec
@@ -51,5 +52,6 @@ __all__ = [
     "__version__",
     "get_codec",
     "list_codecs",
+    "load_codec",
     "register_codec",
 ]

@@ -342,6 +342,16 @@ class Tail:
 def builtin_codecs() -> list[NativeCodec]:
     """One object for each built-in codec, in a fixed order."""
 
+def bridge(codec: Codec) -> NativeCodec:
+    """The native face of a codec: what decoders and proxies run, for tests and measurements.
+
+    What a codec written in Python raises besides `DecodeError` and `EncodeError` is told by an `InvalidCodec` that
+    names its class.
+
+    Raises:
+        TypeError: If it is no `Codec`.
+    """
+
 @final
 class CaptureDecoder:
     """Decodes one capture, pushed in pieces of any size: buffers in, rows out. Take the rows after each push.
@@ -359,9 +369,12 @@ class CaptureDecoder:
         max_rows: Stop after this many rows.
         threads: How many threads decode a capture; 0 takes as many as there are cores, up to 4.
         limits: Bounds on frames and requests in flight.
+        codecs: The codecs to recognise and use, native ones and those written in Python; None takes the built-in ones.
+            If one is written in Python all is decoded on the caller's thread, whatever `threads` says.
 
     Raises:
-        ValueError: If an argument makes no sense, or no built-in codec has this name.
+        ValueError: If an argument makes no sense, or no codec has the name of `protocol`.
+        TypeError: If one of `codecs` is no `Codec`.
     """
 
     def __new__(
@@ -377,12 +390,14 @@ class CaptureDecoder:
         max_rows: int | None = None,
         threads: int = 0,
         limits: Limits | None = None,
+        codecs: Sequence[Codec] | None = None,
     ) -> CaptureDecoder: ...
     def push(self, data: bytes) -> None:
         """Takes the next bytes of the file. Does nothing once `done`.
 
         Raises:
             CaptureError: Where the file cannot be read; every later call gives it again. Rows before stand.
+            KeyboardInterrupt: If it came while a codec written in Python ran; so does all that must stop a program.
         """
     def flush(self) -> None:
         """Waits until all that was pushed is decoded; without it the rows of a long push may come with the next."""
@@ -400,6 +415,13 @@ class CaptureDecoder:
         """The rows since the last call as columns; there may be none."""
     def summary(self) -> bytes:
         """The numbers so far, as a JSON object."""
+    def take_codec_errors(self) -> list[tuple[str, int, list[BaseException]]]:
+        """What codecs written in Python raised (but for `DecodeError`) or broke of their contract, since the last call.
+
+        For each codec: its name, how many times, and the first exceptions with their tracebacks, at most 8. The stream
+        in which it happened ends there, with a row of the reason `invalid_codec`, unless it was but the metadata of a
+        frame that could not be read; other streams go on.
+        """
     @property
     def batch_rows(self) -> int:
         """Rows that `take_batch` would give."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
+from metaprotocol._contract import check
 from metaprotocol._native import builtin_codecs
-from metaprotocol.codec import Codec
 from metaprotocol.errors import InvalidCodec, UnknownCodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
+
+    from metaprotocol.codec import Codec
 
 __all__ = ["get_codec", "list_codecs", "register_codec"]
 
@@ -21,7 +23,7 @@ _lock = threading.RLock()
 _codecs: dict[str, Codec] = {}
 _aliases: dict[str, str] = {}
 
-C = TypeVar("C", bound=type[Codec])
+C = TypeVar("C", bound="type[Codec]")
 
 
 def _names(codec: Codec) -> list[str]:
@@ -57,27 +59,13 @@ def _load(point: EntryPoint) -> Codec:
     origin = f"entry point {point.name} = {point.value}"
     try:
         candidate = point.load()
-    except (ImportError, AttributeError) as error:
-        raise InvalidCodec(f"{origin} cannot be loaded: {error}") from error
-    codec = _checked(candidate, origin)
+    except Exception as error:  # whatever the code of an installed package raises
+        raise InvalidCodec(f"{origin} cannot be loaded: {type(error).__name__}: {error}") from error
+    codec = check(candidate, origin)
     # Otherwise it could take the place of another codec unasked.
     if codec.name != point.name.lower():
         raise InvalidCodec(f"{origin}: the codec is called {codec.name!r}; the entry point must have the same name")
     return codec
-
-
-def _checked(candidate: object, origin: str) -> Codec:
-    if isinstance(candidate, type) and issubclass(candidate, Codec):
-        missing = sorted(getattr(candidate, "__abstractmethods__", ()))
-        if missing:
-            raise InvalidCodec(f"{origin}: {candidate.__name__} must implement {', '.join(missing)}")
-        candidate = candidate()
-    if not isinstance(candidate, Codec):
-        raise InvalidCodec(f"{origin} is {candidate!r}, not a metaprotocol.Codec; subclass it and implement split()")
-    name = getattr(candidate, "name", None)
-    if not isinstance(name, str) or not name or name != name.lower() or any(mark.isspace() for mark in name):
-        raise InvalidCodec(f"{origin}: name must be one lower-case word, not {name!r}")
-    return candidate
 
 
 def get_codec(name: str) -> Codec:
@@ -136,7 +124,7 @@ def register_codec(
         What was given.
 
     Raises:
-        InvalidCodec: If it is not a codec, or its name or an alias is taken.
+        InvalidCodec: If it is not a codec as the contract has it, or its name or an alias is taken.
 
     Examples:
         >>> import metaprotocol
@@ -157,7 +145,7 @@ def register_codec(
             return cls
 
         return decorate
-    checked = _checked(codec, repr(codec))
+    checked = check(codec, repr(codec))
     with _lock:
         if not replace:
             taken = _taken(checked)

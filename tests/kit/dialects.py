@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import metaprotocol
 from kit.toy import Toy, toy_frame
 from metaprotocol import Codec, Kind
+from metaprotocol._native import bridge
 
 
 @dataclass(frozen=True)
@@ -166,5 +167,8 @@ THRIFTS = [
     if (transport, protocol) != ("header", "binary_old")
 ]
 
+# The same codec as native code sees it.
+BRIDGED = replace(TOY, name="toy-bridged", codec=lambda: bridge(Toy()))
+
 NATIVE = [DUBBO, *THRIFTS]
-ALL = [TOY, *NATIVE]
+ALL = [TOY, BRIDGED, *NATIVE]

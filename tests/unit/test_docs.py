@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import metaprotocol
-from metaprotocol import ErrorType, KeyInfo, Limits, _registry, codec, errors
+from metaprotocol import ErrorType, KeyInfo, Limits, _load, _registry, codec, errors
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -114,7 +114,7 @@ def test_pages_that_must_show_python_do() -> None:
 
 
 @pytest.mark.usefixtures("_registry_restored")
-@pytest.mark.parametrize("module", [metaprotocol, codec, errors, _registry], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [metaprotocol, codec, errors, _load, _registry], ids=lambda module: module.__name__)
 def test_the_examples_in_docstrings_run(module: types.ModuleType) -> None:
     failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert failed == 0

@@ -95,7 +95,7 @@ impl Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// No built-in codec has this name or alias.
+    /// No codec has this name or alias.
     UnknownProtocol {
         /// The name asked for.
         name: String,
@@ -115,7 +115,7 @@ impl fmt::Display for OptionsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownProtocol { name, known } => {
-                write!(f, "there is no built-in codec {name:?}; there are: {}", known.join(", "))
+                write!(f, "there is no codec {name:?}; there are: {}", known.join(", "))
             }
             Self::Condition(error) => error.fmt(f),
             Self::TooManyConditions { count } => {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, Direction, Fed, Frame, Id, Kind, PairBy, Pairing, Split};
+use metaprotocol_core::{AnyCodec, Connection, Direction, Fed, Frame, Id, Kind, PairBy, Pairing, Reason, Split};
 use metaprotocol_registry::{Detected, detect_among};
 
 use crate::engine::{Damage, Engine, Ident, Noted, Seen};
@@ -90,6 +90,8 @@ enum Sync {
     PassOver(u64),
     /// Anywhere. Holds the bytes from which a frame may begin.
     Lost(Vec<u8>),
+    /// The codec failed: it is not asked again.
+    GivenUp,
 }
 
 /// Bytes of one direction, as they came.
@@ -330,6 +332,7 @@ impl Live {
             Sync::Found => self.connection_ref(direction).received(direction) as u64,
             Sync::PassOver(_) => 0,
             Sync::Lost(held) => held.len() as u64,
+            Sync::GivenUp => 0,
         }
     }
 
@@ -370,6 +373,7 @@ impl Live {
                 searched.extend_from_slice(bytes);
                 self.search(engine, fed, Chunk { direction, time, offset, bytes: &searched });
             }
+            Sync::GivenUp => engine.totals.skipped_bytes += bytes.len() as u64,
         }
     }
 
@@ -409,6 +413,11 @@ impl Live {
                 self.sides[direction as usize].sync = Sync::Lost(held);
                 None
             }
+            Found::Failed => {
+                engine.totals.skipped_bytes += bytes.len() as u64;
+                self.sides[direction as usize].sync = Sync::GivenUp;
+                None
+            }
         }
     }
 
@@ -436,6 +445,11 @@ impl Live {
         engine.totals.skipped_bytes += offset.saturating_sub(broken_at);
         let from = usize::try_from((broken_at + 1).saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
         engine.totals.skipped_bytes += u64::from(broken_at >= offset);
+        if let Reason::InvalidCodec { .. } = failure.error.reason {
+            engine.totals.skipped_bytes += (bytes.len() - from) as u64;
+            self.sides[direction as usize].sync = Sync::GivenUp;
+            return None;
+        }
         Some(Chunk { offset: offset + from as u64, bytes: bytes.get(from..).unwrap_or_default(), ..chunk })
     }
 
@@ -520,6 +534,7 @@ impl Live {
         match &mut side.sync {
             Sync::PassOver(left) if *left >= missing => *left -= missing,
             Sync::PassOver(_) => side.sync = Sync::Lost(Vec::new()),
+            Sync::GivenUp => {}
             Sync::Lost(held) => {
                 engine.totals.skipped_bytes += held.len() as u64;
                 held.clear();
@@ -578,7 +593,7 @@ impl Live {
                 engine.damage(&self.ident, direction, time, start, Damage::Incomplete { head, have });
             }
             Sync::Lost(held) => engine.totals.skipped_bytes += std::mem::take(held).len() as u64,
-            Sync::Found | Sync::PassOver(_) => {}
+            Sync::Found | Sync::PassOver(_) | Sync::GivenUp => {}
         }
     }
 }

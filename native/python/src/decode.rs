@@ -8,11 +8,13 @@ use arrow_schema::{ArrowError, Field, Fields, Schema};
 use metaprotocol_decode::{ColumnData, Columns, Condition, Decoder, Error, Format, Metadata, Options, Output};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
+use pyo3::sync::{MutexExt, PyOnceLock};
 use pyo3::types::{PyBytes, PyCapsule, PyType};
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arrow;
 use crate::model::{DirectionArg, Limits};
+use crate::pycodec::{Failures, any_codec};
 
 /// Adds the classes of this file to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -22,12 +24,24 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// The bytes of a capture in, rows out.
 #[pyclass(frozen, module = "metaprotocol._native")]
-pub struct CaptureDecoder(Mutex<Decoder>);
+pub struct CaptureDecoder {
+    decoder: Mutex<Decoder>,
+    failures: Arc<Failures>,
+}
+
+/// An exception, as Python takes it over.
+type Exception = Py<pyo3::exceptions::PyBaseException>;
 
 impl CaptureDecoder {
+    /// For detached threads: who has it locked may be waiting for the interpreter, to run a codec written in Python.
     fn lock(&self) -> MutexGuard<'_, Decoder> {
         // The decoder is plain data: after a panic elsewhere it can still be read.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.decoder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same for attached threads; they detach while they wait.
+    fn lock_attached(&self, py: Python<'_>) -> MutexGuard<'_, Decoder> {
+        self.decoder.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,7 +62,7 @@ impl CaptureDecoder {
     #[new]
     #[pyo3(signature = (
         *, protocol=None, format="auto", direction=None, where_=vec![], output="json", metadata=true, columns=None,
-        max_rows=None, threads=0, limits=None
+        max_rows=None, threads=0, limits=None, codecs=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -62,7 +76,13 @@ impl CaptureDecoder {
         max_rows: Option<u64>,
         threads: usize,
         limits: Option<PyRef<'_, Limits>>,
+        codecs: Option<Vec<Bound<'_, PyAny>>>,
     ) -> PyResult<Self> {
+        let failures = Arc::new(Failures::default());
+        let codecs: Option<Vec<_>> =
+            codecs.map(|codecs| codecs.iter().map(|codec| any_codec(codec, &failures)).collect()).transpose()?;
+        // On the caller's thread, where Ctrl-C can end a codec that hangs; several would wait for each other's turn.
+        let python = codecs.iter().flatten().any(|(_, python)| *python);
         let conditions: Result<Vec<_>, _> = where_.iter().map(|text| Condition::parse(text)).collect();
         let options = Options {
             protocol,
@@ -85,41 +105,53 @@ impl CaptureDecoder {
                 None => Metadata::None,
             },
             max_rows,
-            threads,
+            threads: if python { 1 } else { threads },
             limits: limits.map(|limits| limits.0).unwrap_or_default(),
             ..Options::default()
         };
-        let decoder = Decoder::new(options).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(Self(Mutex::new(decoder)))
+        let decoder = match codecs {
+            None => Decoder::new(options),
+            Some(codecs) => {
+                let codecs: Vec<_> = codecs.into_iter().map(|(codec, _)| codec).collect();
+                Decoder::with_codecs(options, &codecs)
+            }
+        };
+        let decoder = decoder.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self { decoder: Mutex::new(decoder), failures })
     }
 
     /// Takes the next bytes of the file, without the GIL.
     fn push(&self, py: Python<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
         let bytes = data.as_bytes();
-        py.detach(|| self.lock().push(bytes)).map_err(|error| capture_error(py, &error))
+        let result = py.detach(|| self.lock().push(bytes));
+        self.failures.check(py)?;
+        result.map_err(|error| capture_error(py, &error))
     }
 
     /// Waits until all that was pushed is decoded.
-    fn flush(&self, py: Python<'_>) {
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.lock().flush());
+        self.failures.check(py)
     }
 
     /// Ends the file.
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.lock().finish()).map_err(|error| capture_error(py, &error))
+        let result = py.detach(|| self.lock().finish());
+        self.failures.check(py)?;
+        result.map_err(|error| capture_error(py, &error))
     }
 
     /// The rows since the last call as JSON lines.
     fn take_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let mut decoder = self.lock();
+        let mut decoder = self.lock_attached(py);
         let bytes = PyBytes::new(py, decoder.json());
         decoder.clear_json();
         bytes
     }
 
     /// The rows since the last call as columns; there may be none.
-    fn take_batch(&self) -> PyResult<RowBatch> {
-        let columns = self.lock().take_columns();
+    fn take_batch(&self, py: Python<'_>) -> PyResult<RowBatch> {
+        let columns = self.lock_attached(py).take_columns();
         RowBatch::new(columns).map_err(|error| arrow::error(&error))
     }
 
@@ -142,8 +174,21 @@ impl CaptureDecoder {
 
     /// `pcap`, `raw` or `hex`; None while it cannot be told.
     #[getter]
-    fn format(&self) -> Option<&'static str> {
-        self.lock().format()
+    fn format(&self, py: Python<'_>) -> Option<&'static str> {
+        self.lock_attached(py).format()
+    }
+
+    /// What codecs written in Python raised since the last call: name, how many times, the first exceptions.
+    fn take_codec_errors(&self) -> Vec<(String, u64, Vec<Exception>)> {
+        self.failures.take().into_iter().map(|failed| (failed.name, failed.count, failed.exceptions)).collect()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.failures.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.failures.take();
     }
 
     /// Bytes kept for open streams.

@@ -62,6 +62,21 @@ pub fn is_decode_error(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
     Ok(error.is_instance(py, class(py, &DECODE, "DecodeError")?))
 }
 
+/// True for `EncodeError` and what is below it.
+pub fn is_encode_error(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
+    static ENCODE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Ok(error.is_instance(py, class(py, &ENCODE, "EncodeError")?))
+}
+
+/// A codec that does not fulfil its contract: `InvalidCodec`.
+pub fn invalid_codec(py: Python<'_>, message: &str) -> PyErr {
+    static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    match class(py, &INVALID, "InvalidCodec").and_then(|class| class.call1((message,))) {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
 /// A poisoned direction.
 pub fn failure(py: Python<'_>, protocol: &str, failure: &Failure, frames: Option<Py<PyAny>>) -> PyErr {
     decode_error(

@@ -113,7 +113,8 @@ impl Frame {
     }
 }
 
-fn to_python<'py>(py: Python<'py>, value: &core::Value<'_>) -> PyResult<Bound<'py, PyAny>> {
+/// A metadata value as Python has it.
+pub fn to_python<'py>(py: Python<'py>, value: &core::Value<'_>) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         core::Value::Str(text) => PyString::new(py, text).into_any(),
         core::Value::Int(number) => number.into_pyobject(py)?.into_any(),

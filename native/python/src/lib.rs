@@ -12,6 +12,7 @@ mod errors;
 mod frame;
 mod guard;
 mod model;
+mod pycodec;
 
 use pyo3::prelude::*;
 
@@ -34,5 +35,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::NeedMore>()?;
     decode::register(module)?;
     module.add_function(wrap_pyfunction!(codec::builtin_codecs, module)?)?;
+    module.add_function(wrap_pyfunction!(pycodec::bridge, module)?)?;
     Ok(())
 }

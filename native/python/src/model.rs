@@ -33,6 +33,7 @@ enum_members! {
     kind core::Kind, "Kind";
     direction core::Direction, "Direction";
     detection core::Detection, "Detection";
+    error_type core::ErrorType, "ErrorType";
     pair_by core::PairBy, "PairBy";
     sharing core::Sharing, "Sharing";
     first_speaker core::FirstSpeaker, "FirstSpeaker";
@@ -162,6 +163,13 @@ pub struct NeedMore {
     /// Bytes wanted, at least.
     #[pyo3(get)]
     at_least: usize,
+}
+
+impl NeedMore {
+    /// Bytes wanted, at least.
+    pub const fn at_least(&self) -> usize {
+        self.at_least
+    }
 }
 
 #[pymethods]

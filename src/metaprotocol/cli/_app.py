@@ -94,6 +94,8 @@ def _protocols(incomplete: str) -> list[str]:
     return [name for name in metaprotocol.list_codecs() if name.startswith(incomplete)]
 
 
+CODEC_HELP = "Use this codec, too: codec.yaml, libcodec.so, module:Class or file.py:Class."
+
 DECODE_EXAMPLES = """
 **Examples**
 
@@ -109,10 +111,12 @@ DECODE_EXAMPLES = """
 
     metaprotocol decode dump.pcap --out calls.parquet --summary
 
+    metaprotocol decode dump.pcap --codec ./acorn.py:Acorn
+
     echo 'dabbe2000000000000000002000000014e' | metaprotocol decode - --format hex
 
 **Exit codes**: 0 done; 1 the input cannot be read, or the output not be written; 2 wrong usage; 3 with `--strict`,
-frames were broken or bytes missing.
+frames were broken or bytes missing; 4 a codec failed, which is its author's fault.
 """
 
 
@@ -124,10 +128,14 @@ def decode(
         typer.Option(
             "--protocol",
             "-p",
-            metavar="NAME",
-            help="Read only this protocol (faster); otherwise it is recognised for each connection.",
+            metavar="CODEC",
+            help="Read only this protocol (faster); otherwise it is recognised for each connection. A name, or where "
+            "the codec is, as --codec takes it.",
             autocompletion=_protocols,
         ),
+    ] = None,
+    codec: Annotated[
+        list[str] | None, typer.Option("--codec", metavar="SOURCE", help=CODEC_HELP + " May be given again.")
     ] = None,
     format_: Annotated[
         Format, typer.Option("--format", "-f", help="What the input is; auto tells it by its first bytes.")
@@ -183,6 +191,7 @@ def decode(
             _decode.Request(
                 file=file,
                 protocol=protocol,
+                codecs=tuple(codec or ()),
                 format=format_.value,
                 direction=metaprotocol.Direction[direction.name],
                 where=tuple(where or ()),
@@ -214,12 +223,22 @@ def _split(columns: list[str] | None) -> tuple[str, ...] | None:
 
     metaprotocol codecs dubbo
 
+    metaprotocol codecs ./acorn.py:Acorn
+
     metaprotocol codecs | jq -r .name
 """
 )
 def codecs(
     name: Annotated[
-        str | None, typer.Argument(help="Show this codec and its metadata keys.", autocompletion=_protocols)
+        str | None,
+        typer.Argument(
+            help="Show this codec and its metadata keys: a name, or where it is.",
+            metavar="CODEC",
+            autocompletion=_protocols,
+        ),
+    ] = None,
+    codec: Annotated[
+        list[str] | None, typer.Option("--codec", metavar="SOURCE", help=CODEC_HELP + " May be given again.")
     ] = None,
     show: Annotated[
         Show, typer.Option("--show", help="A table or JSON lines; auto is a table on a terminal only.")
@@ -227,7 +246,7 @@ def codecs(
 ) -> None:
     """List the codecs that there are, and what they can do."""
     with _exit_codes():
-        _codecs.run(name, show.value)
+        _codecs.run(name, codec or (), show.value)
 
 
 # fuzz

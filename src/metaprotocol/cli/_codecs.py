@@ -7,29 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-import metaprotocol
-from metaprotocol.cli._terminal import Failure, output, wants_table
+from metaprotocol.cli._sources import Codecs
+from metaprotocol.cli._terminal import clean, output, wants_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
+
+    import metaprotocol
 
 __all__ = ["run"]
 
 
-def run(name: str | None, show: str) -> None:
-    """List all codecs, or show one with its metadata keys.
+def run(name: str | None, sources: Sequence[str], show: str) -> None:
+    """List all codecs, or show one with its metadata keys; one that cannot be loaded is listed with the reason.
 
     Raises:
-        Failure: If no codec has the name.
+        Failure: If no codec has the name, or one of the sources is none.
     """
+    known = Codecs(sources)
     if name is not None:
-        try:
-            described = [_describe(metaprotocol.get_codec(name))]
-        except metaprotocol.MetaProtocolError as error:
-            raise Failure(str(error), exit_code=2) from None
+        described = [_describe(known.find(name))]
     else:
-        described = [_described(known) for known in metaprotocol.list_codecs()]
+        codecs, failed = known.all()
+        described = [_describe(codec) for codec in codecs]
+        described += [{"name": each, "error": f"{type(error).__name__}: {error}"} for each, error in failed]
+        described.sort(key=lambda codec: codec["name"])
     if not wants_table(show):
         for codec in described:
             typer.echo(json.dumps(codec, ensure_ascii=False))
@@ -37,14 +43,6 @@ def run(name: str | None, show: str) -> None:
         _table(output(), described)
     else:
         _details(output(), described[0])
-
-
-def _described(name: str) -> dict[str, Any]:
-    """What a codec says of itself; one that cannot be loaded is listed with the reason."""
-    try:
-        return _describe(metaprotocol.get_codec(name))
-    except Exception as error:  # noqa: BLE001 - whatever the code of an installed package raises
-        return {"name": name, "error": f"{type(error).__name__}: {error}"}
 
 
 def _describe(codec: metaprotocol.Codec) -> dict[str, Any]:
@@ -67,7 +65,7 @@ def _table(console: Console, codecs: list[dict[str, Any]]) -> None:
         table.add_column(header, overflow="fold")
     for codec in codecs:
         if "error" in codec:
-            table.add_row(codec["name"], f"[red]cannot be loaded: {codec['error']}[/red]")
+            table.add_row(codec["name"], Text(clean(f"cannot be loaded: {codec['error']}"), style="red"))
             continue
         keys = [key["name"] + ("*" if key["writable"] else "") for key in codec["keys"]]
         if codec["open_keys"]:

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import metaprotocol
 from metaprotocol import _native
 from metaprotocol.cli import _rows, _summary
+from metaprotocol.cli._sources import CodecFailures, Codecs
 from metaprotocol.cli._terminal import Failure, clean, errors, output, usage, wants_table
 from metaprotocol.errors import CaptureError
 
@@ -38,6 +39,7 @@ class Request:
 
     file: str
     protocol: str | None = None
+    codecs: tuple[str, ...] = ()
     format: str = "auto"
     direction: metaprotocol.Direction = metaprotocol.Direction.CLIENT_TO_SERVER
     where: tuple[str, ...] = ()
@@ -72,9 +74,11 @@ def run(request: Request) -> None:
     """Decode a file.
 
     Raises:
-        Failure: If the input cannot be read, an output not be written, or, with `strict`, something was broken.
+        Failure: If the input cannot be read, an output not be written, a codec failed, or, with `strict`, something was
+            broken.
     """
-    protocol = _protocol(request.protocol)
+    protocol, codecs = _codecs(request)
+    failures = CodecFailures()
     table = wants_table(request.show) and request.out is None and not request.summary
     with ExitStack() as stack:
         sink = _sink(request, table)
@@ -90,34 +94,33 @@ def run(request: Request) -> None:
                 columns=request.columns,
                 max_rows=request.limit,
                 limits=limits,
+                codecs=codecs,
             )
         except ValueError as error:
             usage(str(error))
         source, size = _open(request, stack)
         sink.open()
         stack.callback(sink.close)
-        failure = _pump(request, decoder, sink, source, size, table)
-    _end(request, decoder, failure)
+        failure = _pump(request, decoder, sink, source, size, table, failures)
+    _end(request, decoder, failure, failures)
 
 
-def _protocol(name: str | None) -> str | None:
-    """The built-in codec's own name.
+def _codecs(request: Request) -> tuple[str | None, list[metaprotocol.Codec]]:
+    """The name of the only protocol to read, if there is one, and the codecs to use.
 
     Raises:
-        Failure: If no codec has the name, or it is one that this command cannot run.
+        Failure: If a codec that was asked for is not there.
     """
-    if name is None:
-        return None
-    try:
-        codec = metaprotocol.get_codec(name)
-    except metaprotocol.MetaProtocolError as error:
-        usage(str(error))
-    if not isinstance(codec, _native.NativeCodec):
-        usage(
-            f"the codec {codec.name!r} is written in Python; decode runs the built-in ones only. "
-            f"Use metaprotocol.get_codec({codec.name!r}).connection() in a program of your own"
-        )
-    return codec.name
+    known = Codecs(request.codecs)
+    if request.protocol is not None:
+        # Installed packages are looked through only if nothing else has the name.
+        codec = known.find(request.protocol)
+        return codec.name, [codec]
+    codecs, failed = known.all()
+    if not request.quiet:
+        for name, error in failed:
+            _summary.note(f"the codec {name!r} is left out: {error}")
+    return None, codecs
 
 
 def _sink(request: Request, table: bool) -> Sink:
@@ -154,6 +157,7 @@ def _pump(
     source: IO[bytes],
     size: int | None,
     table: bool,
+    failures: CodecFailures,
 ) -> Failure | None:
     """Move everything from the input through the decoder to the sink; gives back why it stopped early."""
     failure = None
@@ -173,6 +177,7 @@ def _pump(
                 if len(chunk) < CHUNK:
                     # Nothing more is there now: whoever waits for the rows gets them all.
                     decoder.flush()
+                failures.take(decoder.take_codec_errors())
                 sink.take(decoder)
                 advance(len(chunk))
     except CaptureError as error:
@@ -185,6 +190,7 @@ def _pump(
         decoder.finish()
     except CaptureError as error:
         failure = failure or _unreadable(request.file, error)
+    failures.take(decoder.take_codec_errors())
     sink.take(decoder)
     return failure
 
@@ -250,7 +256,7 @@ def _progress(
         yield lambda count: bar.advance(task, count)
 
 
-def _end(request: Request, decoder: _native.CaptureDecoder, failure: Failure | None) -> None:
+def _end(request: Request, decoder: _native.CaptureDecoder, failure: Failure | None, failures: CodecFailures) -> None:
     """Show the summary and the notes, and turn what happened into the exit code."""
     summary: dict[str, Any] = json.loads(decoder.summary())
     if request.summary:
@@ -265,6 +271,7 @@ def _end(request: Request, decoder: _native.CaptureDecoder, failure: Failure | N
         raise failure
     if not request.quiet:
         _summary.notes(errors(), request.file, summary)
+    failures.check()
     if request.strict:
         broken = _summary.broken(summary)
         if broken:

@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 import metaprotocol
-from metaprotocol.cli._terminal import clean
+from metaprotocol.cli._terminal import clean, errors
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["broken", "notes", "show"]
+__all__ = ["broken", "note", "notes", "show"]
 
 METHODS_SHOWN = 50
 
@@ -81,6 +81,11 @@ def broken(summary: dict[str, Any]) -> str:
     if "cut_record_offset" in summary:
         parts.append(f"the last packet record, at file offset {summary['cut_record_offset']:,}, is cut")
     return ", ".join(parts)
+
+
+def note(text: str) -> None:
+    """What the user should know, on standard error."""
+    errors().print(Text.assemble(("metaprotocol: ", "bold yellow"), clean(text)))
 
 
 def notes(console: Console, file: str, summary: dict[str, Any]) -> None:

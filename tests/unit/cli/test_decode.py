@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import metaprotocol
 from metaprotocol._native import CaptureDecoder
-from metaprotocol.cli import app
 from metaprotocol.errors import CaptureError
 
 from .conftest import CAPTURES, PROGRAM, ROOT, Run, answer, call, environment, pcap, rows
@@ -354,21 +352,6 @@ def test_a_progress_bar_is_for_big_files_on_a_terminal(
     assert shown == ""
 
 
-def test_a_python_codec_is_refused_in_words() -> None:
-    class Lines(metaprotocol.Codec):
-        name = "cli-lines"
-
-        def split(
-            self, buffer: Any, *, direction: int = 0, limits: Any = None, state: Any = None
-        ) -> metaprotocol.NeedMore:
-            return metaprotocol.NeedMore()
-
-    metaprotocol.register_codec(Lines, replace=True)
-    result = CliRunner().invoke(app, ["decode", str(DUBBO), "--protocol", "cli-lines"])
-    assert result.exit_code == 2
-    assert "is written in Python; decode runs the built-in ones only" in result.stderr
-
-
 def test_the_binding_refuses_what_makes_no_sense() -> None:
     for wrong in ({"format": "xml"}, {"output": "xml"}, {"protocol": "nobody"}, {"where_": ["x"]}):
         with pytest.raises(ValueError, match=r"xml|nobody|operator"):
@@ -394,4 +377,4 @@ def test_the_page_lists_the_fields_and_kinds() -> None:
     kinds = {kind for cell in cells for kind in re.findall(r"\w+", cell)}
     assert {kind.name.lower() for kind in metaprotocol.Kind} | {"call", "malformed", "incomplete", "gap"} <= kinds
     codes = {int(code) for code in re.findall(r"^\| (\d+) \| ", text, re.MULTILINE)}
-    assert codes == {0, 1, 2, 3, 130, 141}
+    assert codes == {0, 1, 2, 3, 4, 130, 141}

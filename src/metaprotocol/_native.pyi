@@ -318,6 +318,23 @@ class Block:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
+class GuardedBuffer:
+    """A copy of some bytes whose last byte is the last before memory that nobody may touch. For tests of codecs.
+
+    Who reads beyond the end, in whatever language, ends the process with SIGSEGV instead of reading what lies there.
+
+    Args:
+        data: The bytes, in any contiguous buffer.
+
+    Raises:
+        OSError: If the system gives no memory.
+    """
+
+    def __new__(cls, data: Buffer) -> GuardedBuffer: ...
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
 class Tail:
     """The free end of a receive buffer, writable."""
 

@@ -26,13 +26,16 @@ class MetaProtocolError(Exception):
     """The root of all errors of this package."""
 
 
+_SHOWN = bytes(byte if 32 <= byte < 127 else ord(".") for byte in range(256))
+
+
 def _hexdump(data: bytes, offset: int, mark: int) -> str:
     """Sixteen bytes a line with their stream offsets; the line that holds `mark` is pointed out."""
     lines = []
     for start in range(0, len(data), 16):
         row = data[start : start + 16]
         at = offset + start
-        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        text = row.translate(_SHOWN).decode("ascii")
         arrow = ">" if at <= mark < at + len(row) else " "
         lines.append(f"{arrow} {at:08x}  {row.hex(' '):<47}  {text}")
     return "\n".join(lines)

@@ -72,13 +72,15 @@ class Toy(metaprotocol.Codec):
         lines = bytes(frame.body).split(b"\n")
         try:
             pairs = dict(line.decode().split("=", 1) for line in lines if b"=" in line)
-        except UnicodeDecodeError as error:
+            return {key: int(value) if key == "size" else value for key, value in pairs.items()}
+        except ValueError as error:
             raise metaprotocol.DecodeError(
                 protocol=self.name, offset=frame.offset, code="bad_encoding", reason=str(error)
             ) from error
-        return {key: int(value) if key == "size" else value for key, value in pairs.items()}
 
     def rewrite(self, frame: Frame, *, set: Any = None, remove: Any = None, request_id: Any = None) -> list[Any]:  # noqa: A002
+        if not set and not remove and request_id is None:
+            return [frame.raw]
         fields = {**self.fields(frame), **(set or {})}
         for key in remove or ():
             fields.pop(key, None)

@@ -92,7 +92,7 @@ impl Tail {
 ///
 /// # Safety
 /// `view` is valid, and `ptr` points to `len` bytes that live as long as `owner`.
-unsafe fn fill(
+pub unsafe fn fill(
     view: *mut ffi::Py_buffer,
     owner: &Bound<'_, PyAny>,
     ptr: *mut u8,

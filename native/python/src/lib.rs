@@ -12,6 +12,7 @@ mod connection;
 mod decode;
 mod errors;
 mod frame;
+mod guard;
 mod model;
 mod pycodec;
 
@@ -30,6 +31,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connection::Connection>()?;
     module.add_class::<frame::Frame>()?;
     module.add_class::<frame::Metadata>()?;
+    module.add_class::<guard::GuardedBuffer>()?;
     module.add_class::<model::Head>()?;
     module.add_class::<model::Limits>()?;
     module.add_class::<model::NeedMore>()?;

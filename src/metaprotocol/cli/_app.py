@@ -443,6 +443,90 @@ def new_codec(
         _new_codec.run(name, kind.value, folder)
 
 
+# fuzz
+
+
+@app.command(
+    epilog="""
+**Examples**
+
+    metaprotocol fuzz acorn.yaml --corpus samples/ --time 60s
+
+    metaprotocol fuzz codecs/acorn.py:Acorn --jobs 4 --time 1h
+
+    metaprotocol fuzz dubbo --replay artifacts/dubbo-cut-5d41402a.c2s.bin
+
+**Exit codes**: 0 nothing found; 1 something was; 2 wrong usage, or the codec cannot be run.
+"""
+)
+def fuzz(
+    codec: Annotated[
+        str,
+        typer.Argument(help="A name, or where it is: codec.yaml, codec.so, module:Class.", autocompletion=_protocols),
+    ],
+    corpus: Annotated[
+        Path | None,
+        typer.Option("--corpus", "-c", help="A folder of samples to begin with; new streams are kept there."),
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--samples", "-s", help="Samples to begin with (.hex, .bin, .pcap); nothing is written there."),
+    ] = None,
+    time: Annotated[str, typer.Option("--time", "-t", metavar="DURATION", help="How long: 30, 60s, 5m, 1h.")] = "60s",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that make up streams.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Where the randomness starts.")] = 0,
+    max_len: Annotated[int, typer.Option("--max-len", min=1, max=1 << 20, help="Longest stream, in bytes.")] = 4096,
+    artifacts: Annotated[Path, typer.Option("--artifacts", "-a", help="The folder for what is found.")] = Path(
+        "artifacts"
+    ),
+    hang: Annotated[
+        float, typer.Option("--hang", min=0.1, help="Seconds of processor time that no stream may take.")
+    ] = 2.0,
+    memory: Annotated[int, typer.Option("--memory", min=16, help="MiB that no stream may take.")] = 512,
+    first: Annotated[bool, typer.Option("--first", "-x", help="End with the first finding.")] = False,
+    replay: Annotated[
+        Path | None, typer.Option("--replay", metavar="FILE", help="Run this once more instead, with every check.")
+    ] = None,
+    libfuzzer: Annotated[
+        bool,
+        typer.Option("--libfuzzer", help="Run the built-in codec's libFuzzer targets, in a checkout of metaprotocol."),
+    ] = False,
+    show: Annotated[
+        Show, typer.Option("--show", help="A line that lives or JSON lines; auto is the former on a terminal only.")
+    ] = Show.AUTO,
+) -> None:
+    """Run a codec on streams made up from samples, and check what must hold for any bytes whatever.
+
+    Finds exceptions, crashes, hangs, reads beyond the end, memory without bound, results that depend on how a stream
+    is cut, and verbs that contradict each other. What it finds is made small and saved, with the command that shows it
+    again.
+    """
+    from metaprotocol.cli import _fuzz
+    from metaprotocol.testing._fuzz import FuzzOptions
+
+    with _exit_codes():
+        duration = _fuzz.seconds(time)
+        if libfuzzer:
+            code = _fuzz.libfuzzer(codec, duration)
+        else:
+            options = FuzzOptions(
+                codec=codec,
+                corpus=corpus,
+                samples=samples,
+                seconds=duration,
+                jobs=jobs,
+                seed=seed,
+                max_len=max_len,
+                artifacts=artifacts,
+                hang=hang,
+                memory=memory,
+                first=first,
+            )
+            code = _fuzz.run(options, replay, show.value)
+    if code:
+        sys.exit(code)
+
+
 def main() -> None:
     """The entry point of the program."""
     app()

@@ -132,8 +132,8 @@ impl Compiler {
             self.derive(length);
         }
         let (entries, keys) = self.metadata(root);
-        let (error, heartbeat) = self.replies(root, length.as_ref());
-        let heartbeats = heartbeat.is_some() && kinds.iter().any(|rule| rule.kind == Kind::Heartbeat);
+        let (errors, heartbeats) = self.replies(root, length.as_ref());
+        let answers = !heartbeats.is_empty() && kinds.iter().any(|rule| rule.kind == Kind::Heartbeat);
         let detect = self.detect(root);
         let (name, length) = (name?, length?);
         let open_keys = entries.iter().any(|entry| matches!(entry, Entry::Spread { writable: true, .. }));
@@ -153,7 +153,7 @@ impl Compiler {
                 pair_by,
                 sharing,
                 first_speaker,
-                heartbeats,
+                heartbeats: answers,
                 min_header_len: least_header.max(1),
                 keys: Cow::Owned(keys),
                 open_keys,
@@ -171,8 +171,8 @@ impl Compiler {
             kinds,
             kind_field,
             entries,
-            error,
-            heartbeat,
+            errors,
+            heartbeats,
             detect,
             whole: false,
             slots: self.slots,
@@ -787,14 +787,23 @@ impl Compiler {
         Some(number.map_or_else(|| Word::Text(intern(&text)), Word::Int))
     }
 
-    fn replies(&mut self, root: &Node, length: Option<&Length>) -> (Option<ReplySpec>, Option<ReplySpec>) {
-        let Some(node) = root.get("reply") else { return (None, None) };
+    fn replies(&mut self, root: &Node, length: Option<&Length>) -> (Vec<ReplySpec>, Vec<ReplySpec>) {
+        let Some(node) = root.get("reply") else { return (Vec::new(), Vec::new()) };
         if self.mapping(node, "reply", &["error", "heartbeat"]).is_none() {
-            return (None, None);
+            return (Vec::new(), Vec::new());
         }
-        let mut one =
-            |key: &str| node.get(key).and_then(|node| self.reply(node, &join("reply", key), key == "error", length));
-        (one("error"), one("heartbeat"))
+        let mut rules = |key: &str| {
+            let path = join("reply", key);
+            match node.get(key) {
+                None => Vec::new(),
+                Some(Node { yaml: Yaml::Seq(rules), .. }) => {
+                    let rule = |(index, rule)| self.reply(rule, &format!("{path}[{index}]"), key == "error", length);
+                    rules.iter().enumerate().filter_map(rule).collect()
+                }
+                Some(rule) => self.reply(rule, &path, key == "error", length).into_iter().collect(),
+            }
+        };
+        (rules("error"), rules("heartbeat"))
     }
 
     fn reply(&mut self, node: &Node, path: &str, error: bool, length: Option<&Length>) -> Option<ReplySpec> {
@@ -999,6 +1008,7 @@ fn needs(program: &mut Program) {
     let mut note = |expr: &Expr| expr.fields(&mut |field| read.push(field));
     for item in program.items.iter().chain(&program.peeks) {
         item.when.as_ref().map(&mut note);
+        item.content.parts().iter().filter_map(|part| part.when.as_ref()).for_each(&mut note);
         match &item.shape {
             Shape::Sized { len, .. } => note(len),
             Shape::Array { count, .. } => note(count),

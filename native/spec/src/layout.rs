@@ -6,7 +6,7 @@ use crate::checksum::{Checksum, Edge, methods};
 use crate::error::{Pos, Problems, list, suggest};
 use crate::expr::{self, Expr, Scope};
 use crate::model::{
-    Affine, Check, Content, Field, FieldId, Item, MAX_FIELDS, Order, Part, Place, Shape, TrailerItem, Ty,
+    Affine, Check, Content, Field, FieldId, Item, MAX_FIELDS, MAX_PARTS, Order, Part, Place, Shape, TrailerItem, Ty,
 };
 use crate::parts::MAX_PATH;
 use crate::view::{encode, range};
@@ -855,7 +855,7 @@ impl Compiler {
         };
         for entry in entries {
             let path = format!("{path}.fields.{}", entry.key);
-            let known = ["name", "path", "type", "about", "byte_order", "len"];
+            let known = ["name", "path", "type", "about", "byte_order", "when"];
             if self.mapping(&entry.value, &path, &known).is_none() {
                 continue;
             }
@@ -902,6 +902,17 @@ impl Compiler {
                 self.add(type_node.pos, &path, format!("type {type_name:?} is not read from such a container"), fix);
                 continue;
             };
+            let when = match entry.value.get("when") {
+                Some(when) => match self.expr(when, &join(&path, "when")) {
+                    Some(when) => Some(when),
+                    None => continue,
+                },
+                None => None,
+            };
+            if found.len() >= MAX_PARTS {
+                self.add(entry.pos, &path, "too many parts", format!("a container has at most {MAX_PARTS}"));
+                break;
+            }
             let full = format!("{name}.{own_name}");
             let about = entry.value.get("about").and_then(Node::scalar).unwrap_or_default().to_owned();
             let slot = self.slot();
@@ -910,7 +921,7 @@ impl Compiler {
                 field.item = Some(item);
                 field.part = Some(found.len() as u16);
             }
-            found.push(Part { field: id, path: numbers, names, open });
+            found.push(Part { field: id, path: numbers, names, open, when });
         }
         found
     }

@@ -168,6 +168,9 @@ impl Content {
     }
 }
 
+/// Most named parts of one container: their conditions are bits of a word.
+pub(crate) const MAX_PARTS: usize = 64;
+
 /// A named part of a container.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
@@ -178,6 +181,8 @@ pub(crate) struct Part {
     pub names: Vec<Box<str>>,
     /// True for a map of protobuf, or an object of JSON: keys of the frame's own.
     pub open: bool,
+    /// Where it is to be found at all.
+    pub when: Option<Expr>,
 }
 
 /// One piece of the header, in wire order.
@@ -355,8 +360,9 @@ pub(crate) struct Program {
     pub kind_label: &'static str,
     pub kind_field: Option<FieldId>,
     pub entries: Vec<Entry>,
-    pub error: Option<ReplySpec>,
-    pub heartbeat: Option<ReplySpec>,
+    /// The first whose condition holds is what answers.
+    pub errors: Vec<ReplySpec>,
+    pub heartbeats: Vec<ReplySpec>,
     pub detect: Detect,
     /// True if `split` must see the whole frame before it can answer.
     pub whole: bool,

@@ -47,9 +47,7 @@ fn main() {
         eprintln!("usage: split PROTOCOL BODY_LEN ROUNDS");
         std::process::exit(2);
     };
-    let (Some(codec), Ok(body_len), Ok(rounds)) =
-        (codec(&protocol), body_len.parse(), rounds.parse::<u32>())
-    else {
+    let (Some(codec), Ok(body_len), Ok(rounds)) = (codec(&protocol), body_len.parse(), rounds.parse::<u32>()) else {
         eprintln!("split: no such protocol, or not a number");
         std::process::exit(2);
     };

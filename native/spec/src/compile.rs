@@ -10,7 +10,7 @@ use crate::fast::Fast;
 use crate::layout::{Compiler, Region, join};
 use crate::model::{
     Check, Content, Detect, Entry, Field, FieldId, Format, KeySpec, KindRule, Length, Mapping, Order, Piece, Place,
-    Program, ReplyPiece, ReplySpec, Setting, Shape, Source, Ty, Word,
+    Program, ReplyPiece, ReplySpec, Rules, Setting, Shape, Source, Ty, Word,
 };
 use crate::yaml::{self, Node, Yaml};
 
@@ -72,6 +72,7 @@ pub(crate) fn compile(text: &str, path: &str, given: &[(String, String)]) -> Res
         offset: Some(0),
         constants: Vec::new(),
         frame: false,
+        written: Vec::new(),
     };
     match compiler.program(&root, given) {
         Some(program) if compiler.problems.is_empty() => Ok(program),
@@ -178,6 +179,7 @@ impl Compiler {
             slots: self.slots,
             header_len,
             least_header,
+            rules: self.rules(root),
             fast: None,
             key_names: key_names.into(),
         };
@@ -189,6 +191,42 @@ impl Compiler {
         needs(&mut program);
         program.fast = Fast::of(&program);
         Some(program)
+    }
+
+    /// The rules as they are written.
+    fn rules(&self, root: &Node) -> Rules {
+        let scalar = |node: &Node, key: &str| node.get(key).and_then(Node::scalar).map(str::to_owned);
+        let frame = root.get("frame").and_then(Node::entries).and_then(|entries| entries.first());
+        let kinds = match root.get("kind").map(|node| &node.yaml) {
+            Some(Yaml::Seq(rules)) => rules
+                .iter()
+                .filter_map(|rule| {
+                    let is = scalar(rule, "is")?;
+                    Some((scalar(rule, "when"), kinds().into_iter().find(|(name, _)| *name == is)?.1))
+                })
+                .collect(),
+            Some(Yaml::Map(_)) => {
+                let field = root.get("kind").and_then(|node| scalar(node, "field")).unwrap_or_default();
+                let values = root.get("kind").and_then(|node| node.get("values")).and_then(Node::entries);
+                let rule = |entry: &yaml::Entry| {
+                    let is = entry.value.scalar()?;
+                    let kind = kinds().into_iter().find(|(name, _)| *name == is)?.1;
+                    Some((Some(format!("{field} == {}", entry.key)), kind))
+                };
+                values.unwrap_or_default().iter().filter_map(rule).collect()
+            }
+            Some(Yaml::Scalar(is)) => {
+                kinds().into_iter().filter(|(name, _)| name == is).map(|(_, kind)| (None, kind)).collect()
+            }
+            None => vec![(Some("direction == client_to_server".to_owned()), Kind::Request), (None, Kind::Response)],
+        };
+        Rules {
+            frame: frame.map_or_else(Default::default, |entry| {
+                (entry.key.clone(), entry.value.scalar().unwrap_or_default().to_owned())
+            }),
+            kinds,
+            items: self.written.clone(),
+        }
     }
 
     fn version(&mut self, root: &Node) {

@@ -217,7 +217,11 @@ impl Maker<'_> {
     fn boolean(&self, expr: &Expr) -> Option<Bool> {
         Some(match expr {
             Expr::Const(value) => {
-                if *value != 0 { TRUE } else { FALSE }
+                if *value != 0 {
+                    TRUE
+                } else {
+                    FALSE
+                }
             }
             Expr::Unary(Unary::Not, operand) => not(self.boolean(operand)?),
             Expr::Binary(Binary::Both, left, right) => all([self.boolean(left)?, self.boolean(right)?]),
@@ -598,7 +602,11 @@ impl Bool {
     fn given(&self, known: &Known) -> Self {
         match self {
             Self::From(side) => {
-                if *side == known.direction { TRUE } else { FALSE }
+                if *side == known.direction {
+                    TRUE
+                } else {
+                    FALSE
+                }
             }
             Self::Test(Test { load, .. }) | Self::Among(load, ..) if load.byte() == Some(known.byte) => {
                 if self.holds(&known.header(load), &[]) { TRUE } else { FALSE }
@@ -614,6 +622,7 @@ impl Bool {
         match self {
             Self::Test(test) => test.holds(header, peeked),
             Self::All(parts) if parts.is_empty() => true,
+            Self::Any(parts) if parts.is_empty() => false,
             other => other.combined(header, peeked),
         }
     }
@@ -623,8 +632,9 @@ impl Bool {
             Self::Test(test) => test.holds(header, peeked),
             Self::Among(load, set, negated) => {
                 let found = load.get(if load.peek { peeked } else { header });
-                let within = u8::try_from(found)
-                    .is_ok_and(|found| set.get(usize::from(found / 64)).is_some_and(|word| word >> (found % 64) & 1 == 1));
+                let within = u8::try_from(found).is_ok_and(|found| {
+                    set.get(usize::from(found / 64)).is_some_and(|word| word >> (found % 64) & 1 == 1)
+                });
                 within != *negated
             }
             // Every direction is known before a frame is seen.

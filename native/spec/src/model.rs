@@ -343,6 +343,16 @@ pub(crate) enum Detect {
     When(Expr),
 }
 
+/// Rules as they are written, for people.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    pub frame: (String, String),
+    /// Condition and kind.
+    pub kinds: Vec<(Option<String>, Kind)>,
+    /// How long each item of the header is, and when it is there.
+    pub items: Vec<(Option<String>, Option<String>)>,
+}
+
 /// A whole description.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -371,6 +381,8 @@ pub(crate) struct Program {
     /// Offset of the header's end, if nothing in it varies.
     pub header_len: Option<u32>,
     pub least_header: u32,
+    /// The rules as the description writes them: for the length of a frame, and the kinds.
+    pub rules: Rules,
     pub fast: Option<crate::fast::Fast>,
     /// The key's names, for look-ups.
     pub key_names: Arc<[Box<str>]>,

@@ -103,7 +103,9 @@ impl Finder<'_> {
     }
 
     fn protobuf(&mut self, buf: &[u8], at: Range<usize>, parts: &[Part], path: &mut Vec<u32>) -> Outcome<()> {
-        for part in self.wanted(parts).filter(|part| part.open && part.path.split_last().is_some_and(|(_, up)| up == path)) {
+        for part in
+            self.wanted(parts).filter(|part| part.open && part.path.split_last().is_some_and(|(_, up)| up == path))
+        {
             self.note(part, at.clone());
         }
         let message = buf.get(..at.end).unwrap_or(buf);
@@ -572,7 +574,9 @@ pub(crate) fn entries<'a>(
             let mut stopped = false;
             json_object(&mut cursor, label, &mut |cursor, name| {
                 let start = cursor.at();
-                counted(start)?;
+                if !stopped {
+                    counted(start)?;
+                }
                 let place = json_value(cursor, label, limits.max_nesting.min(MAX_SKIPPED))?;
                 let text = inner.get(place).unwrap_or_default();
                 let (value, ty) = match text {

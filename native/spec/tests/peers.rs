@@ -48,8 +48,7 @@ fn dubbo_captures_are_split_alike() {
 #[test]
 fn dubbo_vectors_are_split_alike() {
     let (ours, theirs) = dubbos();
-    let samples: Vec<Sample> =
-        vectors(root("codecs/dubbo/vectors")).into_iter().map(|vector| vector.sample).collect();
+    let samples: Vec<Sample> = vectors(root("codecs/dubbo/vectors")).into_iter().map(|vector| vector.sample).collect();
     for sample in &samples {
         let found = plain(decode(&ours, sample.direction, &sample.stream));
         assert_eq!(found, plain(decode(&theirs, sample.direction, &sample.stream)), "{}", sample.name);
@@ -69,7 +68,9 @@ fn every_dubbo_header_is_read_alike() {
     let mut seen = std::collections::HashSet::new();
     for flags in 0..=255 {
         for status in [0, 20, 25, 30, 31, 35, 36, 40, 50, 60, 70, 80, 90, 100, 101, 255] {
-            for (length, first) in [(0, 0), (1, b'N'), (1, 0), (1, 1), (2, 0x90), (2, 0x93), (2, 0x94), (-1, 0), (i32::MAX, 0)] {
+            for (length, first) in
+                [(0, 0), (1, b'N'), (1, 0), (1, 1), (2, 0x90), (2, 0x93), (2, 0x94), (-1, 0), (i32::MAX, 0)]
+            {
                 let mut bytes = vec![0xda, 0xbb, flags, status, 1, 2, 3, 4, 5, 6, 7, 8];
                 bytes.extend(length.to_be_bytes());
                 bytes.extend([first, 0]);
@@ -113,7 +114,8 @@ const MUTATED: &str = "09300000000000970083000000010100180120e8072a13747270632e6
     6573742e68656c6c6f776f726c642e477265657465723a262f747270632e746573742e68656c6c6f776f726c642e477265657465722f53617948656c
     6c6f4a110a086170702d757365721205616c6963654a0e0a0776657273696f6e12037631300a026869";
 const REFUSAL: &str = "093000000000002000100000000000001801200b280b32086e6f20726f757465";
-const INIT: &str = "093001010000006d00000000006401000a570a13747270632e6170702e636c69656e742e737663121c747270632e746573742e6865
+const INIT: &str =
+    "093001010000006d00000000006401000a570a13747270632e6170702e636c69656e742e737663121c747270632e746573742e6865
     6c6c6f776f726c642e477265657465721a222f747270632e746573742e68656c6c6f776f726c642e477265657465722f4368617418ffff03";
 const DATA: &str = "093001020000001400000000006401000a026869";
 const CLOSE: &str = "09300104000000100000000000640100";

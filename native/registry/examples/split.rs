@@ -1,11 +1,20 @@
 //! Splits frames of a given size again and again, for `bench/instructions.py`, which counts instructions under callgrind.
 //!
-//! `split PROTOCOL BODY_LEN ROUNDS`: each round feeds one buffer of 64 frames to a new connection.
+//! `split PROTOCOL BODY_LEN ROUNDS`: each round feeds one buffer of 64 frames to a new connection. A protocol may also be a
+//! file with a description, whose name tells which frames it takes.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
-use metaprotocol_core::{Direction, Fed, Limits};
+use metaprotocol_core::{AnyCodec, Direction, Fed, Limits};
+
+fn codec(protocol: &str) -> Option<Arc<dyn AnyCodec>> {
+    if !protocol.ends_with(".yaml") {
+        return metaprotocol_registry::find(protocol);
+    }
+    let text = std::fs::read_to_string(protocol).ok()?;
+    metaprotocol_spec::compile(&text, protocol).ok().map(|codec| Arc::new(codec) as Arc<dyn AnyCodec>)
+}
 
 fn frame(protocol: &str, body_len: usize) -> Vec<u8> {
     let body = vec![b'x'; body_len];
@@ -17,6 +26,14 @@ fn frame(protocol: &str, body_len: usize) -> Vec<u8> {
             message.push(0);
             [&(message.len() as u32).to_be_bytes()[..], &message].concat()
         }
+        "qza" => {
+            let len = (106 + body_len) as u32;
+            let mut header = vec![0; 106];
+            header[5..7].copy_from_slice(&(len as u16).to_be_bytes());
+            header[103..105].copy_from_slice(&((len >> 16) as u16).to_be_bytes());
+            [header, body].concat()
+        }
+        "zork" => [&b"{\x12\0\x01\0"[..], &(body_len as u16).to_le_bytes(), &body, b"}"].concat(),
         _ => {
             let header = [0xda, 0xbb, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 7];
             [&header[..], &(body_len as u32).to_be_bytes(), &body].concat()
@@ -30,9 +47,7 @@ fn main() {
         eprintln!("usage: split PROTOCOL BODY_LEN ROUNDS");
         std::process::exit(2);
     };
-    let (Some(codec), Ok(body_len), Ok(rounds)) =
-        (metaprotocol_registry::find(&protocol), body_len.parse(), rounds.parse::<u32>())
-    else {
+    let (Some(codec), Ok(body_len), Ok(rounds)) = (codec(&protocol), body_len.parse(), rounds.parse::<u32>()) else {
         eprintln!("split: no such protocol, or not a number");
         std::process::exit(2);
     };

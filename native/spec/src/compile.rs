@@ -10,7 +10,7 @@ use crate::fast::Fast;
 use crate::layout::{Compiler, Region, join};
 use crate::model::{
     Check, Content, Detect, Entry, Field, FieldId, Format, KeySpec, KindRule, Length, Mapping, Order, Piece, Place,
-    Program, ReplyPiece, ReplySpec, Setting, Shape, Source, Ty, Word,
+    Program, ReplyPiece, ReplySpec, Rules, Setting, Shape, Source, Ty, Word,
 };
 use crate::yaml::{self, Node, Yaml};
 
@@ -72,6 +72,7 @@ pub(crate) fn compile(text: &str, path: &str, given: &[(String, String)]) -> Res
         offset: Some(0),
         constants: Vec::new(),
         frame: false,
+        written: Vec::new(),
     };
     match compiler.program(&root, given) {
         Some(program) if compiler.problems.is_empty() => Ok(program),
@@ -132,8 +133,8 @@ impl Compiler {
             self.derive(length);
         }
         let (entries, keys) = self.metadata(root);
-        let (error, heartbeat) = self.replies(root, length.as_ref());
-        let heartbeats = heartbeat.is_some() && kinds.iter().any(|rule| rule.kind == Kind::Heartbeat);
+        let (errors, heartbeats) = self.replies(root, length.as_ref());
+        let answers = !heartbeats.is_empty() && kinds.iter().any(|rule| rule.kind == Kind::Heartbeat);
         let detect = self.detect(root);
         let (name, length) = (name?, length?);
         let open_keys = entries.iter().any(|entry| matches!(entry, Entry::Spread { writable: true, .. }));
@@ -153,7 +154,7 @@ impl Compiler {
                 pair_by,
                 sharing,
                 first_speaker,
-                heartbeats,
+                heartbeats: answers,
                 min_header_len: least_header.max(1),
                 keys: Cow::Owned(keys),
                 open_keys,
@@ -171,13 +172,14 @@ impl Compiler {
             kinds,
             kind_field,
             entries,
-            error,
-            heartbeat,
+            errors,
+            heartbeats,
             detect,
             whole: false,
             slots: self.slots,
             header_len,
             least_header,
+            rules: self.rules(root),
             fast: None,
             key_names: key_names.into(),
         };
@@ -189,6 +191,42 @@ impl Compiler {
         needs(&mut program);
         program.fast = Fast::of(&program);
         Some(program)
+    }
+
+    /// The rules as they are written.
+    fn rules(&self, root: &Node) -> Rules {
+        let scalar = |node: &Node, key: &str| node.get(key).and_then(Node::scalar).map(str::to_owned);
+        let frame = root.get("frame").and_then(Node::entries).and_then(|entries| entries.first());
+        let kinds = match root.get("kind").map(|node| &node.yaml) {
+            Some(Yaml::Seq(rules)) => rules
+                .iter()
+                .filter_map(|rule| {
+                    let is = scalar(rule, "is")?;
+                    Some((scalar(rule, "when"), kinds().into_iter().find(|(name, _)| *name == is)?.1))
+                })
+                .collect(),
+            Some(Yaml::Map(_)) => {
+                let field = root.get("kind").and_then(|node| scalar(node, "field")).unwrap_or_default();
+                let values = root.get("kind").and_then(|node| node.get("values")).and_then(Node::entries);
+                let rule = |entry: &yaml::Entry| {
+                    let is = entry.value.scalar()?;
+                    let kind = kinds().into_iter().find(|(name, _)| *name == is)?.1;
+                    Some((Some(format!("{field} == {}", entry.key)), kind))
+                };
+                values.unwrap_or_default().iter().filter_map(rule).collect()
+            }
+            Some(Yaml::Scalar(is)) => {
+                kinds().into_iter().filter(|(name, _)| name == is).map(|(_, kind)| (None, kind)).collect()
+            }
+            None => vec![(Some("direction == client_to_server".to_owned()), Kind::Request), (None, Kind::Response)],
+        };
+        Rules {
+            frame: frame.map_or_else(Default::default, |entry| {
+                (entry.key.clone(), entry.value.scalar().unwrap_or_default().to_owned())
+            }),
+            kinds,
+            items: self.written.clone(),
+        }
     }
 
     fn version(&mut self, root: &Node) {
@@ -787,14 +825,23 @@ impl Compiler {
         Some(number.map_or_else(|| Word::Text(intern(&text)), Word::Int))
     }
 
-    fn replies(&mut self, root: &Node, length: Option<&Length>) -> (Option<ReplySpec>, Option<ReplySpec>) {
-        let Some(node) = root.get("reply") else { return (None, None) };
+    fn replies(&mut self, root: &Node, length: Option<&Length>) -> (Vec<ReplySpec>, Vec<ReplySpec>) {
+        let Some(node) = root.get("reply") else { return (Vec::new(), Vec::new()) };
         if self.mapping(node, "reply", &["error", "heartbeat"]).is_none() {
-            return (None, None);
+            return (Vec::new(), Vec::new());
         }
-        let mut one =
-            |key: &str| node.get(key).and_then(|node| self.reply(node, &join("reply", key), key == "error", length));
-        (one("error"), one("heartbeat"))
+        let mut rules = |key: &str| {
+            let path = join("reply", key);
+            match node.get(key) {
+                None => Vec::new(),
+                Some(Node { yaml: Yaml::Seq(rules), .. }) => {
+                    let rule = |(index, rule)| self.reply(rule, &format!("{path}[{index}]"), key == "error", length);
+                    rules.iter().enumerate().filter_map(rule).collect()
+                }
+                Some(rule) => self.reply(rule, &path, key == "error", length).into_iter().collect(),
+            }
+        };
+        (rules("error"), rules("heartbeat"))
     }
 
     fn reply(&mut self, node: &Node, path: &str, error: bool, length: Option<&Length>) -> Option<ReplySpec> {
@@ -999,6 +1046,7 @@ fn needs(program: &mut Program) {
     let mut note = |expr: &Expr| expr.fields(&mut |field| read.push(field));
     for item in program.items.iter().chain(&program.peeks) {
         item.when.as_ref().map(&mut note);
+        item.content.parts().iter().filter_map(|part| part.when.as_ref()).for_each(&mut note);
         match &item.shape {
             Shape::Sized { len, .. } => note(len),
             Shape::Array { count, .. } => note(count),

@@ -257,8 +257,8 @@ impl<'d> Draft<'d> {
         if rest == 0 { Ok(()) } else { Err(too_long(most)) }
     }
 
-    /// Sets every length: those of changed items, and the frame's for so many bytes of body.
-    pub fn lengths(&mut self, body_len: usize) -> Outcome<usize> {
+    /// Sets the lengths of changed items.
+    pub fn settle(&mut self) -> Outcome<()> {
         let program = self.program;
         for (index, len) in std::mem::take(&mut self.changed) {
             let Some(item) = program.items.get(index) else { continue };
@@ -273,6 +273,13 @@ impl<'d> Draft<'d> {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// Sets every length: those of changed items, and the frame's for so many bytes of body. Returns the latter in full.
+    pub fn lengths(&mut self, body_len: usize) -> Outcome<usize> {
+        self.settle()?;
+        let program = self.program;
         let trailer_len = program.trailer_len as usize;
         // A length of variable length changes what it counts, so it may take a second time to settle.
         let settled = self.settled.clone();

@@ -94,7 +94,11 @@ pub(crate) fn suggest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> S
     let known: Vec<&str> = known.collect();
     let near = known
         .iter()
-        .map(|candidate| (distance(name, candidate), *candidate))
+        .map(|candidate| {
+            // The last word of a longer name is as good as the name but for a slip.
+            let last = candidate.rsplit('.').next() == Some(name);
+            (if last { 1 } else { distance(name, candidate) }, *candidate)
+        })
         .filter(|(far, candidate)| *far <= 1 + candidate.len().max(name.len()) / 4)
         .min_by_key(|(far, _)| *far);
     match near {

@@ -6,7 +6,7 @@ use crate::checksum::{Checksum, Edge, methods};
 use crate::error::{Pos, Problems, list, suggest};
 use crate::expr::{self, Expr, Scope};
 use crate::model::{
-    Affine, Check, Content, Field, FieldId, Item, MAX_FIELDS, Order, Part, Place, Shape, TrailerItem, Ty,
+    Affine, Check, Content, Field, FieldId, Item, MAX_FIELDS, MAX_PARTS, Order, Part, Place, Shape, TrailerItem, Ty,
 };
 use crate::parts::MAX_PATH;
 use crate::view::{encode, range};
@@ -59,6 +59,8 @@ pub(crate) struct Compiler {
     pub constants: Vec<(String, i128)>,
     /// True once the length of the frame is known.
     pub frame: bool,
+    /// How long each item of the header is, and when it is there, as it is written.
+    pub written: Vec<(Option<String>, Option<String>)>,
 }
 
 /// Where an item is being read.
@@ -487,6 +489,11 @@ impl Compiler {
             (Some(len), None, Some(at)) => at.checked_add(len),
             _ => None,
         };
+        let written = |key: &str| node.get(key).and_then(Node::scalar).map(str::to_owned);
+        let len = ["len", "count"].into_iter().find_map(written);
+        let len = len.or_else(|| written("len_type").map(|width| format!("{width} in front")));
+        let len = len.or_else(|| written("terminated").map(|end| format!("up to {end:?}")));
+        self.written.push((len, written("when")));
         self.items.push(item);
     }
 
@@ -855,7 +862,7 @@ impl Compiler {
         };
         for entry in entries {
             let path = format!("{path}.fields.{}", entry.key);
-            let known = ["name", "path", "type", "about", "byte_order", "len"];
+            let known = ["name", "path", "type", "about", "byte_order", "when"];
             if self.mapping(&entry.value, &path, &known).is_none() {
                 continue;
             }
@@ -873,6 +880,7 @@ impl Compiler {
             };
             let mut numbers = Vec::new();
             let mut names: Vec<Box<str>> = Vec::new();
+            let mut wrong = false;
             for step in place.split('.') {
                 match (content, expr::number(step).and_then(|number| u32::try_from(number).ok())) {
                     (Content::Json(_), _) => names.push(step.into()),
@@ -880,11 +888,15 @@ impl Compiler {
                     (_, None) => {
                         let fix = "numbers joined by dots, such as 1.5";
                         self.add(entry.pos, &path, format!("{place:?} is not a path here"), fix);
+                        wrong = true;
                         break;
                     }
                 }
             }
             let steps = numbers.len() + names.len();
+            if wrong {
+                continue;
+            }
             if steps != place.split('.').count() || steps > MAX_PATH || (by_tag && steps != 1) {
                 let fix = format!("at most {MAX_PATH} steps, and one in a list of tags");
                 self.add(entry.pos, &path, format!("{place:?} leads nowhere"), fix);
@@ -902,6 +914,17 @@ impl Compiler {
                 self.add(type_node.pos, &path, format!("type {type_name:?} is not read from such a container"), fix);
                 continue;
             };
+            let when = match entry.value.get("when") {
+                Some(when) => match self.expr(when, &join(&path, "when")) {
+                    Some(when) => Some(when),
+                    None => continue,
+                },
+                None => None,
+            };
+            if found.len() >= MAX_PARTS {
+                self.add(entry.pos, &path, "too many parts", format!("a container has at most {MAX_PARTS}"));
+                break;
+            }
             let full = format!("{name}.{own_name}");
             let about = entry.value.get("about").and_then(Node::scalar).unwrap_or_default().to_owned();
             let slot = self.slot();
@@ -910,7 +933,7 @@ impl Compiler {
                 field.item = Some(item);
                 field.part = Some(found.len() as u16);
             }
-            found.push(Part { field: id, path: numbers, names, open });
+            found.push(Part { field: id, path: numbers, names, open, when });
         }
         found
     }

@@ -168,6 +168,9 @@ impl Content {
     }
 }
 
+/// Most named parts of one container: their conditions are bits of a word.
+pub(crate) const MAX_PARTS: usize = 64;
+
 /// A named part of a container.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
@@ -178,6 +181,8 @@ pub(crate) struct Part {
     pub names: Vec<Box<str>>,
     /// True for a map of protobuf, or an object of JSON: keys of the frame's own.
     pub open: bool,
+    /// Where it is to be found at all.
+    pub when: Option<Expr>,
 }
 
 /// One piece of the header, in wire order.
@@ -338,6 +343,16 @@ pub(crate) enum Detect {
     When(Expr),
 }
 
+/// Rules as they are written, for people.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    pub frame: (String, String),
+    /// Condition and kind.
+    pub kinds: Vec<(Option<String>, Kind)>,
+    /// How long each item of the header is, and when it is there.
+    pub items: Vec<(Option<String>, Option<String>)>,
+}
+
 /// A whole description.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -355,8 +370,9 @@ pub(crate) struct Program {
     pub kind_label: &'static str,
     pub kind_field: Option<FieldId>,
     pub entries: Vec<Entry>,
-    pub error: Option<ReplySpec>,
-    pub heartbeat: Option<ReplySpec>,
+    /// The first whose condition holds is what answers.
+    pub errors: Vec<ReplySpec>,
+    pub heartbeats: Vec<ReplySpec>,
     pub detect: Detect,
     /// True if `split` must see the whole frame before it can answer.
     pub whole: bool,
@@ -365,6 +381,8 @@ pub(crate) struct Program {
     /// Offset of the header's end, if nothing in it varies.
     pub header_len: Option<u32>,
     pub least_header: u32,
+    /// The rules as the description writes them: for the length of a frame, and the kinds.
+    pub rules: Rules,
     pub fast: Option<crate::fast::Fast>,
     /// The key's names, for look-ups.
     pub key_names: Arc<[Box<str>]>,

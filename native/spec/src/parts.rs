@@ -23,6 +23,8 @@ pub(crate) struct Finder<'f> {
     pub label: &'static str,
     pub limits: &'f Limits,
     pub slots: &'f mut [Slot],
+    /// Which parts are looked for, a bit each.
+    pub wanted: u64,
 }
 
 impl Finder<'_> {
@@ -51,6 +53,12 @@ impl Finder<'_> {
                 if cursor.left() > 0 { Err(self.broken(cursor.at())) } else { Ok(()) }
             }
         }
+    }
+
+    /// The parts that are looked for.
+    fn wanted<'p>(&self, parts: &'p [Part]) -> impl Iterator<Item = &'p Part> + use<'p> {
+        let wanted = self.wanted;
+        parts.iter().enumerate().filter(move |(index, _)| wanted >> index & 1 == 1).map(|(_, part)| part)
     }
 
     fn broken(&self, at: usize) -> DecodeError {
@@ -82,7 +90,7 @@ impl Finder<'_> {
                 Reason::BadLength { field: self.label, value: i64::try_from(len).unwrap_or(i64::MAX) }.at(len_at)
             })?;
             cursor.skip(len).map_err(|short| short.within(self.label))?;
-            for part in parts {
+            for part in self.wanted(parts) {
                 if part.path.first().is_some_and(|wanted| u64::from(*wanted) == number) {
                     if self.is(part, Ty::is_int) && len > 8 {
                         return Err(Reason::BadLength { field: self.label, value: len as i64 }.at(len_at));
@@ -95,7 +103,9 @@ impl Finder<'_> {
     }
 
     fn protobuf(&mut self, buf: &[u8], at: Range<usize>, parts: &[Part], path: &mut Vec<u32>) -> Outcome<()> {
-        for part in parts.iter().filter(|part| part.open && part.path.split_last().is_some_and(|(_, up)| up == path)) {
+        for part in
+            self.wanted(parts).filter(|part| part.open && part.path.split_last().is_some_and(|(_, up)| up == path))
+        {
             self.note(part, at.clone());
         }
         let message = buf.get(..at.end).unwrap_or(buf);
@@ -104,17 +114,17 @@ impl Finder<'_> {
             let (number, wire, value) = proto_field(&mut cursor, self.label)?;
             path.push(number);
             let mut inside = false;
-            for part in parts {
+            for part in self.wanted(parts) {
                 if part.path == *path && !part.open {
                     let fits = match wire {
                         0 => self.is(part, |ty| matches!(ty, Ty::Varint { .. } | Ty::Twos)),
                         2 => self.is(part, Ty::is_text),
                         _ => self.is(part, |ty| matches!(ty, Ty::Int { .. } | Ty::Float { .. })),
                     };
-                    if !fits {
-                        return Err(self.broken(value.start));
+                    // A field of another type is an unknown field, as to all readers of protobuf.
+                    if fits {
+                        self.note(part, value.clone());
                     }
-                    self.note(part, value.clone());
                 }
                 inside |= wire == 2
                     && part.path.len() > path.len()
@@ -143,7 +153,7 @@ impl Finder<'_> {
             while self.jce(cursor, parts, path)? {}
         } else {
             let value = jce_value(cursor, kind, self.label, self.limits.max_nesting.min(MAX_SKIPPED))?;
-            for part in parts.iter().filter(wanted) {
+            for part in self.wanted(parts).filter(wanted) {
                 let fits = match kind {
                     0..=3 | jce::ZERO => self.is(part, Ty::is_int),
                     jce::STRING1 | jce::STRING4 | jce::SIMPLE => self.is(part, Ty::is_text),
@@ -165,7 +175,7 @@ impl Finder<'_> {
             && parts.iter().any(|part| part.names.len() > path.len() && part.names.starts_with(path));
         if cursor.peek() != Some(b'{') || !inside {
             let value = json_value(cursor, self.label, self.limits.max_nesting.min(MAX_SKIPPED))?;
-            for part in parts.iter().filter(|part| part.names == *path) {
+            for part in self.wanted(parts).filter(|part| part.names == *path) {
                 let text = cursor_bytes(cursor, &value);
                 let fits = match text.first() {
                     Some(b'"') => self.is(part, Ty::is_text),
@@ -191,7 +201,7 @@ impl Finder<'_> {
             path.pop();
             Ok(())
         })?;
-        for part in parts.iter().filter(|part| part.open && part.names == *path) {
+        for part in self.wanted(parts).filter(|part| part.open && part.names == *path) {
             self.note(part, start..cursor.at());
         }
         Ok(())
@@ -532,14 +542,11 @@ pub(crate) fn entries<'a>(
             while cursor.left() > 0 {
                 let start = cursor.at();
                 let (number, wire, place) = proto_field(&mut cursor, label)?;
-                if Some(number) != wanted {
+                if Some(number) != wanted || wire != 2 {
                     continue;
                 }
                 counted(start)?;
                 let broken = Reason::BadEncoding { field: label }.at(start);
-                if wire != 2 {
-                    return Err(broken);
-                }
                 let message = inner.get(..place.end).unwrap_or(inner);
                 let mut entry = Cursor::new(message, place.start);
                 let (mut key, mut value, mut ty) = (0..0, 0..0, Ty::Text { padding: None });
@@ -567,7 +574,9 @@ pub(crate) fn entries<'a>(
             let mut stopped = false;
             json_object(&mut cursor, label, &mut |cursor, name| {
                 let start = cursor.at();
-                counted(start)?;
+                if !stopped {
+                    counted(start)?;
+                }
                 let place = json_value(cursor, label, limits.max_nesting.min(MAX_SKIPPED))?;
                 let text = inner.get(place).unwrap_or_default();
                 let (value, ty) = match text {

@@ -19,34 +19,37 @@ fn no_reply<T>(why: impl Into<Cow<'static, str>>) -> Outcome<T> {
 
 pub(crate) fn reply(codec: &SpecCodec, request: Frame<'_>, reply: Reply<'_>) -> Outcome<Option<Vec<u8>>> {
     let program = &codec.program;
-    let (spec, error) = match (request.head.kind, reply) {
+    let (specs, error) = match (request.head.kind, reply) {
         (Kind::Oneway, Reply::Error(..)) => return Ok(None),
-        (Kind::Request | Kind::StreamOpen, Reply::Error(error, message)) => match &program.error {
-            Some(spec) => (spec, Some((error, message))),
-            None => return no_reply("the protocol has no error replies; close the connection instead"),
-        },
-        (Kind::Heartbeat, Reply::Heartbeat) => match &program.heartbeat {
-            Some(spec) => (spec, None),
-            None => return no_reply("the protocol does not say how heartbeats are answered"),
-        },
+        (Kind::Request | Kind::StreamOpen, Reply::Error(error, message)) => (&program.errors, Some((error, message))),
+        (Kind::Heartbeat, Reply::Heartbeat) => (&program.heartbeats, None),
         (Kind::Heartbeat, Reply::Error(..)) => {
             return no_reply("a heartbeat is answered by a heartbeat, not by an error");
         }
         (_, Reply::Heartbeat) => return no_reply("this is not a heartbeat"),
         (_, Reply::Error(..)) => return no_reply("this is not a request"),
     };
-    let code = match error {
-        Some((error, _)) => code(spec, error)?,
-        None => 0,
-    };
+    if specs.is_empty() {
+        return no_reply(match error {
+            Some(_) => "the protocol has no error replies; close the connection instead",
+            None => "the protocol does not say how heartbeats are answered",
+        });
+    }
     let limits = Limits::default();
     let way = direction(&request.head);
     let mut slots = vec![Slot::ABSENT; usize::from(program.slots)];
     let mut view = fields::read(program, &mut slots, way, request.head, request.bytes, &limits, true)?;
+    let Some(spec) = specs.iter().find(|spec| spec.when.as_ref().is_none_or(|when| when.holds(&view))) else {
+        return match error {
+            Some(_) => no_reply("the protocol answers other requests than this"),
+            None => Ok(None),
+        };
+    };
+    let code = match error {
+        Some((error, _)) => code(spec, error)?,
+        None => 0,
+    };
     view.code = code.into();
-    if spec.when.as_ref().is_some_and(|when| !when.holds(&view)) {
-        return Ok(None);
-    }
     let message = error.map_or("", |(_, message)| message);
     let bytes = made(program, spec, &view, request, code, message)?;
     let back = way.reverse();
@@ -138,6 +141,8 @@ fn made(
                 draft.set(*id, &new, key)?;
             }
         }
+        // The conditions of later items are read from a header that is right so far.
+        draft.settle()?;
     }
     let mut body = text(&spec.body, view, code, message);
     if let Length::Delimiter(end) = &program.length {

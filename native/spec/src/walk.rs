@@ -139,7 +139,14 @@ impl Walk<'_> {
         if (item.deep || self.deep) && !matches!(item.content, Content::Plain | Content::Map { .. }) {
             let program = self.program;
             let label = self.label(item.field);
-            let mut finder = Finder { fields: &program.fields, label, limits: self.limits, slots: self.slots };
+            let mut wanted = u64::MAX;
+            for (index, part) in item.content.parts().iter().enumerate() {
+                if part.when.as_ref().is_some_and(|when| !when.holds(&self.view(at, 0))) {
+                    wanted &= !(1 << index);
+                }
+            }
+            let (fields, limits) = (&program.fields, self.limits);
+            let mut finder = Finder { fields, label, limits, slots: self.slots, wanted };
             finder.find(&item.content, self.buf, extent.at..extent.at + extent.len)?;
         }
         Ok(())
@@ -422,7 +429,7 @@ impl Walk<'_> {
         let request_id = match program.request_id {
             None => RequestId::None,
             Some(id) if view.field(id).is_some_and(|field| field.ty.is_int()) => {
-                view.int(id).map_or(RequestId::None, |id| RequestId::Int(id as u64))
+                view.int(id).or_else(|| self.zero(id, &view)).map_or(RequestId::None, |id| RequestId::Int(id as u64))
             }
             Some(id) => view.slot(id).map_or(RequestId::None, |slot| RequestId::Bytes { at: slot.at, len: slot.len }),
         };
@@ -434,6 +441,14 @@ impl Walk<'_> {
             frame_len,
             variant: self.direction as u32,
         })
+    }
+
+    /// 0 for a number that a message of protobuf leaves out, which is how it writes 0.
+    fn zero(&self, id: FieldId, view: &View<'_>) -> Option<i128> {
+        let field = view.field(id)?;
+        field.part?;
+        let item = self.program.items.get(usize::from(field.item?))?;
+        (matches!(item.content, Content::Protobuf(_)) && view.slot(item.field).is_some()).then_some(0)
     }
 
     fn kind(&self, view: &View<'_>) -> Result<Kind, DecodeError> {

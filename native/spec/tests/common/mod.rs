@@ -46,3 +46,11 @@ pub fn mistakes(text: &str) -> SpecErrors {
         Err(errors) => errors,
     }
 }
+
+/// A description of `tests/descriptions`.
+#[track_caller]
+pub fn described(name: &str) -> SpecCodec {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/descriptions").join(format!("{name}.yaml"));
+    let text = fs::read_to_string(path).expect("a description");
+    compile(&text, &format!("{name}.yaml")).unwrap_or_else(|errors| panic!("{errors}"))
+}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kit.plugins import bad_codecs, compiled
 
 from metaprotocol import (
     DecodeError,
@@ -22,7 +22,6 @@ from metaprotocol import (
 )
 from metaprotocol._native import NativeCodec, codec_from_capsule, open_library
 
-Compile = Callable[..., Path]
 FRAME = b"\x04xyz"
 
 TABLES = {
@@ -56,12 +55,12 @@ TABLES = {
 
 class TestLoading:
     @pytest.mark.parametrize("case", TABLES)
-    def test_a_bad_table(self, compiled: Compile, case: int) -> None:
+    def test_a_bad_table(self, case: int) -> None:
         library = compiled("bad_table.c", f"-DLIST={case}")
         with pytest.raises(InvalidCodec, match=f"^{re.escape(str(library))}: {TABLES[case]}"):
             open_library(library)
 
-    def test_a_library_that_is_no_plugin(self, compiled: Compile) -> None:
+    def test_a_library_that_is_no_plugin(self) -> None:
         with pytest.raises(InvalidCodec, match="exports no metaprotocol_codecs_v1; it is no plugin of metaprotocol"):
             open_library(compiled("bad_table.c"))
 
@@ -75,7 +74,7 @@ class TestLoading:
         with pytest.raises(InvalidCodec, match="is not a file"):
             open_library(str(tmp_path))
 
-    def test_a_library_that_lacks_symbols(self, compiled: Compile, tmp_path: Path) -> None:
+    def test_a_library_that_lacks_symbols(self, tmp_path: Path) -> None:
         source = tmp_path / "lacking.c"
         source.write_text("extern int absent(void); int here(void) { return absent(); }")
         with pytest.raises(InvalidCodec, match="is not a library that can be loaded: .*undefined symbol: absent"):
@@ -96,10 +95,9 @@ class TestLoading:
             codec_from_capsule(object())  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def bad(compiled: Compile) -> dict[str, NativeCodec]:
-    """All codecs of `bad_answers.c`, by the mistake each makes."""
-    return {codec.name: codec for codec in open_library(compiled("bad_answers.c"))}
+@pytest.fixture
+def bad() -> dict[str, NativeCodec]:
+    return bad_codecs()
 
 
 def feed(codec: NativeCodec) -> object:

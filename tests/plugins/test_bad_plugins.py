@@ -108,6 +108,10 @@ def fields(codec: NativeCodec) -> object:
     return codec.fields(codec.decode(FRAME))
 
 
+def field(codec: NativeCodec) -> object:
+    return codec.field(codec.decode(FRAME), "type")
+
+
 def rewrite(codec: NativeCodec) -> object:
     return codec.rewrite(codec.decode(FRAME, limits=Limits(max_frame_len=1 << 20)), set={"type": "q"})
 
@@ -142,6 +146,10 @@ MISTAKES = {
     "fields_never_stops": (fields, r"fields goes on beyond Limits\.max_field_count"),
     "fields_no_result": (fields, "fields returned a number that is not in the ABI"),
     "fields_beyond": (fields, "an error is said to lie beyond the bytes that were read"),
+    "field_view_outside": (field, "the view of a field lies outside of the frame"),
+    "field_value_null": (field, "a field lacks its key or its value"),
+    "field_no_result": (field, "field returned a number that is not in the ABI"),
+    "field_beyond": (field, "an error is said to lie beyond the bytes that were read"),
     "rewrite_borrow_outside": (rewrite, "what is borrowed lies outside of the frame"),
     "rewrite_borrow_wraps": (rewrite, "what is borrowed lies outside of the frame"),
     "rewrite_write_null": (rewrite, "what is written is NULL"),
@@ -160,6 +168,7 @@ OTHERWISE = {
     "split_need_all",
     "split_frame_len_max",
     "error_endless",
+    "field_again",
     "rewrite_endless",
     "rewrite_endless_borrow",
     "rewrite_crumbs",
@@ -214,6 +223,9 @@ class TestAnswers:
     def test_a_name_without_end_is_cut(self, bad: dict[str, NativeCodec]) -> None:
         with pytest.raises(DecodeError, match=f": {'x' * 256} is not encoded as the protocol demands"):
             feed(bad["error_endless"])
+
+    def test_a_look_up_that_goes_on(self, bad: dict[str, NativeCodec]) -> None:
+        assert field(bad["field_again"]) == "x"
 
     def test_frames_without_end(self, bad: dict[str, NativeCodec]) -> None:
         for name in ("rewrite_endless", "rewrite_endless_borrow"):

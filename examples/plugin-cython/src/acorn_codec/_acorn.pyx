@@ -40,6 +40,7 @@ cdef void write_u32(uint8_t *at, uint32_t number) noexcept nogil:
         at[byte] = <uint8_t>(number >> (24 - 8 * byte))
 
 
+# --8<-- [start:split]
 cdef int32_t split(const metaprotocol_codec *codec, void *state, uint32_t direction, const metaprotocol_limits *limits,
                    const uint8_t *buf, size_t count, metaprotocol_split *out) noexcept nogil:
     """Where does the frame at the front of the buffer end, and what is it?"""
@@ -69,6 +70,7 @@ cdef int32_t split(const metaprotocol_codec *codec, void *state, uint32_t direct
     # The host compares it with its limits before anything waits for so many bytes.
     out.head.frame_len = <uint64_t>out.head.header_len + read_u32(buf + BODY_LEN_AT)
     return METAPROTOCOL_SPLIT_HEAD
+# --8<-- [end:split]
 
 
 cdef int32_t fields(const metaprotocol_codec *codec, const metaprotocol_frame *frame, const metaprotocol_limits *limits,
@@ -142,6 +144,7 @@ cdef int32_t detect(const metaprotocol_codec *codec, uint32_t direction, const u
     return METAPROTOCOL_NEED_MORE if count < 2 else METAPROTOCOL_YES
 
 
+# --8<-- [start:table]
 # Globals of the module: hosts use them for as long as the process lives.
 cdef metaprotocol_key[1] KEYS
 cdef metaprotocol_codec ACORN
@@ -165,3 +168,4 @@ ACORN.reply = reply
 ACORN.detect = detect
 
 codec = codec_capsule(&ACORN)
+# --8<-- [end:table]

@@ -55,7 +55,7 @@ lint: $(VENV)/.package $(VENV)/.group-lint $(VENV)/.group-test ## Format, lint a
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest metaprotocol._native metaprotocol._pyconnection \
+	$(BIN)/python -m mypy.stubtest metaprotocol._native metaprotocol._pyconnection metaprotocol._videopacket \
 		--allowlist tests/stubtest-allowlist.txt
 	PYTHONPATH=src $(BIN)/lint-imports
 

@@ -1,7 +1,7 @@
 """A compiled plugin against a built-in codec: VideoPacket, in Cython behind the C ABI, and Thrift, in Rust.
 
-The protocols differ (VideoPacket tells its request id behind a walk over seven JCE fields), so the ratio says what a plugin
-can do, not what the ABI costs: `cargo bench -p metaprotocol-plugin` measures that, with one codec on both sides.
+The protocols differ (VideoPacket tells its request id behind a walk over seven JCE fields), so the ratio says what a
+plugin can do, not what the ABI costs: `cargo bench -p metaprotocol-plugin` measures that, with one codec on both sides.
 """
 
 from __future__ import annotations

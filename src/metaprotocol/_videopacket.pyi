@@ -15,8 +15,7 @@ def capsule(
         name: The codec's name. Only `videopacket` has the alias of MetaProtocol Proxy.
         body: Which fields of a request's body become metadata: for each command, tags and the keys they go by. The
             default is that of MetaProtocol Proxy, `{24608: {0: "channelId", 1: "scene"}}`.
-        old_results: Whether error replies carry the results of MetaProtocol Proxy, 5 for OVER_LIMIT and 1 for everything
-            else.
+        old_results: Whether error replies carry the results of MetaProtocol Proxy: 5 for OVER_LIMIT, 1 for the rest.
 
     Raises:
         ValueError: If a command is no number of 16 bits, or a tag none of 8.

@@ -29,7 +29,7 @@ TABLES = {
     2: r"struct_size is 16, and must be sizeof\(metaprotocol_codec\), \d+ or more",
     3: "bad: split is NULL; it is required",
     4: "name is NULL",
-    5: "name must be one lower-case word, not \"Bad\"",
+    5: 'name must be one lower-case word, not "Bad"',
     6: 'name must be one word of printable ASCII, not "two words"',
     7: 'name must be one word of printable ASCII, not ""',
     8: 'name must be one word of printable ASCII, not "café"',
@@ -77,7 +77,7 @@ class TestLoading:
     def test_a_library_that_lacks_symbols(self, tmp_path: Path) -> None:
         source = tmp_path / "lacking.c"
         source.write_text("extern int absent(void); int here(void) { return absent(); }")
-        with pytest.raises(InvalidCodec, match="is not a library that can be loaded: .*undefined symbol: absent"):
+        with pytest.raises(InvalidCodec, match=r"is not a library that can be loaded: .*undefined symbol: absent"):
             open_library(compiled(source))
 
     def test_capsules(self) -> None:

@@ -70,7 +70,8 @@ def streams() -> list[tuple[str, bytes, dict[str, Any]]]:
 def told(expected: dict[str, Any]) -> list[Any]:
     """A vector in the words of `ASK`."""
     frames = [
-        [frame["kind"].upper(), frame["request_id"], frame["frame_len"], frame["fields"]] for frame in expected["frames"]
+        [frame["kind"].upper(), frame["request_id"], frame["frame_len"], frame["fields"]]
+        for frame in expected["frames"]
     ]
     error = expected.get("error")
     return [frames, [error["code"], error["offset"]] if error else None]
@@ -112,7 +113,9 @@ class TestC:
 
     def test_the_whole_machinery_works_on_it(self, codec: Codec) -> None:
         connection = codec.connection()
-        frames = feed(connection, Direction.CLIENT_TO_SERVER, [QUESTION[:5], QUESTION[5:] + QUESTION, PING[:3], PING[3:]])
+        frames = feed(
+            connection, Direction.CLIENT_TO_SERVER, [QUESTION[:5], QUESTION[5:] + QUESTION, PING[:3], PING[3:]]
+        )
         assert [bytes(frame) for frame in frames] == [QUESTION, QUESTION, PING]
         [answer] = connection.feed(Direction.SERVER_TO_CLIENT, b"AC\x02\0\0\0\0\x01\0\0\0\0")
         assert connection.pair(answer) is frames[0]

@@ -58,7 +58,9 @@ def test_one_connection_for_all_takes_turns(codec: NativeCodec) -> None:
 
     def run(_: int) -> list[object]:
         return [
-            seen for _ in range(20) for seen in connection.feed_batch(REQUESTS, STREAM[:8000], columns=["seen"]).column("seen")
+            seen
+            for _ in range(20)
+            for seen in connection.feed_batch(REQUESTS, STREAM[:8000], columns=["seen"]).column("seen")
         ]
 
     with ThreadPoolExecutor(THREADS) as pool:

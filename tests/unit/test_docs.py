@@ -156,7 +156,9 @@ def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     assert shown == list(metaprotocol.get_codec(name).keys)
 
 
-@pytest.mark.parametrize(("name", "key"), [("dubbo", "status"), ("thrift", "exception_type"), ("videopacket", "result")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("dubbo", "status"), ("thrift", "exception_type"), ("videopacket", "result")]
+)
 def test_the_replies_of_a_protocol_page_are_the_codecs(name: str, key: str) -> None:
     spoken = metaprotocol.get_codec(name)
     request = spoken.decode(REQUESTS[name])

@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
 # What the wheel is made of.
 SOURCES := $(shell find native codecs src build_backend -type f \
-	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name '*.pyx' -o -name py.typed \) \
+	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name py.typed \) \
 	-not -path '*/fuzz/*' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml setup.py
 
 .DEFAULT_GOAL := help
@@ -55,7 +55,7 @@ lint: $(VENV)/.package $(VENV)/.group-lint $(VENV)/.group-test ## Format, lint a
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest metaprotocol._native metaprotocol._pyconnection \
+	$(BIN)/python -m mypy.stubtest metaprotocol._native metaprotocol._pyconnection metaprotocol._videopacket \
 		--allowlist tests/stubtest-allowlist.txt
 	PYTHONPATH=src $(BIN)/lint-imports
 
@@ -66,6 +66,7 @@ format: $(VENV)/.group-lint ## Format all sources
 
 bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure against peers in one run; Markdown tables (tshark, valgrind optional)
 	$(BIN)/python bench/run.py
+	cargo bench -q -p metaprotocol-plugin --bench call_overhead
 	@if command -v valgrind >/dev/null; then $(BIN)/python bench/instructions.py; \
 	else echo 'valgrind is not installed: no instruction counts'; fi
 

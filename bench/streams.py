@@ -42,10 +42,20 @@ def dubbo_frame(size: int, request_id: int) -> bytes:
     return struct.pack("!HBBqi", 0xDABB, 0xC2, 0, request_id, len(body)) + body
 
 
+def videopacket_frame(size: int, seq_id: int) -> bytes:
+    """A VideoPacket request of `size` bytes: command 24608 to TestDemo/Get, as C++ clients write it."""
+    basic = b"\x0a\x01\x08\x40\x11\x60\x20\x2c\x3c\x4c\x5c\x62" + struct.pack("!i", seq_id) + b"\x0b"
+    front = b"\x00\x60\x20" + bytes(7) + basic + b"\x1a\x0b\x29\x0c"
+    route = b"\x7a\x26\x08TestDemo\x46\x03Get\x0b"
+    body = b"x" * (size - 6 - len(front) - 5 - len(route) - 1)
+    rest = b"\x01" + front + b"\x37" + struct.pack("!I", len(body)) + body + route + b"\x28"
+    return b"&" + struct.pack("!I", len(rest) + 5) + rest
+
+
 @cache
 def stream(protocol: str, size: int, total: int = 4 << 20) -> tuple[bytes, int]:
     """About `total` bytes of frames, and how many frames they are."""
-    make = {"thrift": thrift_frame, "dubbo": dubbo_frame}[protocol]
+    make = {"thrift": thrift_frame, "dubbo": dubbo_frame, "videopacket": videopacket_frame}[protocol]
     count = max(64, min(20_000, total // size))
     return b"".join(make(size, number) for number in range(1, count + 1)), count
 

@@ -40,7 +40,8 @@ build_sdist = maturin.build_sdist
 
 def _build_cython() -> None:
     # Modules of another interpreter would be packed too.
-    for stale in (_ROOT / "src" / "metaprotocol").glob("_py*.so"):
+    package = _ROOT / "src" / "metaprotocol"
+    for stale in (*package.glob("_pyconnection.*.so"), *package.glob("_videopacket.*.so")):
         with contextlib.suppress(FileNotFoundError):
             stale.unlink()
     command = [sys.executable, "setup.py", "build_ext", "--inplace"]

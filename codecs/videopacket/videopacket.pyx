@@ -14,7 +14,7 @@ Whether a packet ends in ETX can only be told when all of it is in, and a packet
 capsules at the end.
 """
 
-from libc.stdint cimport INT32_MAX, INT32_MIN
+from libc.stdint cimport INT32_MAX, INT32_MIN, int8_t, int16_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, strlen
 
@@ -198,18 +198,22 @@ cdef inline int over(Reader *r, size_t count, const char *name) noexcept nogil:
 
 cdef inline int integer(Reader *r, uint32_t kind, uint32_t widest, int64_t *value, const char *name) noexcept nogil:
     """An integer of this type or a smaller one: writers shrink them."""
-    cdef size_t start = r.at
-    cdef size_t count
-    value[0] = 0
+    cdef const uint8_t *at = r.bytes + r.at
     if kind == ZERO:
+        value[0] = 0
         return 0
     if kind > widest:
-        return fail(r, METAPROTOCOL_BAD_ENCODING, start - 1, name, 0)
-    count = <size_t>1 << kind
-    if over(r, count, name) < 0:
+        return fail(r, METAPROTOCOL_BAD_ENCODING, r.at - 1, name, 0)
+    if over(r, <size_t>1 << kind, name) < 0:
         return FAILED
-    # Sign-extended: shifted up to the top, and down again as a signed number.
-    value[0] = <int64_t>(unsigned(r.bytes + start, count) << (64 - 8 * count)) >> (64 - 8 * count)
+    if kind == INT8:
+        value[0] = <int8_t>at[0]
+    elif kind == INT16:
+        value[0] = <int16_t>unsigned(at, 2)
+    elif kind == INT32:
+        value[0] = <int32_t>unsigned(at, 4)
+    else:
+        value[0] = <int64_t>unsigned(at, 8)
     return 0
 
 
@@ -350,7 +354,13 @@ cdef inline int required(Reader *r, uint32_t tag, uint32_t widest, int64_t *valu
                          const char *missing) noexcept nogil:
     """An integer that every struct of its type has."""
     cdef uint32_t kind = 0
-    cdef int found = find(r, tag, &kind)
+    cdef int found
+    # Most of them are 0.
+    if r.at < r.end and r.bytes[r.at] == (tag << 4 | ZERO):
+        r.at += 1
+        value[0] = 0
+        return 0
+    found = find(r, tag, &kind)
     if found == ABSENT:
         return lacks(r, missing)
     if found == FAILED:
@@ -1199,8 +1209,7 @@ def capsule(*, str name="videopacket", dict body=None, bint old_results=False):
         name: The codec's name. Only `videopacket` has the alias of MetaProtocol Proxy.
         body: Which fields of a request's body become metadata: for each command, tags and the keys they go by. The
             default is that of MetaProtocol Proxy, `{24608: {0: "channelId", 1: "scene"}}`.
-        old_results: Whether error replies carry the results of MetaProtocol Proxy, 5 for OVER_LIMIT and 1 for everything
-            else.
+        old_results: Whether error replies carry the results of MetaProtocol Proxy: 5 for OVER_LIMIT, 1 for the rest.
 
     Raises:
         ValueError: If a command is no number of 16 bits, or a tag none of 8.

@@ -27,6 +27,7 @@ static void write_u32(uint8_t *at, uint32_t number) {
     for (int byte = 0; byte < 4; byte++) at[byte] = (uint8_t)(number >> (24 - 8 * byte));
 }
 
+/* --8<-- [start:split] */
 static int32_t acorn_split(const metaprotocol_codec *codec, void *state, uint32_t direction,
                            const metaprotocol_limits *limits, const uint8_t *buf, size_t len, metaprotocol_split *out) {
     (void)codec, (void)state, (void)direction, (void)limits;
@@ -50,6 +51,7 @@ static int32_t acorn_split(const metaprotocol_codec *codec, void *state, uint32_
     out->head.frame_len = (uint64_t)out->head.header_len + read_u32(buf + BODY_LEN_AT);
     return METAPROTOCOL_SPLIT_HEAD;
 }
+/* --8<-- [end:split] */
 
 static int32_t acorn_fields(const metaprotocol_codec *codec, const metaprotocol_frame *frame,
                             const metaprotocol_limits *limits, metaprotocol_visit visit, void *visitor,
@@ -131,6 +133,7 @@ static int32_t acorn_detect(const metaprotocol_codec *codec, uint32_t direction,
     return len < 2 ? METAPROTOCOL_NEED_MORE : METAPROTOCOL_YES;
 }
 
+/* --8<-- [start:table] */
 static const metaprotocol_codec ACORN = {
     .abi_version = METAPROTOCOL_ABI_VERSION,
     .struct_size = sizeof(metaprotocol_codec),
@@ -153,3 +156,4 @@ const metaprotocol_codec *const *metaprotocol_codecs_v1(void) {
     static const metaprotocol_codec *const codecs[] = {&ACORN, NULL};
     return codecs;
 }
+/* --8<-- [end:table] */

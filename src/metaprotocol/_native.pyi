@@ -386,8 +386,8 @@ def codec_from_capsule(capsule: CapsuleType, source: str | None = None) -> Nativ
 
     Args:
         capsule: What a module of a compiled plugin holds.
-        source: Where `metaprotocol.load_codec` finds the capsule, in other processes too; without it the codec travels by
-            its name.
+        source: Where `metaprotocol.load_codec` finds the capsule, in other processes too; without it the codec travels
+            by its name.
 
     Raises:
         InvalidCodec: If the capsule has another name, or the codec in it is not valid.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the sdist, installs from it in an empty environment, and decodes a frame there: what a user of the sdist does.
-# Also checks that the wheel made from it holds both the Rust and the Cython module.
+# Also checks that the wheel made from it holds the Rust and the Cython modules, and what plugins are compiled with.
 # Usage: tests/packaging/sdist.sh [PYTHON]
 set -euo pipefail
 python=${1:-python3}
@@ -22,12 +22,17 @@ CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target} \
 import pathlib
 
 import metaprotocol
-from metaprotocol import _native, _pyconnection
+from metaprotocol import _native, _pyconnection, _videopacket
 
 call = bytes.fromhex("0000001180010001000000047069 6e670000000700".replace(" ", ""))
 frame = metaprotocol.get_codec("thrift").decode(call)
 assert (frame.kind.name, frame.request_id, frame.metadata["method"]) == ("REQUEST", 7, "ping"), frame
-for module in (_native, _pyconnection):
+packet = bytes.fromhex("260000002a01000000000000000000000a01084010012c3c4c5c60017c8c0b1a0b290c36040001100228")
+assert metaprotocol.get_codec("videopacket").decode(packet).metadata["command"] == "1"
+package = pathlib.Path(metaprotocol.__file__).parent
+for file in (package / "codec_abi.pxd", pathlib.Path(metaprotocol.get_include(), "metaprotocol_codec.h")):
+    assert file.is_file(), file
+for module in (_native, _pyconnection, _videopacket):
     assert "site-packages" in pathlib.Path(module.__file__).parts, module.__file__
 print("installed from the sdist:", frame)
 PY

@@ -11,6 +11,7 @@
     X(error_reason) X(error_nameless) X(error_beyond) X(error_limit) X(error_code) X(error_codeless) X(error_endless)  \
     X(error_failed) X(fields_view_outside) X(fields_view_wraps) X(fields_text_null) X(fields_type) X(fields_key_null)  \
     X(fields_value_null) X(fields_endless) X(fields_no_result) X(fields_never_stops) X(fields_beyond)                  \
+    X(field_view_outside) X(field_value_null) X(field_no_result) X(field_beyond) X(field_again)                       \
     X(rewrite_borrow_outside) X(rewrite_borrow_wraps) X(rewrite_write_null) X(rewrite_endless)                         \
     X(rewrite_endless_borrow) X(rewrite_nothing) X(rewrite_no_result) X(rewrite_no_edit) X(rewrite_textless)           \
     X(rewrite_kind) X(rewrite_crumbs) X(reply_no_result) X(reply_endless) X(reply_nothing) X(detect_no_result)         \
@@ -86,6 +87,22 @@ static int32_t fields(const metaprotocol_codec *codec, const metaprotocol_frame 
     return METAPROTOCOL_OK;
 }
 
+static int32_t field(const metaprotocol_codec *codec, const metaprotocol_frame *frame, const metaprotocol_limits *limits,
+                     uint32_t key_id, const char *key, size_t key_len, metaprotocol_visit visit, void *visitor,
+                     metaprotocol_error *error) {
+    (void)limits, (void)key_id;
+    metaprotocol_value value = {METAPROTOCOL_VIEW, 0, 1, 0, 1};
+    switch (mistake_of(codec)) {
+    case field_view_outside: value.len = frame->len; break;
+    case field_value_null: visit(visitor, key, key_len, 0); return METAPROTOCOL_OK;
+    case field_no_result: return -3;
+    case field_beyond: return metaprotocol_fail(error, METAPROTOCOL_BAD_ENCODING, frame->len + 1, "type", 0, 0);
+    case field_again: while (visit(visitor, 0, 4, &value) == 0) {} break;
+    }
+    visit(visitor, key, key_len, &value);
+    return METAPROTOCOL_OK;
+}
+
 static int32_t rewrite(const metaprotocol_codec *codec, const metaprotocol_frame *frame, const metaprotocol_edits *edits,
                        const metaprotocol_limits *limits, const metaprotocol_sink *sink,
                        metaprotocol_encode_error *error) {
@@ -143,6 +160,7 @@ METAPROTOCOL_EXPORT const metaprotocol_codec *const *metaprotocol_codecs_v1(void
         codec->split = split;
         if (number != nothing_but_split) {
             codec->fields = fields;
+            if (number >= field_view_outside && number <= field_again) codec->field = field;
             codec->rewrite = rewrite;
             codec->reply = reply;
             codec->detect = detect;

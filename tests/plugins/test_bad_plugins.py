@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kit.plugins import bad_codecs, compiled
 
 from metaprotocol import (
     DecodeError,
@@ -22,7 +22,6 @@ from metaprotocol import (
 )
 from metaprotocol._native import NativeCodec, codec_from_capsule, open_library
 
-Compile = Callable[..., Path]
 FRAME = b"\x04xyz"
 
 TABLES = {
@@ -30,7 +29,7 @@ TABLES = {
     2: r"struct_size is 16, and must be sizeof\(metaprotocol_codec\), \d+ or more",
     3: "bad: split is NULL; it is required",
     4: "name is NULL",
-    5: "name must be one lower-case word, not \"Bad\"",
+    5: 'name must be one lower-case word, not "Bad"',
     6: 'name must be one word of printable ASCII, not "two words"',
     7: 'name must be one word of printable ASCII, not ""',
     8: 'name must be one word of printable ASCII, not "café"',
@@ -56,12 +55,12 @@ TABLES = {
 
 class TestLoading:
     @pytest.mark.parametrize("case", TABLES)
-    def test_a_bad_table(self, compiled: Compile, case: int) -> None:
+    def test_a_bad_table(self, case: int) -> None:
         library = compiled("bad_table.c", f"-DLIST={case}")
         with pytest.raises(InvalidCodec, match=f"^{re.escape(str(library))}: {TABLES[case]}"):
             open_library(library)
 
-    def test_a_library_that_is_no_plugin(self, compiled: Compile) -> None:
+    def test_a_library_that_is_no_plugin(self) -> None:
         with pytest.raises(InvalidCodec, match="exports no metaprotocol_codecs_v1; it is no plugin of metaprotocol"):
             open_library(compiled("bad_table.c"))
 
@@ -75,10 +74,10 @@ class TestLoading:
         with pytest.raises(InvalidCodec, match="is not a file"):
             open_library(str(tmp_path))
 
-    def test_a_library_that_lacks_symbols(self, compiled: Compile, tmp_path: Path) -> None:
+    def test_a_library_that_lacks_symbols(self, tmp_path: Path) -> None:
         source = tmp_path / "lacking.c"
         source.write_text("extern int absent(void); int here(void) { return absent(); }")
-        with pytest.raises(InvalidCodec, match="is not a library that can be loaded: .*undefined symbol: absent"):
+        with pytest.raises(InvalidCodec, match=r"is not a library that can be loaded: .*undefined symbol: absent"):
             open_library(compiled(source))
 
     def test_capsules(self) -> None:
@@ -96,10 +95,9 @@ class TestLoading:
             codec_from_capsule(object())  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def bad(compiled: Compile) -> dict[str, NativeCodec]:
-    """All codecs of `bad_answers.c`, by the mistake each makes."""
-    return {codec.name: codec for codec in open_library(compiled("bad_answers.c"))}
+@pytest.fixture
+def bad() -> dict[str, NativeCodec]:
+    return bad_codecs()
 
 
 def feed(codec: NativeCodec) -> object:
@@ -108,6 +106,10 @@ def feed(codec: NativeCodec) -> object:
 
 def fields(codec: NativeCodec) -> object:
     return codec.fields(codec.decode(FRAME))
+
+
+def field(codec: NativeCodec) -> object:
+    return codec.field(codec.decode(FRAME), "type")
 
 
 def rewrite(codec: NativeCodec) -> object:
@@ -144,6 +146,10 @@ MISTAKES = {
     "fields_never_stops": (fields, r"fields goes on beyond Limits\.max_field_count"),
     "fields_no_result": (fields, "fields returned a number that is not in the ABI"),
     "fields_beyond": (fields, "an error is said to lie beyond the bytes that were read"),
+    "field_view_outside": (field, "the view of a field lies outside of the frame"),
+    "field_value_null": (field, "a field lacks its key or its value"),
+    "field_no_result": (field, "field returned a number that is not in the ABI"),
+    "field_beyond": (field, "an error is said to lie beyond the bytes that were read"),
     "rewrite_borrow_outside": (rewrite, "what is borrowed lies outside of the frame"),
     "rewrite_borrow_wraps": (rewrite, "what is borrowed lies outside of the frame"),
     "rewrite_write_null": (rewrite, "what is written is NULL"),
@@ -162,6 +168,7 @@ OTHERWISE = {
     "split_need_all",
     "split_frame_len_max",
     "error_endless",
+    "field_again",
     "rewrite_endless",
     "rewrite_endless_borrow",
     "rewrite_crumbs",
@@ -216,6 +223,9 @@ class TestAnswers:
     def test_a_name_without_end_is_cut(self, bad: dict[str, NativeCodec]) -> None:
         with pytest.raises(DecodeError, match=f": {'x' * 256} is not encoded as the protocol demands"):
             feed(bad["error_endless"])
+
+    def test_a_look_up_that_goes_on(self, bad: dict[str, NativeCodec]) -> None:
+        assert field(bad["field_again"]) == "x"
 
     def test_frames_without_end(self, bad: dict[str, NativeCodec]) -> None:
         for name in ("rewrite_endless", "rewrite_endless_borrow"):

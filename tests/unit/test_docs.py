@@ -31,6 +31,9 @@ REQUESTS = {
         "05312e302e300873617948656c6c6f124c6a6176612f6c616e672f537472696e673b05"
         "776f726c644804706174680c64656d6f2e477265657465720567726f757004626c75655a"
     ),
+    "videopacket": bytes.fromhex(
+        "260000002a01000000000000000000000a01084010012c3c4c5c60017c8c0b1a0b290c36040001100228"
+    ),  # command 1
 }
 
 
@@ -146,14 +149,16 @@ def test_the_entry_point_of_the_tutorial_is_found(tmp_path: Path, monkeypatch: p
         sys.modules.pop(module, None)
 
 
-@pytest.mark.parametrize("name", ["dubbo", "thrift"])
+@pytest.mark.parametrize("name", ["dubbo", "thrift", "videopacket"])
 def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     rows = table(DOCS / "protocols" / f"{name}.md", "Metadata keys")
     shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
     assert shown == list(metaprotocol.get_codec(name).keys)
 
 
-@pytest.mark.parametrize(("name", "key"), [("dubbo", "status"), ("thrift", "exception_type")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("dubbo", "status"), ("thrift", "exception_type"), ("videopacket", "result")]
+)
 def test_the_replies_of_a_protocol_page_are_the_codecs(name: str, key: str) -> None:
     spoken = metaprotocol.get_codec(name)
     request = spoken.decode(REQUESTS[name])

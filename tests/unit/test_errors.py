@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from kit.dialects import DUBBO, THRIFTS, Dialect, dubbo_frame, thrift_message, thrift_wrap
+from kit.plugins import bad_codecs
 
 from metaprotocol import (
     DecodeError,
@@ -57,6 +58,7 @@ PROVOKED: dict[str, tuple[Callable[[], object], int]] = {
     ),
     "wrong_direction": (lambda: get_codec("thrift").connection().feed(REQUESTS, FRAMED.response(1, 1)), 7),
     "trailing_bytes": (lambda: get_codec("dubbo").decode(DUBBO.request(1, 1) + b"more"), len(DUBBO.request(1, 1))),
+    "invalid_codec": (lambda: bad_codecs()["split_kind"].split(b"\x04abc"), 0),
     "limit_exceeded": (lambda: get_codec("dubbo").split(DUBBO.request(1, 1)[:12] + b"\x7f\0\0\0"), 12),
 }
 
@@ -68,6 +70,10 @@ class TestCodes:
     @pytest.mark.parametrize("code", PROVOKED)
     def test_it_can_be_met(self, code: str) -> None:
         provoke, offset = PROVOKED[code]
+        if code == "invalid_codec":  # the codec's fault, not that of the bytes
+            with pytest.raises(InvalidCodec, match=f"at offset {offset}: the codec failed: split gave a kind"):
+                provoke()
+            return
         with pytest.raises(DecodeError) as caught:
             provoke()
         error = caught.value
@@ -89,7 +95,7 @@ class TestPickle:
             MetaProtocolError("plain"),
         ]
         for provoke, _ in PROVOKED.values():
-            with pytest.raises(DecodeError) as caught:
+            with pytest.raises((DecodeError, InvalidCodec)) as caught:
                 provoke()
             found.append(caught.value)
         return found

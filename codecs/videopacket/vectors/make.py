@@ -129,7 +129,8 @@ def make(vectors: Vectors) -> None:
         number(25, 2), table(35, spp_rpc_video_packet_type=text(1, "1")),
     )  # fmt: skip
     access = record(
-        1, number(0, 1), number(2, 3232235777), text(5, "feed"), text(8, "List"), text(11, "home"), qua, text(17, "g" * 300),
+        1, number(0, 1), number(2, 3232235777), text(5, "feed"), text(8, "List"), text(11, "home"), qua,
+        text(17, "g" * 300),
         record(18, text(0, "log")), number(19, 1), number(20, -5), sequence(21, record(0, number(0, 1), text(1, "id"))),
         text(24, "::1"),
     )  # fmt: skip
@@ -156,21 +157,25 @@ def make(vectors: Vectors) -> None:
     unnamed = packet(basic(24608, 3), ACCESS, NO_TOKENS, text(3, sequence(0) + number(1, 9)), record(7, text(2, "svc")))
     shown_unnamed = fields(24608, 3, scene=9, to_server="svc", operation="svc/")
     vectors.add("body-of-other-types", unnamed, expect("request", 3, unnamed, shown_unnamed))
-    wide = record(0, number(0, 5), *(head(tag, 0) + b"\x01" for tag in (1, 2, 3)), *(number(tag, 1) for tag in (4, 5, 6)),
-                  text(8 + 9, "unknown"))  # fmt: skip
+    required = (number(0, 5), *(number(tag, 1) for tag in range(1, 7)))
+    wide = record(0, *required, text(17, "unknown"))
     unknown = packet(wide, record(1, text(200, "later")), text(15, "later still"))
     later = {**fields(1, 1, 5, 1), "service_type": 1, "version": 1, "caller_id": 1}
     vectors.add("fields-of-later-versions", unknown, expect("error", 1, unknown, later), direction=SERVER)
 
     # What is refused.
     vectors.add("http", b"GET / HTTP/1.1\r\n\r\n", error=("bad_magic", 0))
-    vectors.add("wrong-magic-behind-a-packet", plain + b"'", expect("request", 1, plain, shown), error=("bad_magic", 42))
+    vectors.add(
+        "wrong-magic-behind-a-packet", plain + b"'", expect("request", 1, plain, shown), error=("bad_magic", 42)
+    )
     vectors.add("wrong-end", plain[:-1] + b"\x29", error=("bad_magic", 41))
     vectors.add("length-16", b"\x26\0\0\0\x10", error=("bad_length", 1))
     vectors.add("length-0", b"\x26\0\0\0\0" + bytes(12), error=("bad_length", 1))
     vectors.add("length-over-2-mib", b"\x26" + (MAX_LEN + 1).to_bytes(4, "big"), error=("bad_length", 1))
     vectors.add("no-header", packet(), error=("missing_field", 16))
-    vectors.add("no-seq-id", packet(record(0, *(number(tag, 0) for tag in range(6))), ACCESS), error=("missing_field", 23))
+    vectors.add(
+        "no-seq-id", packet(record(0, *(number(tag, 0) for tag in range(6))), ACCESS), error=("missing_field", 23)
+    )
     vectors.add("no-access-info", packet(basic(1, 1), NO_TOKENS), error=("missing_field", 29))
     vectors.add("basic-info-is-a-number", packet(number(0, 7), ACCESS), error=("bad_encoding", 16))
     vectors.add("command-is-too-wide", packet(record(0, number(0, 1), number(1, 70000))), error=("bad_encoding", 19))

@@ -121,6 +121,12 @@ impl Table {
             detect: Some(detect::<C>),
         })))
     }
+
+    /// Where it is, for a host in the same program or a capsule.
+    #[must_use]
+    pub const fn address(self) -> *const abi::Codec {
+        self.0
+    }
 }
 
 /// The codec behind a table.

@@ -11,7 +11,7 @@ use metaprotocol_core::{
 };
 
 use crate::sink::Sink;
-use crate::walk::Walk;
+use crate::walk::{LookUp, Walk};
 use crate::{LoadError, abi, checked, info};
 
 /// A codec behind the C ABI.
@@ -205,9 +205,9 @@ impl Codec for PluginCodec {
     }
 
     fn field<'a>(&self, frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
-        let mut found = None;
         let Some(field) = self.table.field else {
             let Some(fields) = self.table.fields else { return Ok(None) };
+            let mut found = None;
             self.walk(fields, frame, limits, &mut |name, value| {
                 if *name == *key.name {
                     found = Some(value);
@@ -216,13 +216,9 @@ impl Codec for PluginCodec {
             })?;
             return Ok(found);
         };
-        let mut visit = |_: &str, value| {
-            found = Some(value);
-            ControlFlow::Continue(())
-        };
         let mut error = abi::Error::EMPTY;
-        let mut walk = Walk::new(frame.bytes, &mut visit, limits, self.info.keys.len());
-        let (visit, visitor) = walk.visitor();
+        let mut look_up = LookUp::new(frame.bytes);
+        let (visit, visitor) = look_up.visitor();
         let (frame, limits) = (checked::frame(frame), checked::limits(limits));
         // SAFETY: a function of the ABI; all that it gets is valid until it returns.
         let status = unsafe {
@@ -238,8 +234,7 @@ impl Codec for PluginCodec {
                 &raw mut error,
             )
         };
-        walk.end(status, &error)?;
-        Ok(found)
+        look_up.end(status, &error)
     }
 
     fn fields<'a>(&self, frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError> {

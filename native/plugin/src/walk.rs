@@ -59,27 +59,9 @@ impl<'w, 'v, 'a> Walk<'w, 'v, 'a> {
     /// points to as many bytes as it says.
     unsafe fn take(&mut self, key: *const c_char, key_len: usize, value: *const abi::Value) -> Result<(), Over> {
         // SAFETY: the caller's promise.
-        let (key, value) = unsafe { (checked::passed(key, key_len), value.as_ref()) };
-        let (Some(key), Some(raw)) = (key, value) else {
-            return Err(Over::Fault("a field lacks its key or its value"));
-        };
-        let value = match raw.r#type {
-            abi::VIEW => {
-                let range = usize::try_from(raw.number).ok().zip(usize::try_from(raw.len).ok());
-                let view = range.and_then(|(at, len)| self.bytes.get(at..at.checked_add(len)?));
-                let Some(view) = view else { return Err(Over::Fault("the view of a field lies outside of the frame")) };
-                Value::Str(String::from_utf8_lossy(view))
-            }
-            abi::TEXT => {
-                // SAFETY: the caller's promise.
-                let text = usize::try_from(raw.len).ok().and_then(|len| unsafe { checked::passed(raw.text, len) });
-                let Some(text) = text else { return Err(Over::Fault("the text of a field is NULL")) };
-                Value::Str(text.into_owned().into())
-            }
-            abi::INT => Value::Int(raw.number.cast_signed()),
-            abi::UINT => Value::UInt(raw.number),
-            _ => return Err(Over::Fault("a field has a type that is not in the ABI")),
-        };
+        let key = unsafe { checked::passed(key, key_len) }.ok_or(Over::Fault(LACKING))?;
+        // SAFETY: the caller's promise.
+        let value = unsafe { parsed(self.bytes, value) }.map_err(Over::Fault)?;
         let Some(left) = self.left.checked_sub(1) else {
             return Err(Over::Fault("fields goes on beyond Limits.max_field_count"));
         };
@@ -90,6 +72,77 @@ impl<'w, 'v, 'a> Walk<'w, 'v, 'a> {
             Err(panic) => Err(Over::Panicked(panic)),
         }
     }
+}
+
+const LACKING: &str = "a field lacks its key or its value";
+
+/// The value of one field.
+///
+/// # Errors
+/// What is wrong with it.
+///
+/// # Safety
+/// `value` is null or points to a value, whose text, if it is one, is null or points to as many bytes as it says.
+unsafe fn parsed<'a>(bytes: &'a [u8], value: *const abi::Value) -> Result<Value<'a>, &'static str> {
+    // SAFETY: the caller's promise.
+    let raw = unsafe { value.as_ref() }.ok_or(LACKING)?;
+    Ok(match raw.r#type {
+        abi::VIEW => {
+            let range = usize::try_from(raw.number).ok().zip(usize::try_from(raw.len).ok());
+            let view = range.and_then(|(at, len)| bytes.get(at..at.checked_add(len)?));
+            Value::Str(String::from_utf8_lossy(view.ok_or("the view of a field lies outside of the frame")?))
+        }
+        abi::TEXT => {
+            // SAFETY: the caller's promise.
+            let text = usize::try_from(raw.len).ok().and_then(|len| unsafe { checked::passed(raw.text, len) });
+            Value::Str(text.ok_or("the text of a field is NULL")?.into_owned().into())
+        }
+        abi::INT => Value::Int(raw.number.cast_signed()),
+        abi::UINT => Value::UInt(raw.number),
+        _ => return Err("a field has a type that is not in the ABI"),
+    })
+}
+
+/// A look-up of one field: the last one that is visited. Its key is known, and so is not read.
+pub struct LookUp<'a> {
+    bytes: &'a [u8],
+    found: Option<Value<'a>>,
+    fault: Option<&'static str>,
+}
+
+impl<'a> LookUp<'a> {
+    /// A look-up in a frame.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, found: None, fault: None }
+    }
+
+    /// What plugins get.
+    pub fn visitor(&mut self) -> (abi::Visit, *mut c_void) {
+        (look_up, (&raw mut *self).cast())
+    }
+
+    /// What came of it, given what the plugin returned.
+    pub fn end(self, status: i32, error: &abi::Error) -> Result<Option<Value<'a>>, DecodeError> {
+        match (self.fault, status) {
+            (Some(what), _) => Err(checked::fault(what)),
+            (None, abi::OK) => Ok(self.found),
+            (None, abi::FAIL) => Err(checked::error(error, self.bytes.len())),
+            (None, _) => Err(checked::fault("field returned a number that is not in the ABI")),
+        }
+    }
+}
+
+unsafe extern "C" fn look_up(visitor: *mut c_void, _: *const c_char, _: usize, value: *const abi::Value) -> i32 {
+    // SAFETY: `visitor` is the look-up of the call under way, which nobody else holds, and the ABI has plugins pass it on
+    // within that call.
+    let look_up = unsafe { &mut *visitor.cast::<LookUp<'_>>() };
+    // SAFETY: the ABI has plugins pass such values.
+    match unsafe { parsed(look_up.bytes, value) } {
+        Ok(value) => look_up.found = Some(value),
+        Err(what) => look_up.fault = Some(what),
+    }
+    // One is all.
+    STOP
 }
 
 unsafe extern "C" fn visit(visitor: *mut c_void, key: *const c_char, key_len: usize, value: *const abi::Value) -> i32 {

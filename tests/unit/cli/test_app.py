@@ -53,7 +53,7 @@ def test_completion(run: Run) -> None:
 
 def test_codecs_in_a_pipe_are_json_lines(run: Run) -> None:
     codecs = [json.loads(line) for line in run("codecs").stdout.splitlines()]
-    assert [codec["name"] for codec in codecs] == ["dubbo", "thrift"]
+    assert [codec["name"] for codec in codecs] == ["dubbo", "thrift", "videopacket"]
     dubbo = codecs[0]
     assert dubbo["aliases"] == ["aeraki.meta_protocol.codec.dubbo"]
     assert (dubbo["pair_by"], dubbo["sharing"], dubbo["heartbeats"]) == ("id", "multiplexed", True)

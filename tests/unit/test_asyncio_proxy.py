@@ -4,45 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-import os
-import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from struct import pack
-from types import ModuleType
 from typing import Any
 
 import pytest
+from kit.asyncio_proxy import Address, module, running
 from kit.dialects import dubbo_body, dubbo_frame, hessian_string
 from kit.toy import Toy, toy_frame
 
-import metaprotocol
 from metaprotocol import Codec, Direction, Frame, Kind, Sharing, get_codec
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "asyncio_proxy.py"
 REQUESTS, RESPONSES = Direction
 DUBBO_CODEC = get_codec("dubbo")
 PATIENCE = 20
 
 
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("example_asyncio_proxy", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-PROXY = example()
-Address = tuple[str, int]
+PROXY = module()
 
 
 def dubbo_call(request_id: int, method: str = "sayHello", size: int = 0) -> bytes:
@@ -452,28 +433,6 @@ service Greeter {
 """
 
 
-@contextlib.contextmanager
-def program(*arguments: str) -> Iterator[Address]:
-    """Runs the example as a program."""
-    path = os.pathsep.join(filter(None, [str(Path(metaprotocol.__file__).parents[1]), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(
-        [sys.executable, str(EXAMPLE), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        told = re.fullmatch(r"listening on (.+):(\d+)\n", line)
-        assert told, line + process.communicate()[1]
-        yield told[1], int(told[2])
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PATIENCE)
-
-
 class TestThrift:
     """Real peers: thriftpy2 on both sides, in every transport that it has."""
 
@@ -518,7 +477,7 @@ class TestThrift:
             ports.append(port)
         one, two = (f"127.0.0.1:{port}" for port in ports)
         dead = "{}:{}".format(*free_address())
-        with program("--codec", "thrift", "--route", f"method=greet={one}", "--default", two) as (host, port):
+        with running("--codec", "thrift", "--route", f"method=greet={one}", "--default", two) as (host, port):
             clients = [rpc.make_client(greeter.Greeter, host, port, timeout=PATIENCE * 1000, **options) for _ in "ab"]
             for number, client in enumerate(clients * 20):
                 assert client.greet(f"caller {number}") == f"one greets caller {number}"
@@ -527,7 +486,7 @@ class TestThrift:
                 assert refused.value.why == "two does not shout at you"
             for client in clients:
                 client.close()
-        with program("--codec", "thrift", "--route", f"method=shout={two}", "--default", dead) as (host, port):
+        with running("--codec", "thrift", "--route", f"method=shout={two}", "--default", dead) as (host, port):
             client = rpc.make_client(greeter.Greeter, host, port, timeout=PATIENCE * 1000, **options)
             with pytest.raises(TApplicationException, match=f"{dead}: "):
                 client.greet("nobody")

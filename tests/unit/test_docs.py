@@ -158,7 +158,7 @@ def test_the_codec_of_the_tutorial_is_used_from_where_it_is(tmp_path: Path, monk
 def test_the_options_of_the_mitmproxy_page_are_the_addons() -> None:
     addon = (ROOT / "examples" / "mitmproxy_addon.py").read_text()
     rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "how-to" / "mitmproxy.md").read_text(), re.MULTILINE)
-    assert rows == re.findall(r"add_option\(\"(\w+)\"", addon)
+    assert rows == re.findall(r"add_option\(\s*\"(\w+)\"", addon)
 
 
 @pytest.mark.parametrize("name", ["dubbo", "thrift"])

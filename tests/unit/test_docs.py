@@ -110,7 +110,6 @@ def test_pages_that_must_show_python_do() -> None:
         "README.md",
         "docs/quickstart.md",
         "docs/tutorial/first-codec.md",
-        "docs/how-to/asyncio-proxy.md",
         "docs/how-to/batch-analytics.md",
         "docs/how-to/limits-and-errors.md",
     }
@@ -147,6 +146,22 @@ def test_the_entry_point_of_the_tutorial_is_found(tmp_path: Path, monkeypatch: p
         assert metaprotocol.get_codec(name).name == name
     finally:
         sys.modules.pop(module, None)
+
+
+def test_the_codec_of_the_tutorial_is_used_from_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = next(code for _, code in blocks(TUTORIAL, "python") if "(metaprotocol.Codec)" in code)
+    [(_, commands)] = blocks(TUTORIAL, "sh")
+    [place] = set(re.findall(r"\./(\S+\.py:\w+)", commands))
+    assert f'load_codec("{place}")' in TUTORIAL.read_text()
+    (tmp_path / place.partition(":")[0]).write_text(source)
+    monkeypatch.chdir(tmp_path)
+    assert metaprotocol.load_codec(place).name == "acorn"
+
+
+def test_the_options_of_the_mitmproxy_page_are_the_addons() -> None:
+    addon = (ROOT / "examples" / "mitmproxy_addon.py").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "how-to" / "mitmproxy.md").read_text(), re.MULTILINE)
+    assert rows == re.findall(r"add_option\(\s*\"(\w+)\"", addon)
 
 
 @pytest.mark.parametrize("name", ["dubbo", "thrift", "videopacket"])

@@ -72,7 +72,7 @@ class TestModules:
         """The hint is about the module named, not about one that it imports."""
         (tmp_path / "lacking_codec.py").write_text("import no_such_dependency\n", encoding="utf-8")
         monkeypatch.syspath_prepend(tmp_path)
-        with pytest.raises(InvalidCodec, match="No module named 'no_such_dependency'$") as caught:
+        with pytest.raises(InvalidCodec, match=r"No module named 'no_such_dependency'$") as caught:
             load_codec("lacking_codec:Codec")
         assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 

@@ -30,7 +30,7 @@ TABLES = {
     2: r"struct_size is 16, and must be sizeof\(metaprotocol_codec\), \d+ or more",
     3: "bad: split is NULL; it is required",
     4: "name is NULL",
-    5: "name must be one lower-case word, not \"Bad\"",
+    5: 'name must be one lower-case word, not "Bad"',
     6: 'name must be one word of printable ASCII, not "two words"',
     7: 'name must be one word of printable ASCII, not ""',
     8: 'name must be one word of printable ASCII, not "café"',

@@ -415,7 +415,10 @@ def bench(
 class CodecKind(StrEnum):
     """How a new codec is written."""
 
+    YAML = "yaml"
     PYTHON = "python"
+    CYTHON = "cython"
+    RUST = "rust"
 
 
 @app.command(
@@ -423,7 +426,9 @@ class CodecKind(StrEnum):
     epilog="""
 **Examples**
 
-    metaprotocol new-codec acorn --kind python && cd acorn && pytest
+    metaprotocol new-codec acorn --kind yaml && cd acorn && pytest
+
+    metaprotocol new-codec acorn --kind rust --dir codecs/acorn
 
 **Exit codes**: 0 done; 1 a file exists already or cannot be written; 2 wrong usage.
 """,

@@ -18,7 +18,7 @@ from metaprotocol._native import Condition
 from metaprotocol.captures import Conversation, read_conversations
 from metaprotocol.cli import _replay_diff
 from metaprotocol.cli._calls import failed, shown_id
-from metaprotocol.cli._codec import codec_of
+from metaprotocol.cli._sources import codec as codec_of
 from metaprotocol.cli._replay_plan import Call, Plan, plan
 from metaprotocol.cli._replay_wire import Counts, Target, send_all
 from metaprotocol.cli._terminal import Failure, clean, errors, output, usage, wants_table

@@ -1,8 +1,9 @@
 """Compiles the codec; all else is in pyproject.toml."""
 
-import metaprotocol
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+import metaprotocol
 
 setup(
     ext_modules=cythonize(

@@ -272,13 +272,14 @@ def replay(
         typer.Option(
             "--protocol",
             "-p",
-            metavar="NAME",
-            help="The protocol of all connections; otherwise it is recognised for each.",
+            metavar="CODEC",
+            help="The protocol of all connections; otherwise it is recognised for each. A name, or where the codec is, "
+            "as --codec takes it.",
             autocompletion=_protocols,
         ),
     ] = None,
     codec: Annotated[
-        str | None, typer.Option("--codec", metavar="CODEC", help="The same by a codec that is not installed.")
+        list[str] | None, typer.Option("--codec", metavar="SOURCE", help=CODEC_HELP + " May be given again.")
     ] = None,
     speed: Annotated[
         str,
@@ -317,7 +318,7 @@ def replay(
                 file=file,
                 to=to,
                 protocol=protocol,
-                codec=codec,
+                codecs=tuple(codec or ()),
                 speed=speed,
                 connections=connections,
                 diff=diff,
@@ -359,7 +360,7 @@ def bench(
     ],
     protocol: Annotated[
         str | None,
-        typer.Option("--protocol", "-p", metavar="NAME", help="The protocol of a capture.", autocompletion=_protocols),
+        typer.Option("--protocol", "-p", metavar="CODEC", help="The protocol of a capture.", autocompletion=_protocols),
     ] = None,
     samples: Annotated[
         Path | None,
@@ -415,7 +416,10 @@ def bench(
 class CodecKind(StrEnum):
     """How a new codec is written."""
 
+    YAML = "yaml"
     PYTHON = "python"
+    CYTHON = "cython"
+    RUST = "rust"
 
 
 @app.command(
@@ -423,7 +427,9 @@ class CodecKind(StrEnum):
     epilog="""
 **Examples**
 
-    metaprotocol new-codec acorn --kind python && cd acorn && pytest
+    metaprotocol new-codec acorn --kind yaml && cd acorn && pytest
+
+    metaprotocol new-codec acorn --kind rust --dir codecs/acorn
 
 **Exit codes**: 0 done; 1 a file exists already or cannot be written; 2 wrong usage.
 """,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from metaprotocol import Codec, Direction, Frame, Kind
 from metaprotocol.captures import is_capture, read_conversations
 from metaprotocol.cli._bench_work import Source
-from metaprotocol.cli._codec import codec_of
+from metaprotocol.cli._sources import codec as codec_of
 from metaprotocol.cli._terminal import Failure, usage
 from metaprotocol.errors import CaptureError, DecodeError
 from metaprotocol.testing._samples import SampleError, load_samples

@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "run"]
 
-KINDS = ("python",)
+KINDS = ("yaml", "python", "cython", "rust")
 NAME = re.compile(r"[a-z][a-z0-9]*")
 TEMPLATE = {"name": "acorn", "Name": "Acorn", "magic": "ac0f"}
 """What stands in the templates for the name, the name of a class, and the first two bytes of each message."""
 
-NEXT = {"python": ["pip install -e '.[test]'", "pytest"]}
+COPIED = "vendor/"
+"""What stands below is written as it is: sources of this package that a project is compiled with."""
+
+NEXT = {
+    "yaml": ["pip install 'metaprotocol[testing]'", "pytest"],
+    "python": ["pip install -e '.[test]'", "pytest"],
+    "cython": ["pip install '.[test]'", "pytest"],
+    "rust": ["pip install 'metaprotocol[testing]'", "cargo build --release", "pytest"],
+}
 """What to do in the new folder."""
 
 
@@ -40,7 +48,10 @@ def run(name: str, kind: str, folder: Path | None) -> None:
     _check(name)
     root = Path(name) if folder is None else folder
     values = _values(name)
-    texts = {root / _fill(path, values): _fill(text, values) for path, text in _templates(kind)}
+    texts = {
+        root / _fill(path, values): text if path.startswith(COPIED) else _fill(text, values)
+        for path, text in _templates(kind)
+    }
     present = sorted(str(path) for path in texts if path.exists() or path.is_symlink())
     if present:
         raise Failure(f"nothing was written: {', '.join(present)} exist{'s' if len(present) == 1 else ''} already")
@@ -76,8 +87,9 @@ def _values(name: str) -> dict[str, str]:
 
 
 def _templates(kind: str) -> Iterator[tuple[str, str]]:
-    """The files of a kind: path and text."""
-    yield from _walk(files("metaprotocol.cli").joinpath("templates", kind), "")
+    """The files of a kind, and those of all kinds: path and text."""
+    for folder in (kind, "common"):
+        yield from _walk(files("metaprotocol.cli").joinpath("templates", folder), "")
 
 
 def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:

@@ -16,11 +16,11 @@ from rich.text import Text
 import metaprotocol
 from metaprotocol._native import Condition
 from metaprotocol.captures import Conversation, read_conversations
-from metaprotocol.cli import _replay_diff
+from metaprotocol.cli import _replay_diff, _summary
 from metaprotocol.cli._calls import failed, shown_id
-from metaprotocol.cli._codec import codec_of
 from metaprotocol.cli._replay_plan import Call, Plan, plan
 from metaprotocol.cli._replay_wire import Counts, Target, send_all
+from metaprotocol.cli._sources import Codecs
 from metaprotocol.cli._terminal import Failure, clean, errors, output, usage, wants_table
 from metaprotocol.errors import CaptureError
 
@@ -42,7 +42,7 @@ class Request:
     file: str
     to: str
     protocol: str | None = None
-    codec: str | None = None
+    codecs: tuple[str, ...] = ()
     speed: str = "1x"
     connections: str = "as-captured"
     diff: bool = False
@@ -107,12 +107,14 @@ def _conditions(where: tuple[str, ...]) -> list[Condition]:
 
 
 def _read(request: Request) -> list[Conversation]:
-    codecs = None
-    if request.protocol is not None and request.codec is not None:
-        usage("--protocol names a codec and --codec brings one: give one of them")
-    name = request.protocol if request.codec is None else request.codec
-    if name is not None:
-        codecs = [codec_of(name)]
+    known = Codecs(request.codecs)
+    if request.protocol is not None:
+        codecs = [known.find(request.protocol)]
+    else:
+        codecs, failed = known.all()
+        if not request.quiet:
+            for name, error in failed:
+                _summary.note(f"the codec {name!r} is left out: {error}")
     try:
         return read_conversations(request.file, codecs=codecs)
     except CaptureError as error:

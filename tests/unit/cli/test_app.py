@@ -25,7 +25,7 @@ def test_help_has_examples(run: Run) -> None:
         ("codecs", "metaprotocol codecs dubbo"),
         ("bench", "metaprotocol bench thrift"),
         ("replay", "metaprotocol replay calls.pcap --to 127.0.0.1:9090"),
-        ("new-codec", "metaprotocol new-codec acorn --kind python"),
+        ("new-codec", "metaprotocol new-codec acorn --kind yaml"),
     ):
         done = run(command, "--help")
         assert done.returncode == 0

@@ -37,8 +37,17 @@ def names(lines: list[dict[str, Any]]) -> list[tuple[str, int | None]]:
     return [(line["verb"], line["chunk"]) for line in lines]
 
 
+@pytest.mark.parametrize("protocol", sorted({path.parent.name for path in SHIPPED} - {"dubbo", "thrift"}))
+def test_every_bare_name_is_enough(protocol: str) -> None:
+    # What is an entry point of the package has its name only where the package is installed.
+    subject = protocol if protocol in metaprotocol.list_codecs() else f"metaprotocol._{protocol}:codec"
+    code, lines, _ = bench(subject, "--chunk-sizes", "1K")
+    assert code == 0
+    assert {("feed", 1024), ("feed_batch", 1024), ("split", None)} <= set(names(lines))
+
+
 @pytest.mark.parametrize("protocol", ["dubbo", "thrift"])
-def test_a_bare_name_is_enough(protocol: str) -> None:
+def test_the_verbs_of_a_codec_in_full(protocol: str) -> None:
     code, lines, said = bench(protocol)
     assert code == 0
     assert said == ""
@@ -323,11 +332,44 @@ def test_json_on_request_and_a_table_on_a_terminal(run_on_terminal: Callable[...
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_the_samples_of_the_package_are_bytes_of_real_peers(path: Path) -> None:
+def test_the_samples_of_the_package_are_bytes_of_captures_or_vectors(path: Path) -> None:
     origin, *digits = path.read_text().splitlines()
-    found = re.search(r"from tests/captures/(\S+)", origin)
+    data = bytes.fromhex("".join(digits))
+    found = re.search(r"from (tests/captures|codecs)/(\S+)", origin)
     assert found
-    [capture] = [one for one in captures(path.parent.name) if one.path == CAPTURES / found[1]]
+    source = ROOT / found[1] / found[2]
     way = Direction.CLIENT_TO_SERVER if path.stem.endswith(".c2s") else Direction.SERVER_TO_CLIENT
-    assert bytes.fromhex("".join(digits)) in capture.conversations[0].stream(way)
+    if source.suffix == ".bin":
+        assert data == source.read_bytes()
+        assert json.loads(source.with_suffix(".json").read_text())["direction"] == way.name.lower()
+    else:
+        [capture] = [one for one in captures(path.parent.name) if one.path == source]
+        assert data in capture.conversations[0].stream(way)
     assert files("metaprotocol").joinpath("samples", path.parent.name, path.name).is_file()
+
+
+def test_every_codec_of_the_package_has_samples() -> None:
+    from metaprotocol._native import builtin_codecs
+
+    folders = {path.parent.name for path in SHIPPED}
+    assert {codec.name for codec in builtin_codecs()} <= folders
+
+
+DESCRIPTION = """
+metaprotocol: 1
+name: pecan
+header: [{name: magic, type: u16, const: 0xbeef}, {name: id, type: u32}, {name: body_len, type: u32}]
+frame: {body: body_len}
+request_id: id
+"""
+
+
+def test_a_codec_is_also_named_by_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "pecan.yaml").write_text(DESCRIPTION)
+    (tmp_path / "ask.c2s.hex").write_text("beef 00000001 00000003 616263")
+    code, lines, _ = bench(
+        tmp_path / "pecan.yaml", "--samples", tmp_path / "ask.c2s.hex", "--chunk-sizes", "1K", "--quiet"
+    )
+    assert code == 0
+    assert {line["protocol"] for line in lines} == {"pecan"}
+    assert "rewrite id" in [verb for verb, _ in names(lines)]

@@ -169,7 +169,7 @@ def test_no_more_is_under_way_than_in_the_capture(tmp_path: Path) -> None:
 def test_speed_stretches_the_pauses_of_the_capture(tmp_path: Path) -> None:
     capture = pcap((True, call(1)), (False, answer(1)), (True, call(2)), (False, answer(2)))
     seconds = {}
-    for speed in ("0.01x", "max"):
+    for speed in ("0.004x", "max"):
         times: list[float] = []
 
         def timed(frame: Frame, times: list[float] = times) -> list[bytes]:
@@ -179,9 +179,9 @@ def test_speed_stretches_the_pauses_of_the_capture(tmp_path: Path) -> None:
         with serving(timed) as server:
             assert replay(capture, server.port, tmp_path, "--speed", speed)[0] == 0
         seconds[speed] = times[1] - times[0]
-    # The requests are 2 ms apart in the capture.
-    assert seconds["0.01x"] >= 0.19
-    assert seconds["max"] < 0.19
+    # The requests are 2 ms apart in the capture, half a second at this speed; a busy machine takes its time, too.
+    assert seconds["0.004x"] > 0.25
+    assert seconds["max"] < 0.25
 
 
 def test_one_way_requests_are_not_waited_for(tmp_path: Path) -> None:
@@ -414,6 +414,33 @@ def test_captures_with_holes_are_refused(missing: tuple[int, ...], why: str) -> 
     assert skipped.why == why
 
 
+DESCRIPTION = """
+metaprotocol: 1
+name: pecan
+header: [{name: magic, type: u16, const: 0xbeef}, {name: id, type: u32}, {name: body_len, type: u32}]
+frame: {body: body_len}
+request_id: id
+sharing: multiplexed
+"""
+
+
+@pytest.mark.parametrize("option", ["--codec", "--protocol"])
+def test_a_description_is_enough_of_a_codec(option: str, tmp_path: Path) -> None:
+    path = tmp_path / "pecan.yaml"
+    path.write_text(DESCRIPTION)
+    codec = metaprotocol.load_codec(path)
+
+    def message(number: int, body: bytes) -> bytes:
+        return struct.pack(">HII", 0xBEEF, number, len(body)) + body
+
+    capture = pcap((True, message(70, b"ask")), (False, message(70, b"told")))
+    with serving(lambda frame: [message(int(frame.request_id or 0), b"told")], codec) as server:
+        code, lines, said = replay(capture, server.port, tmp_path, option, str(path), "--diff")
+    assert (code, said) == (0, "")
+    assert [(frame.request_id, bytes(frame.body)) for _, frame in server.received] == [(1, b"ask")]
+    assert of_kind(lines, "method")[0]["protocol"] == "pecan"
+
+
 def test_what_is_skipped_is_told_and_the_rest_replayed(tmp_path: Path) -> None:
     fine = pcap((True, call(1)), (False, answer(1)), port=40001)
     other = pcap((True, b"GET / HTTP/1.1\r\n\r\n"), (False, b"HTTP/1.1 200 OK\r\n\r\n"), port=40002)
@@ -452,7 +479,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
         (["--speed", "0x"], "--speed 0x"),
         (["--connections", "few"], "--connections few: expected as-captured, or a number"),
         (["--where", "method"], "there is no operator"),
-        (["--protocol", "thrift", "--codec", "thrift"], "give one of them"),
+        (["--codec", "absent.yaml"], "absent.yaml"),
         (["--protocol", "thrifty"], "did you mean thrift"),
         (["--to", "localhost"], "expected HOST:PORT"),
         (["--to", "localhost:70000"], "expected HOST:PORT"),

@@ -1,0 +1,1 @@
+../../../../../../../../native/plugin-sdk/src/abi.rs

@@ -6,14 +6,18 @@ Called by the build backend, `build_backend/metaprotocol_build.py`. All else abo
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-MODULES = ["metaprotocol._pyconnection"]
+MODULES = {
+    "metaprotocol._pyconnection": "src/metaprotocol/_pyconnection.pyx",
+    "metaprotocol._videopacket": "codecs/videopacket/videopacket.pyx",
+}
 
 setup(
     name="metaprotocol-cython",
     packages=[],
     package_dir={"": "src"},
     ext_modules=cythonize(
-        [Extension(module, [f"src/{module.replace('.', '/')}.pyx"]) for module in MODULES],
+        [Extension(module, [source], include_dirs=["native/plugin/include"]) for module, source in MODULES.items()],
+        include_path=["src"],
         compiler_directives={
             "language_level": 3,
             "binding": True,

@@ -8,6 +8,7 @@
 ('REQUEST', 7, 'ping')
 """
 
+from metaprotocol._include import get_include
 from metaprotocol._load import load_codec
 from metaprotocol._model import Detection, Direction, ErrorType, FirstSpeaker, KeyInfo, Kind, PairBy, Sharing
 from metaprotocol._native import Frame, FrameBatch, Head, Limits, Metadata, NeedMore, __version__
@@ -15,6 +16,7 @@ from metaprotocol._registry import get_codec, list_codecs, register_codec
 from metaprotocol.codec import Codec, Connection
 from metaprotocol.errors import (
     CaptureError,
+    CodecSpecError,
     DecodeError,
     EncodeError,
     IncompleteFrame,
@@ -27,6 +29,7 @@ from metaprotocol.errors import (
 __all__ = [
     "CaptureError",
     "Codec",
+    "CodecSpecError",
     "Connection",
     "DecodeError",
     "Detection",
@@ -51,6 +54,7 @@ __all__ = [
     "UnknownCodec",
     "__version__",
     "get_codec",
+    "get_include",
     "list_codecs",
     "load_codec",
     "register_codec",

@@ -60,7 +60,10 @@ def check(candidate: object, origin: str) -> Codec:
     if isinstance(candidate, type) and issubclass(candidate, Codec):
         candidate = _made(candidate, origin)
     elif type(candidate).__name__ == "PyCapsule":
-        candidate = _native.codec_from_capsule(candidate)
+        try:
+            candidate = _native.codec_from_capsule(candidate)
+        except InvalidCodec as error:
+            raise InvalidCodec(f"{origin}: {error}") from error
     if not isinstance(candidate, Codec):
         raise InvalidCodec(f"{origin} is {candidate!r}, not a metaprotocol.Codec; subclass it and implement split()")
     name = getattr(candidate, "name", None)

@@ -30,7 +30,11 @@ _DESCRIPTIONS = (".yaml", ".yml")
 
 def is_source(text: str) -> bool:
     """Whether a text is where a codec is, as `load_codec` takes it, rather than the name of one."""
-    return "/" in text or ":" in text or text.endswith((*_DESCRIPTIONS, ".so", ".py"))
+    return "/" in text or ":" in text or _is_description(text) or text.endswith((".so", ".py"))
+
+
+def _is_description(text: str) -> bool:
+    return text.partition("?")[0].endswith(_DESCRIPTIONS)
 
 
 def load_codec(source: str | os.PathLike[str]) -> Codec:
@@ -41,7 +45,8 @@ def load_codec(source: str | os.PathLike[str]) -> Codec:
     Args:
         source: One of
 
-            - `path/codec.yaml` (or `.yml`): a description of a protocol, compiled natively;
+            - `path/codec.yaml` (or `.yml`): a description of a protocol, compiled natively; `codec.yaml?NAME=VALUE&…`
+              sets its parameters;
             - `path/libcodec.so`: a compiled plugin; `path/libcodec.so:name` if it holds several codecs;
             - `package.module:Class`: a subclass of `Codec`, an instance of one, or the capsule of a compiled plugin,
               in a module that can be imported;
@@ -63,7 +68,7 @@ def load_codec(source: str | os.PathLike[str]) -> Codec:
         metaprotocol.errors.InvalidCodec: metaprotocol:no_such_codec: the module has no 'no_such_codec'...
     """
     text = os.fspath(source)
-    if text.endswith(_DESCRIPTIONS):
+    if _is_description(text):
         return check(_described(text), text)
     if text.endswith(".so"):
         return check(_from_library(text, None), text)
@@ -75,12 +80,15 @@ def load_codec(source: str | os.PathLike[str]) -> Codec:
     if not colon or not place or not attribute:
         raise InvalidCodec(f"{text!r} is not where a codec could be; give {_FORMS}")
     module = _run(place, text) if place.endswith(".py") else _import(place, text)
-    return check(_attribute(module, attribute, text), text)
+    candidate = _attribute(module, attribute, text)
+    if type(candidate).__name__ == "PyCapsule":
+        candidate = _native.codec_from_capsule(candidate, text)
+    return check(candidate, text)
 
 
 def _described(path: str) -> object:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path.partition("?")[0]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidCodec(f"{path}: cannot be read: {_why(error)}") from error
     return _native.compile_codec(text, path)

@@ -3,7 +3,8 @@
 Import the public names from `metaprotocol`; this module is where they live.
 """
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
+from os import PathLike
 from typing import Final, TypeVar, final, overload
 
 from typing_extensions import Buffer, CapsuleType
@@ -352,6 +353,46 @@ def bridge(codec: Codec) -> NativeCodec:
         TypeError: If it is no `Codec`.
     """
 
+def compile_codec(text: str, path: str) -> NativeCodec:
+    """The codec that a YAML description makes.
+
+    Args:
+        text: The description.
+        path: Its name in errors; behind a `?` it may give values to the description's parameters
+            (`awesomerpc.yaml?length_width=2`).
+
+    Raises:
+        CodecSpecError: At the first mistake, with the others behind it.
+    """
+
+def describe_codec(text: str, path: str) -> str:
+    """What a YAML description says, as a JSON object: the layout, the rules, the keys, the replies.
+
+    Raises:
+        CodecSpecError: As `compile_codec`.
+    """
+
+def open_library(path: str | PathLike[str]) -> list[NativeCodec]:
+    """The codecs of a compiled plugin, a shared library that exports them as `metaprotocol_codec.h` says.
+
+    Loading runs its code, and it is never unloaded.
+
+    Raises:
+        InvalidCodec: If the file is not such a library, or a codec in it is not valid.
+    """
+
+def codec_from_capsule(capsule: CapsuleType, source: str | None = None) -> NativeCodec:
+    """The codec in a capsule named `metaprotocol.codec.v1`, which is kept for as long as the process lives.
+
+    Args:
+        capsule: What a module of a compiled plugin holds.
+        source: Where `metaprotocol.load_codec` finds the capsule, in other processes too; without it the codec travels by
+            its name.
+
+    Raises:
+        InvalidCodec: If the capsule has another name, or the codec in it is not valid.
+    """
+
 @final
 class CaptureDecoder:
     """Decodes one capture, pushed in pieces of any size: buffers in, rows out. Take the rows after each push.
@@ -442,3 +483,52 @@ class RowBatch:
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> CapsuleType: ...
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[CapsuleType, CapsuleType]: ...
+
+@final
+class CaptureReader:
+    """The streams of one capture, pushed in pieces of any size; `metaprotocol.read_capture` stands on it."""
+
+    def __new__(cls) -> CaptureReader: ...
+    def push(self, data: bytes, into: list[tuple[object, ...]]) -> None:
+        """Takes the next bytes of the file and appends what they tell: tuples that begin with the event's name.
+
+        Raises:
+            CaptureError: Where the file cannot be read; every later call gives it again. Events before stand.
+        """
+    def finish(self, into: list[tuple[object, ...]]) -> int | None:
+        """Ends the file and closes all connections; gives the offset of the record that was cut, if one was.
+
+        Raises:
+            CaptureError: If the file ends within its header, or the error of before.
+        """
+
+@final
+class Condition:
+    """A filter, as `metaprotocol decode --where` takes it: `method=sayHello`, `latency_ms>100`.
+
+    Raises:
+        ValueError: If it cannot be read; the message says why.
+    """
+
+    def __new__(cls, text: str) -> Condition: ...
+    @property
+    def key(self) -> str:
+        """What it looks at."""
+    def met_by(self, value: str | None) -> bool:
+        """Whether a value meets it; None is a value that is missing."""
+
+SERVICE_KEYS: Final[list[str]]
+"""Metadata keys that name the service, best first."""
+METHOD_KEYS: Final[list[str]]
+"""Metadata keys that name the method, best first."""
+
+ERROR_KEYS: Final[list[str]]
+"""Metadata keys of answers that are there only if the call went wrong."""
+REPLY_TYPE_FAILED: Final[tuple[str, str]]
+"""A metadata key of answers, and its value in one that the framing takes for a success but is an error."""
+
+def is_capture(front: bytes) -> bool:
+    """Whether a file that begins so is a pcap or pcapng file; its first four bytes tell."""
+
+def count_allocations(call: Callable[[], _D]) -> tuple[_D, int, int]:
+    """Calls `call()`, and gives its result, how often this thread allocated natively within, and how many bytes."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CaptureError",
+    "CodecSpecError",
     "DecodeError",
     "EncodeError",
     "IncompleteFrame",
@@ -165,6 +166,35 @@ class CaptureError(MetaProtocolError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.code, str(self), self.offset)
+
+
+class CodecSpecError(MetaProtocolError):
+    """A mistake in a codec's YAML description.
+
+    Attributes:
+        path: The file, as it was named.
+        line: The line, from 1.
+        column: The column, from 1.
+        field: The part of the description, from its root: `header.extend_str.len`.
+        reason: What is wrong.
+        fix: What to do.
+        others: The other mistakes that were found, each a `CodecSpecError`.
+    """
+
+    def __init__(self, path: str, line: int, column: int, field: str, reason: str, fix: str) -> None:
+        self.path = path
+        self.line = line
+        self.column = column
+        self.field = field
+        self.reason = reason
+        self.fix = fix
+        self.others: tuple[CodecSpecError, ...] = ()
+        where = f"{path}:{line}:{column}: {field}: " if field else f"{path}:{line}:{column}: "
+        super().__init__(f"{where}{reason}; {fix}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        arguments = (self.path, self.line, self.column, self.field, self.reason, self.fix)
+        return type(self), arguments, {"others": self.others}
 
 
 class UnknownCodec(MetaProtocolError, LookupError):

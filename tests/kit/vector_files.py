@@ -25,11 +25,11 @@ CLIENT, SERVER = "client_to_server", "server_to_client"
 Expected = dict[str, object]
 
 
-def frame(kind: str, request_id: int, header_len: int, frame_len: int, fields: Mapping[str, object]) -> Expected:
-    """What a decoder must give for one frame. Negative ids are those of 64 bits that they are extended to."""
+def frame(kind: str, request_id: int | None, header_len: int, frame_len: int, fields: Mapping[str, object]) -> Expected:
+    """What a decoder must give for one frame. Negative ids are those of 64 bits that they are extended to; None is no id."""
     return {
         "kind": kind,
-        "request_id": request_id % 2**64,
+        "request_id": None if request_id is None else request_id % 2**64,
         "header_len": header_len,
         "frame_len": frame_len,
         "fields": fields,

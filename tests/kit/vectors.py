@@ -11,6 +11,12 @@ from metaprotocol import Direction
 
 CODECS = Path(__file__).parents[2] / "codecs"
 
+UNMARKED = {"videopacket"}
+"""Protocols whose bytes do not say which way a frame goes: the same ones are a request or a response."""
+
+LACKS = {"videopacket": {"oneway", "limit_exceeded"}}
+"""Kinds that a protocol does not have, and codes that its own bounds do not let come up under the default limits."""
+
 
 @dataclass(frozen=True)
 class Vector:

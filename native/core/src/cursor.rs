@@ -66,6 +66,12 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: if at < bytes.len() { at } else { bytes.len() } }
     }
 
+    /// The whole slice, what was read included.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Bytes from the start of the slice.
     #[must_use]
     pub const fn at(&self) -> usize {

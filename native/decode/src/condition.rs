@@ -79,6 +79,7 @@ enum Test {
 #[derive(Clone, Debug)]
 pub struct Condition {
     pub(crate) target: Target,
+    key: Box<str>,
     test: Test,
 }
 
@@ -140,11 +141,18 @@ impl Condition {
         } else {
             return Err(wrong("\"!\" must be followed by \"=\" or \"~\"".to_owned()));
         };
-        Ok(Self { target: Target::of(key), test })
+        Ok(Self { target: Target::of(key), key: key.into(), test })
+    }
+
+    /// What it looks at, as it was written: a column of the row, or a metadata key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Whether a value, or its absence, meets the condition.
-    pub(crate) fn met_by(&self, value: Option<&str>) -> bool {
+    #[must_use]
+    pub fn met_by(&self, value: Option<&str>) -> bool {
         let Some(value) = value else {
             return matches!(self.test, Test::IsNot(_) | Test::MatchesNot(_));
         };

@@ -43,3 +43,4 @@ pub use columns::{Column, ColumnData, Columns};
 pub use condition::{Condition, ConditionError};
 pub use decoder::{Decoder, Error};
 pub use options::{Format, Metadata, Options, OptionsError, Output};
+pub use protocol::{ERROR_CLASS_KEYS, ERROR_MESSAGE_KEYS, FAILED, METHOD_KEYS, REPLY_TYPE_KEYS, SERVICE_KEYS};

@@ -8,17 +8,18 @@ use crate::condition::{Condition, Target};
 use crate::metadata::fingerprint;
 
 /// Metadata keys that name the service, best first.
-const SERVICE_KEYS: [&str; 3] = ["interface", "service", "path"];
+pub const SERVICE_KEYS: [&str; 3] = ["interface", "service", "path"];
 /// Metadata keys that name the method, best first. A Thrift `method` may carry its service, `method_name` never does.
-const METHOD_KEYS: [&str; 2] = ["method_name", "method"];
+pub const METHOD_KEYS: [&str; 2] = ["method_name", "method"];
 /// Metadata key of responses that names the class of what was thrown.
-const ERROR_CLASS_KEYS: [&str; 1] = ["exception"];
+pub const ERROR_CLASS_KEYS: [&str; 1] = ["exception"];
 /// Metadata keys of responses that tell an error in words; a response has one of them.
-const ERROR_MESSAGE_KEYS: [&str; 2] = ["exception_message", "error_message"];
+pub const ERROR_MESSAGE_KEYS: [&str; 2] = ["exception_message", "error_message"];
 
 /// Metadata key of responses that tells an error which the framing takes for a success, and its value then.
-const REPLY_TYPE_KEYS: [&str; 1] = ["reply_type"];
-pub(crate) const FAILED: &str = "error";
+pub const REPLY_TYPE_KEYS: [&str; 1] = ["reply_type"];
+/// What [`REPLY_TYPE_KEYS`] says of an error.
+pub const FAILED: &str = "error";
 
 /// What a metadata key is for in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,14 @@
 //! Native codecs as Python objects.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use metaprotocol_core as core;
+use metaprotocol_plugin::{LoadError, PluginCodec, abi};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyMapping, PyString};
+use pyo3::types::{PyBytes, PyCapsule, PyCapsuleMethods, PyDict, PyInt, PyList, PyMapping, PyString};
 
 use crate::chunk::{Chunk, Memory, Speaker};
 use crate::connection::Connection;
@@ -18,12 +20,67 @@ use crate::model::{self, DirectionArg, ErrorTypeArg, Head, Limits, NeedMore};
 #[pyclass(frozen, module = "metaprotocol._native")]
 pub struct NativeCodec {
     pub codec: Arc<dyn core::AnyCodec>,
+    /// Where `metaprotocol.load_codec` finds it again; none for those that have their name everywhere.
+    pub source: Option<String>,
 }
 
 /// One object for each built-in codec.
 #[pyfunction]
 pub fn builtin_codecs() -> Vec<NativeCodec> {
-    metaprotocol_registry::codecs().iter().map(|codec| NativeCodec { codec: Arc::clone(codec) }).collect()
+    let all = metaprotocol_registry::codecs().iter();
+    all.map(|codec| NativeCodec { codec: Arc::clone(codec), source: None }).collect()
+}
+
+fn invalid(py: Python<'_>, error: &LoadError) -> PyErr {
+    errors::invalid_codec(py, &error.to_string())
+}
+
+/// The codecs of a compiled plugin.
+#[pyfunction]
+pub fn open_library(py: Python<'_>, path: PathBuf) -> PyResult<Vec<NativeCodec>> {
+    // Initialisers of a library may take their time, and may want the GIL.
+    let codecs = py.detach(|| metaprotocol_plugin::open(&path)).map_err(|error| invalid(py, &error))?;
+    // Other processes may stand in another directory.
+    let path = path.canonicalize().unwrap_or(path);
+    let alone = codecs.len() == 1;
+    let source = |name: &str| if alone { path.display().to_string() } else { format!("{}:{name}", path.display()) };
+    let native = |codec: PluginCodec| NativeCodec { source: Some(source(codec.name())), codec: Arc::new(codec) };
+    Ok(codecs.into_iter().map(native).collect())
+}
+
+/// The codec in a capsule that a Python module of a compiled plugin holds.
+#[pyfunction]
+#[pyo3(signature = (capsule, source=None))]
+pub fn codec_from_capsule(capsule: &Bound<'_, PyCapsule>, source: Option<String>) -> PyResult<NativeCodec> {
+    let py = capsule.py();
+    let origin = source.clone().unwrap_or_else(|| "a capsule".to_owned());
+    let table = capsule.pointer_checked(Some(abi::CAPSULE_NAME)).map_err(|_| {
+        errors::invalid_codec(
+            py,
+            &format!("{origin}: the capsule must have the name {:?}", abi::CAPSULE_NAME.to_string_lossy()),
+        )
+    })?;
+    // SAFETY: a capsule of this name holds a table that keeps to the contract of the header.
+    let codec = unsafe { PluginCodec::from_table(table.as_ptr().cast_const().cast(), &origin) };
+    let codec = codec.map_err(|error| invalid(py, &error))?;
+    // The table may be the capsule's own, and codecs have no owner that would know when it is no longer used.
+    std::mem::forget(capsule.clone());
+    Ok(NativeCodec { codec: Arc::new(codec), source })
+}
+
+/// The codec that a YAML description makes. `path` names it in errors.
+#[pyfunction]
+pub fn compile_codec(py: Python<'_>, text: &str, path: &str) -> PyResult<NativeCodec> {
+    match metaprotocol_spec::compile(text, path) {
+        Ok(codec) => Ok(NativeCodec { codec: Arc::new(codec), source: Some(path.to_owned()) }),
+        Err(problems) => Err(errors::spec_errors(py, &problems)),
+    }
+}
+
+/// What a YAML description says, as JSON: the layout, the rules, the keys, the replies.
+#[pyfunction]
+pub fn describe_codec(py: Python<'_>, text: &str, path: &str) -> PyResult<String> {
+    metaprotocol_spec::describe(text, path).map_err(|problems| errors::spec_errors(py, &problems))
 }
 
 fn limits_or_default(limits: Option<&Bound<'_, Limits>>) -> core::Limits {
@@ -283,8 +340,13 @@ impl NativeCodec {
         format!("<metaprotocol codec {}>", self.name_str())
     }
 
-    /// Codecs are found by name wherever the package is, so that is how they travel to other processes.
+    /// Built-in codecs are found by name wherever the package is, others by what they were made from; that is how they
+    /// travel to other processes.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (&str,))> {
-        Ok((py.import("metaprotocol")?.getattr("get_codec")?, (self.name_str(),)))
+        let (finder, name) = match &self.source {
+            Some(source) => ("load_codec", source.as_str()),
+            None => ("get_codec", self.name_str()),
+        };
+        Ok((py.import("metaprotocol")?.getattr(finder)?, (name,)))
     }
 }

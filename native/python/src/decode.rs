@@ -8,11 +8,12 @@ use arrow_schema::{ArrowError, Field, Fields, Schema};
 use metaprotocol_decode::{ColumnData, Columns, Condition, Decoder, Error, Format, Metadata, Options, Output};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::{MutexExt, PyOnceLock};
-use pyo3::types::{PyBytes, PyCapsule, PyType};
+use pyo3::sync::MutexExt;
+use pyo3::types::{PyBytes, PyCapsule};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arrow;
+use crate::errors;
 use crate::model::{DirectionArg, Limits};
 use crate::pycodec::{Failures, any_codec};
 
@@ -46,15 +47,7 @@ impl CaptureDecoder {
 }
 
 fn capture_error(py: Python<'_>, error: &Error) -> PyErr {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let make = || {
-        CLASS.import(py, "metaprotocol.errors", "CaptureError")?.call1((
-            error.code(),
-            error.to_string(),
-            error.offset(),
-        ))
-    };
-    make().map_or_else(|error| error, PyErr::from_value)
+    errors::capture_error(py, error.code(), error.to_string(), error.offset())
 }
 
 #[pymethods]

@@ -24,11 +24,10 @@ pub fn decode_error(
 ) -> PyErr {
     static DECODE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static LIMIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    if let Reason::InvalidCodec { .. } = error.reason {
+        return invalid_codec(py, &format!("{protocol}: {error}"));
+    }
     let make = || -> PyResult<Bound<'_, PyAny>> {
-        if let Reason::InvalidCodec { .. } = error.reason {
-            return class(py, &INVALID, "InvalidCodec")?.call1((format!("{protocol}: {error}"),));
-        }
         let kwargs = PyDict::new(py);
         kwargs.set_item("protocol", protocol)?;
         kwargs.set_item("direction", direction.map(|direction| direction as u8))?;
@@ -68,7 +67,7 @@ pub fn is_encode_error(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
     Ok(error.is_instance(py, class(py, &ENCODE, "EncodeError")?))
 }
 
-/// A codec that does not fulfil its contract: `InvalidCodec`.
+/// A codec that cannot be loaded, or does not fulfil its contract: `InvalidCodec`.
 pub fn invalid_codec(py: Python<'_>, message: &str) -> PyErr {
     static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     match class(py, &INVALID, "InvalidCodec").and_then(|class| class.call1((message,))) {
@@ -128,10 +127,44 @@ pub fn encode_error(
     }
 }
 
+/// A description with mistakes: `CodecSpecError`, the first of them with the others behind it.
+pub fn spec_errors(py: Python<'_>, problems: &metaprotocol_spec::SpecErrors) -> PyErr {
+    static SPEC: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let make = || -> PyResult<Bound<'_, PyAny>> {
+        let class = class(py, &SPEC, "CodecSpecError")?;
+        let mut errors = Vec::with_capacity(problems.0.len());
+        for problem in &problems.0 {
+            let (line, column) = (problem.pos.line, problem.pos.column);
+            let arguments = (&problem.path, line, column, &problem.field, &problem.reason, &problem.fix);
+            errors.push(class.call1(arguments)?);
+        }
+        let mut errors = errors.into_iter();
+        let first = match errors.next() {
+            Some(first) => first,
+            None => class.call1(("", 0, 0, "", "the description cannot be compiled", ""))?,
+        };
+        first.setattr("others", pyo3::types::PyTuple::new(py, errors)?)?;
+        Ok(first)
+    };
+    match make() {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
 /// A frame that is not complete: `IncompleteFrame`.
 pub fn incomplete(py: Python<'_>, protocol: &str, missing: usize, have: usize, offset: u64) -> PyErr {
     static INCOMPLETE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     match class(py, &INCOMPLETE, "IncompleteFrame").and_then(|class| class.call1((protocol, missing, have, offset))) {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
+/// A capture that cannot be read, or no further: `CaptureError`.
+pub fn capture_error(py: Python<'_>, code: &str, message: String, offset: Option<u64>) -> PyErr {
+    static CAPTURE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    match class(py, &CAPTURE, "CaptureError").and_then(|class| class.call1((code, message, offset))) {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
     }

@@ -1,9 +1,11 @@
 //! PyO3 bindings: the extension module `metaprotocol._native`. Thin: it converts, owns memory and locks; what bytes mean
 //! is decided in `native/core` and `codecs/*`. The public contract is documented in `src/metaprotocol/_native.pyi`.
 
+mod allocations;
 mod arrow;
 mod batch;
 mod block;
+mod capture;
 mod chunk;
 mod codec;
 mod connection;
@@ -33,8 +35,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::Head>()?;
     module.add_class::<model::Limits>()?;
     module.add_class::<model::NeedMore>()?;
+    capture::register(module)?;
     decode::register(module)?;
+    module.add_function(wrap_pyfunction!(allocations::count_allocations, module)?)?;
     module.add_function(wrap_pyfunction!(codec::builtin_codecs, module)?)?;
     module.add_function(wrap_pyfunction!(pycodec::bridge, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::compile_codec, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::describe_codec, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::codec_from_capsule, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::open_library, module)?)?;
     Ok(())
 }

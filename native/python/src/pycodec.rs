@@ -173,7 +173,7 @@ pub fn any_codec(object: &Bound<'_, PyAny>, failures: &Arc<Failures>) -> PyResul
 /// `InvalidCodec` alone.
 #[pyfunction]
 pub fn bridge(codec: &Bound<'_, PyAny>) -> PyResult<NativeCodec> {
-    any_codec(codec, &Arc::default()).map(|(codec, _)| NativeCodec { codec })
+    any_codec(codec, &Arc::default()).map(|(codec, _)| NativeCodec { codec, source: None })
 }
 
 /// A codec written in Python.

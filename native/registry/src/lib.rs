@@ -1,6 +1,7 @@
 //! The one list of built-in codecs, by name, and how to find the one that a stream speaks.
 //!
-//! To add a protocol: its crate as a dependency, and one line in [`built_in`].
+//! To add a protocol: its crate as a dependency, and one line in [`built_in`]; or its description, and a line in
+//! [`DESCRIBED`].
 #![forbid(unsafe_code)]
 
 use std::sync::{Arc, LazyLock};
@@ -10,8 +11,24 @@ use metaprotocol_core::{AnyCodec, Detection, Direction};
 static CODECS: LazyLock<Vec<Arc<dyn AnyCodec>>> = LazyLock::new(built_in);
 
 fn built_in() -> Vec<Arc<dyn AnyCodec>> {
-    vec![Arc::new(metaprotocol_dubbo::Dubbo), Arc::new(metaprotocol_thrift::Thrift)]
+    let mut codecs: Vec<Arc<dyn AnyCodec>> =
+        vec![Arc::new(metaprotocol_dubbo::Dubbo), Arc::new(metaprotocol_thrift::Thrift)];
+    for (file, text) in DESCRIBED {
+        match metaprotocol_spec::compile(text, file) {
+            Ok(codec) => codecs.push(Arc::new(codec)),
+            // They are part of the program, and a test compiles each.
+            Err(errors) => unreachable!("{errors}"),
+        }
+    }
+    codecs
 }
+
+/// The descriptions that are built in: their files, and what is in them.
+const DESCRIBED: [(&str, &str); 3] = [
+    ("awesomerpc.yaml", include_str!("../../../codecs/awesomerpc/awesomerpc.yaml")),
+    ("qza.yaml", include_str!("../../../codecs/qza/qza.yaml")),
+    ("zork.yaml", include_str!("../../../codecs/zork/zork.yaml")),
+];
 
 /// All built-in codecs, in a fixed order.
 #[must_use]
@@ -109,6 +126,14 @@ mod tests {
             assert_eq!(keys.len(), info.keys.len(), "{} has a key twice", info.name);
         }
         assert!(!seen.is_empty());
+    }
+
+    #[test]
+    fn every_description_is_a_codec_of_the_name_of_its_file() {
+        for (file, _) in DESCRIBED {
+            let name = file.strip_suffix(".yaml").unwrap();
+            assert!(find(name).is_some_and(|codec| codec.info().name == name), "{file}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import metaprotocol
-from metaprotocol.cli import _codecs, _decode
+from metaprotocol.cli import _bench, _codecs, _decode, _new_codec, _replay
 from metaprotocol.cli._terminal import Failure, fail
 
 if TYPE_CHECKING:
@@ -247,6 +247,200 @@ def codecs(
     """List the codecs that there are, and what they can do."""
     with _exit_codes():
         _codecs.run(name, codec or (), show.value)
+
+
+REPLAY_EXAMPLES = """
+**Examples**
+
+    metaprotocol replay calls.pcap --to 127.0.0.1:9090
+
+    metaprotocol replay calls.pcap --to staging:20880 --speed max --diff
+
+    metaprotocol replay calls.pcap --to staging:20880 --where method=sayHello --limit 100 | jq .latency_ms
+
+**Exit codes**: 0 done; 1 the capture cannot be read, nothing in it can be replayed, or the server not be reached, and
+with `--diff` also when an answer is missing or differs from the captured one; 2 wrong usage.
+"""
+
+
+@app.command(epilog=REPLAY_EXAMPLES)
+def replay(
+    file: Annotated[str, typer.Argument(help="A capture: pcap or pcapng.")],
+    to: Annotated[str, typer.Option("--to", "-t", metavar="HOST:PORT", help="The server to send the requests to.")],
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            "-p",
+            metavar="NAME",
+            help="The protocol of all connections; otherwise it is recognised for each.",
+            autocompletion=_protocols,
+        ),
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option("--codec", metavar="CODEC", help="The same by a codec that is not installed.")
+    ] = None,
+    speed: Annotated[
+        str,
+        typer.Option("--speed", help="How many times as fast as captured (1x, 2x …); max leaves out the pauses."),
+    ] = "1x",
+    connections: Annotated[
+        str,
+        typer.Option("--connections", metavar="as-captured|N", help="One for each captured connection, or N for all."),
+    ] = "as-captured",
+    diff: Annotated[bool, typer.Option("--diff", help="Compare the answers with the captured ones.")] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="FIELD,…", help="Fields that may differ: metadata keys, `kind`, `body`."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", metavar="KEY=VALUE", help="Send only what meets this; as for `decode`."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Send the first so many calls.")] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to wait for each answer.")
+    ] = 5.0,
+    show: Annotated[
+        Show, typer.Option("--show", help="A table or JSON lines; auto is a table on a terminal only.")
+    ] = Show.AUTO,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+) -> None:
+    """Send the requests of a capture again, under fresh ids, and report how they were answered.
+
+    A connection never has more requests under way than in the capture: what the captured client sent after an answer
+    is sent after that answer. Connections whose state cannot be replayed are skipped, with the reason.
+    """
+    with _exit_codes():
+        _replay.run(
+            _replay.Request(
+                file=file,
+                to=to,
+                protocol=protocol,
+                codec=codec,
+                speed=speed,
+                connections=connections,
+                diff=diff,
+                ignore=_split(ignore) or (),
+                where=tuple(where or ()),
+                limit=limit,
+                timeout=timeout,
+                show=show.value,
+                quiet=quiet,
+            )
+        )
+
+
+BENCH_EXAMPLES = """
+**Examples**
+
+    metaprotocol bench thrift
+
+    metaprotocol bench calls.pcap --against mypackage.reader:count_frames
+
+    metaprotocol bench ours.yaml --samples samples/ --out before.json
+
+    metaprotocol bench ours.yaml --samples samples/ --compare before.json --plot speed.svg
+
+**A peer** is a function `func(stream: bytes, chunks: list[bytes]) -> int`. It reads the stream, whole or in the chunks
+that it would be received in, and returns how many frames it found. The measured runs alternate with ours.
+
+**Exit codes**: 0 done; 1 an input cannot be read or compared, a peer fails, or an output not be written; 2 wrong usage.
+"""
+
+
+@app.command(epilog=BENCH_EXAMPLES)
+def bench(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="CODEC|FILE", help="A codec, or a capture whose frames its codec reads.", autocompletion=_protocols
+        ),
+    ],
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", "-p", metavar="NAME", help="The protocol of a capture.", autocompletion=_protocols),
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--samples", metavar="PATH", help="Frames for a codec: a file or folder of .hex, .bin, .pcap."),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="MODULE:FUNC", help="A peer to measure beside; may be given again."),
+    ] = None,
+    chunk_sizes: Annotated[
+        str, typer.Option("--chunk-sizes", metavar="SIZE,…", help="Bytes fed at a time.")
+    ] = "64,1K,16K,256K",
+    time: Annotated[
+        float, typer.Option("--time", metavar="SECONDS", min=0.05, help="About how long to measure.")
+    ] = 5.0,
+    rounds: Annotated[int, typer.Option("--rounds", min=3, help="How many measurements of each.")] = 11,
+    json_: Annotated[bool, typer.Option("--json", help="JSON lines on a terminal too; as `--show json`.")] = False,
+    show: Annotated[
+        Show, typer.Option("--show", help="A table or JSON lines; auto is a table on a terminal only.")
+    ] = Show.AUTO,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Write the results as JSON.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="PATH", help="Results of --out to compare with.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="PATH", help="Draw the results: .png or .svg (needs matplotlib).")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+) -> None:
+    """Measure each verb of a codec: time, speed and allocations by frame and chunk size, beside peers and earlier runs.
+
+    Each measurement is taken next to a fixed piece of Python. What is compared between runs is the ratio of the two.
+    """
+    with _exit_codes():
+        _bench.run(
+            _bench.Request(
+                subject=subject,
+                protocol=protocol,
+                samples=samples,
+                against=tuple(against or ()),
+                chunk_sizes=_split([chunk_sizes]) or (),
+                time=time,
+                rounds=rounds,
+                show="json" if json_ else show.value,
+                out=out,
+                compare=compare,
+                plot=plot,
+                quiet=quiet,
+            )
+        )
+
+
+class CodecKind(StrEnum):
+    """How a new codec is written."""
+
+    PYTHON = "python"
+
+
+@app.command(
+    "new-codec",
+    epilog="""
+**Examples**
+
+    metaprotocol new-codec acorn --kind python && cd acorn && pytest
+
+**Exit codes**: 0 done; 1 a file exists already or cannot be written; 2 wrong usage.
+""",
+)
+def new_codec(
+    name: Annotated[str, typer.Argument(help="The protocol's id: one lower-case word.")],
+    kind: Annotated[CodecKind, typer.Option("--kind", "-k", help="How it is written.")],
+    folder: Annotated[
+        Path | None, typer.Option("--dir", "-d", metavar="PATH", help="Where; a new folder of that name if not said.")
+    ] = None,
+) -> None:
+    """Begin a codec: a small project, with samples, that passes the conformance suite before you change a line.
+
+    Its protocol is an example with a header and lengths. Nothing that exists is overwritten.
+    """
+    with _exit_codes():
+        _new_codec.run(name, kind.value, folder)
 
 
 # fuzz

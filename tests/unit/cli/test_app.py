@@ -20,7 +20,13 @@ def test_version(run: Run) -> None:
 
 
 def test_help_has_examples(run: Run) -> None:
-    for command, example in (("decode", "metaprotocol decode dump.pcap"), ("codecs", "metaprotocol codecs dubbo")):
+    for command, example in (
+        ("decode", "metaprotocol decode dump.pcap"),
+        ("codecs", "metaprotocol codecs dubbo"),
+        ("bench", "metaprotocol bench thrift"),
+        ("replay", "metaprotocol replay calls.pcap --to 127.0.0.1:9090"),
+        ("new-codec", "metaprotocol new-codec acorn --kind python"),
+    ):
         done = run(command, "--help")
         assert done.returncode == 0
         assert example in done.stdout.decode()

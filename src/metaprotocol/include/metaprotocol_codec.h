@@ -1,0 +1,1 @@
+../../../native/plugin/include/metaprotocol_codec.h

@@ -424,7 +424,7 @@ def _start(options: FuzzOptions) -> tuple[str, list[tuple[Direction, bytes]]]:
     for folder in (options.corpus, options.samples):
         if folder is None or (folder is options.corpus and not _filled(folder)):
             continue
-        captures = folder.suffix in {".pcap", ".pcapng"} or any(folder.rglob("*.pcap*"))
+        captures = folder.suffix in {".pcap", ".pcapng"} or any(folder.glob("*.pcap*"))
         # Only captures take the codec to read them; it is here to be broken, and must not break this process.
         for sample in load_samples(folder, codec if captures else None):
             ways = list(Direction) if sample.direction is None else [sample.direction]

@@ -122,7 +122,8 @@ def test_what_cannot_be_run_is_told(options: FuzzOptions, tmp_path: Path) -> Non
     once = tmp_path / "once.py"
     once.write_text(
         "import os\nfrom kit.toy import Toy\n"
-        "if os.environ.setdefault('METAPROTOCOL_ONCE', str(os.getpid())) != str(os.getpid()): raise OSError('no more')\n"
+        "first = os.environ.setdefault('METAPROTOCOL_ONCE', str(os.getpid()))\n"
+        "if first != str(os.getpid()): raise OSError('no more')\n"
     )
     with pytest.raises(FuzzError, match="no more"):
         fuzz(with_(options, codec=f"{once}:Toy"))

@@ -1,36 +1,31 @@
-"""One runner over the vectors of every codec."""
+"""Every codec's vectors through the suite of `metaprotocol.testing`, and what holds for this project's besides."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cuts
-from kit.cutting import feed, receive
 from kit.vectors import CODECS, LACKS, UNMARKED, Vector, codec_names, vectors
 
-from metaprotocol import (
-    Connection,
-    DecodeError,
-    Direction,
-    Frame,
-    Head,
-    IncompleteFrame,
-    Kind,
-    LimitExceeded,
-    Limits,
-    NeedMore,
-    get_codec,
-)
+from metaprotocol import Frame, Head, Kind, get_codec
+from metaprotocol.testing import CodecConformance
 
 VECTORS = vectors()
 WITH_FRAMES = [vector for vector in VECTORS if vector.frames]
-# A thousand cuts of a few bytes each take long enough.
-CUTS_EACH = 400
+
+# Where codecs are that the package offers as others do: their entry points are there only if it is installed.
+OFFERED = tomllib.loads((CODECS.parent / "pyproject.toml").read_text())["project"]["entry-points"][
+    "metaprotocol.codecs"
+]
+
+for _name in codec_names():
+    _body = {"codec": OFFERED.get(_name, _name), "samples": CODECS / _name / "vectors", "__module__": __name__}
+    globals()[f"Test{_name.title()}"] = type(f"Test{_name.title()}", (CodecConformance,), _body)
 
 
 def said(frame: Frame) -> dict[str, Any]:
@@ -44,37 +39,9 @@ def said(frame: Frame) -> dict[str, Any]:
     }
 
 
-def read(connection: Connection, vector: Vector, pieces: list[bytes], how: Any) -> dict[str, Any]:
-    """What a connection makes of the pieces, in the words of a vector."""
-    found: dict[str, Any] = {"frames": []}
-    try:
-        for piece in pieces:
-            found["frames"] += map(said, how(connection, vector.direction, [piece]))
-        connection.eof(vector.direction)
-    except IncompleteFrame as error:
-        found["missing"] = error.missing
-    except DecodeError as error:
-        found["frames"] += map(said, error.frames)
-        found["error"] = {"code": error.code, "offset": error.offset}
-    return found
-
-
-def batches(connection: Connection, direction: Direction, pieces: list[bytes]) -> list[Frame]:
-    return [frame for piece in pieces for frame in connection.feed_batch(direction, piece)]
-
-
-@pytest.mark.parametrize("vector", VECTORS, ids=str)
-@pytest.mark.parametrize("how", [feed, receive, batches])
-def test_what_is_found(vector: Vector, how: Any, cuts: Cuts) -> None:
-    expected = {key: vector.expected[key] for key in ("frames", "error", "missing") if key in vector.expected}
-    for pieces in list(cuts(vector.data))[:CUTS_EACH]:
-        found = read(get_codec(vector.codec).connection(), vector, pieces, how)
-        assert found == expected
-
-
 @pytest.mark.parametrize("vector", WITH_FRAMES, ids=str)
 class TestFrames:
-    """Each frame by itself: a connection's first frame must be able to do without the others."""
+    """Each frame by itself: in these protocols every frame can do without the others."""
 
     def alone(self, vector: Vector) -> list[tuple[dict[str, Any], bytes]]:
         return vector.pieces()
@@ -95,66 +62,6 @@ class TestFrames:
                 assert isinstance(head, Head)
                 assert (head.kind, head.request_id) == (Kind[expected["kind"].upper()], expected["request_id"])
                 assert (head.frame_len, head.header_len) == (expected["frame_len"], expected["header_len"])
-
-    def test_truncation_never_yields_a_frame(self, vector: Vector) -> None:
-        codec = get_codec(vector.codec)
-        for expected, data in self.alone(vector):
-            for length in range(len(data)):
-                with pytest.raises(IncompleteFrame) as caught:
-                    codec.decode(data[:length], direction=vector.direction)
-                assert 1 <= caught.value.missing <= len(data) - length
-                assert caught.value.have == length
-                answer = codec.split(data[:length], direction=vector.direction)
-                if isinstance(answer, NeedMore):
-                    assert answer.at_least <= len(data) - length
-                else:
-                    assert answer.frame_len == expected["frame_len"]
-
-    def test_trailing_bytes(self, vector: Vector) -> None:
-        codec = get_codec(vector.codec)
-        for _, data in self.alone(vector):
-            for extra in (b"\0", data):
-                with pytest.raises(DecodeError, match="where exactly one was expected") as caught:
-                    codec.decode(data + extra, direction=vector.direction)
-                assert (caught.value.code, caught.value.offset) == ("trailing_bytes", len(data))
-
-    def test_back_to_back(self, vector: Vector, cuts: Cuts) -> None:
-        for expected, data in self.alone(vector):
-            for pieces in list(cuts(data * 3))[:CUTS_EACH]:
-                frames = feed(get_codec(vector.codec).connection(), vector.direction, pieces)
-                assert [said(frame) for frame in frames] == [expected] * 3
-
-    def test_the_frame_limit(self, vector: Vector) -> None:
-        codec = get_codec(vector.codec)
-        for _, data in self.alone(vector):
-            at_most, below = Limits(max_frame_len=len(data)), Limits(max_frame_len=len(data) - 1)
-            assert len(codec.connection(limits=at_most).feed(vector.direction, data)) == 1
-            assert bytes(codec.decode(data, limits=at_most, direction=vector.direction)) == data
-            for attempt in (
-                lambda data=data, below=below: codec.connection(limits=below).feed(vector.direction, data),
-                lambda data=data, below=below: codec.decode(data, limits=below, direction=vector.direction),
-                lambda data=data, below=below: codec.split(data, limits=below, direction=vector.direction),
-            ):
-                with pytest.raises(LimitExceeded) as caught:
-                    attempt()
-                assert (caught.value.limit, caught.value.maximum) == ("max_frame_len", len(data) - 1)
-
-    def test_the_header_limit(self, vector: Vector) -> None:
-        codec = get_codec(vector.codec)
-        for expected, data in self.alone(vector):
-            header_len = expected["header_len"]
-            assert len(codec.connection(limits=Limits(max_header_len=header_len)).feed(vector.direction, data)) == 1
-            with pytest.raises(LimitExceeded) as caught:
-                codec.connection(limits=Limits(max_header_len=header_len - 1)).feed(vector.direction, data)
-            assert (caught.value.limit, caught.value.maximum) == ("max_header_len", header_len - 1)
-
-    def test_single_look_ups_agree_with_the_whole(self, vector: Vector) -> None:
-        codec = get_codec(vector.codec)
-        for expected, data in self.alone(vector):
-            frame = codec.decode(data, direction=vector.direction)
-            assert {key: frame.metadata[key] for key in expected["fields"]} == expected["fields"]
-            assert {key: codec.field(frame, key) for key in expected["fields"]} == expected["fields"]
-            assert codec.fields(frame) == expected["fields"]
 
     def test_rewrite_of_nothing_is_the_frame(self, vector: Vector) -> None:
         codec = get_codec(vector.codec)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any
+from typing import Any, ClassVar
 
-from kit.memory import address
 from kit.toy import HEADER_LEN, Toy, toy_frame
 from metaprotocol import Direction, Frame, Head, Kind, NeedMore
 
@@ -45,6 +44,8 @@ class Overreads(Toy):
     """Believes a length and reads so much memory, as C does."""
 
     def fields(self, frame: Frame) -> dict[str, str | int]:
+        from kit.memory import address
+
         body = frame.body
         if body.nbytes > 1 and body[0] == ord("m"):
             ctypes.string_at(address(body), 1 + body[1])
@@ -80,6 +81,16 @@ class TakesMemory(Toy):
         if view.nbytes >= HEADER_LEN and view[0] == ord("T"):
             bytearray(int.from_bytes(view[10:14], "big"))
         return super().split(buffer, **rest)
+
+
+class Leaks(Toy):
+    """Keeps something of every frame."""
+
+    kept: ClassVar[list[bytearray]] = []
+
+    def fields(self, frame: Frame) -> dict[str, str | int]:
+        self.kept.append(bytearray(b"x" * (1 << 16)))
+        return super().fields(frame)
 
 
 class OverAsks(Toy):

@@ -58,7 +58,9 @@ def make(vectors: Vectors) -> None:
     vectors.add("layout-b-read-as-a", bytes.fromhex("010000000700100003000068656c6c6f"), missing=0x100003 - 16)
 
     other = Vectors(vectors.folder / "layout-b")
-    other.add("request", bytes.fromhex("010000000700100003000068656c6c6f"), expect("request", 2, 7, 3, 5), origin=EXAMPLE)
+    other.add(
+        "request", bytes.fromhex("010000000700100003000068656c6c6f"), expect("request", 2, 7, 3, 5), origin=EXAMPLE
+    )
     both(other, 2)
     other.add("layout-a-read-as-b", request, error=("bad_length", 5))
 

@@ -95,9 +95,7 @@ def make(vectors: Vectors) -> None:
     """Writes every vector."""
     vectors.add("request", REQUEST, expect("request", 106, 108), origin=EXAMPLE)
     vectors.add("response", RESPONSE, expect("response", 108, 114), origin=EXAMPLE, direction=SERVER)
-    vectors.add(
-        "error-reply", REFUSAL, expect("error", 106, 106, rsp_code=50), origin=EXAMPLE, direction=SERVER
-    )
+    vectors.add("error-reply", REFUSAL, expect("error", 106, 106, rsp_code=50), origin=EXAMPLE, direction=SERVER)
     long_extension = packet(extension=b"x" * 0x1234, body=b"y" * 7)
     vectors.add("extension-of-two-length-bytes", long_extension, expect("request", 106 + 0x1234, 106 + 0x1234 + 7))
     long_body = packet(flow=2, body=b"z" * 70_000)

@@ -37,8 +37,6 @@ __all__ = ["Finding", "FuzzError", "FuzzOptions", "Progress", "Report", "fuzz", 
 
 TICK = 0.1
 PROGRESS_EVERY = 0.5
-JUDGE_SECONDS = 6.0
-"""For making one finding small."""
 MOST_JUDGES = 2
 THIN_SECONDS = 60.0
 NAMES = {way: suffix for suffix, way in DIRECTIONS.items()}
@@ -60,12 +58,13 @@ class FuzzOptions:
         samples: More to begin with; nothing is written there.
         seconds: How long.
         jobs: How many processes make up streams.
-        seed: Where their randomness starts; runs of one job with one seed and one corpus make up the same streams.
+        seed: Where their randomness starts.
         max_len: Longest stream made up, in bytes.
         artifacts: The folder for what is found.
         hang: Seconds of processor time after which a stream is one that hangs.
         memory: MiB that a process may take beyond what it starts with.
         first: Whether to end with the first finding.
+        minimise: Seconds for making one finding small.
     """
 
     codec: str
@@ -79,6 +78,7 @@ class FuzzOptions:
     hang: float = 2.0
     memory: int = 512
     first: bool = False
+    minimise: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -352,7 +352,7 @@ class _Run:
                 **self.orders(),
                 "inputs": [[verdict["way"], verdict["data"]]],
                 "seconds": self.options.hang,
-                "budget": JUDGE_SECONDS,
+                "budget": self.options.minimise,
                 "dump": str(self.folder / f"judged-{number}-{fault[0]}"),
             }
             self.judges.append((_Process("judge", orders, self.folder / f"judge-{number}"), fault, verdict))
@@ -424,7 +424,7 @@ def _start(options: FuzzOptions) -> tuple[str, list[tuple[Direction, bytes]]]:
     for folder in (options.corpus, options.samples):
         if folder is None or (folder is options.corpus and not _filled(folder)):
             continue
-        captures = folder.suffix in {".pcap", ".pcapng"} or any(folder.rglob("*.pcap*"))
+        captures = folder.suffix in {".pcap", ".pcapng"} or any(folder.glob("*.pcap*"))
         # Only captures take the codec to read them; it is here to be broken, and must not break this process.
         for sample in load_samples(folder, codec if captures else None):
             ways = list(Direction) if sample.direction is None else [sample.direction]
@@ -511,7 +511,7 @@ def _wait(run: _Run, seconds: float) -> None:
 
 
 def _finish_judging(run: _Run) -> None:
-    until = time.monotonic() + 2 * JUDGE_SECONDS
+    until = time.monotonic() + 2 * run.options.minimise + WALL_FACTOR * run.options.hang
     while (run.judges or run.waiting) and time.monotonic() < until:
         if run.options.first and run.findings:
             return

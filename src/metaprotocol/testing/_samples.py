@@ -62,7 +62,7 @@ class Sample:
 
 
 def load_samples(path: str | Path, codec: Codec | None = None) -> list[Sample]:
-    """Read samples from a file or from all files of a folder and the folders in it.
+    """Read samples from a file or from all files of a folder.
 
     `.hex` and `.txt` hold hexadecimal digits, with white space and comments from `#` to the end of the line as one
     likes; `.bin` the bytes themselves; `.pcap` and `.pcapng` are captures, of which each direction of each connection
@@ -81,7 +81,7 @@ def load_samples(path: str | Path, codec: Codec | None = None) -> list[Sample]:
     path = Path(path)
     if not path.exists():
         raise SampleError(f"{path}: there is no such file or folder; samples are .hex, .txt, .bin, .pcap or .pcapng")
-    files = sorted(found for found in path.rglob("*") if found.suffix in SUFFIXES) if path.is_dir() else [path]
+    files = sorted(found for found in path.iterdir() if found.suffix in SUFFIXES) if path.is_dir() else [path]
     samples = [sample for file in files for sample in _read(file, codec)]
     if not samples:
         raise SampleError(f"{path}: no samples in it; put frames there as .hex, .txt, .bin, .pcap or .pcapng")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from metaprotocol._contract import check
 from metaprotocol._load import is_source, load_codec
 from metaprotocol._registry import get_codec
 from metaprotocol.codec import Codec
@@ -22,10 +23,8 @@ def find_codec(codec: str | Codec | type[Codec], folder: Path | None = None) -> 
         UnknownCodec: If no codec has the name.
         InvalidCodec: If what is loaded is no codec.
     """
-    if isinstance(codec, type):
-        return codec()
     if not isinstance(codec, str):
-        return codec
+        return check(codec, repr(codec))
     if not is_source(codec):
         return get_codec(codec)
     path, colon, attribute = codec.partition(":")

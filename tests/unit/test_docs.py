@@ -25,6 +25,8 @@ TUTORIAL = DOCS / "tutorial" / "first-codec.md"
 
 # One ping in framed binary Thrift, one sayHello("world") of Dubbo: requests to reply to.
 REQUESTS = {
+    "awesomerpc": bytes.fromhex("01 00000007 00000012 0003 0000 68656c6c6f"),
+    "qza": bytes.fromhex("01 01020304 006a 0099") + bytes(97),
     "thrift": bytes.fromhex("00000011 80010001 00000004 70696e67 00000007 00"),
     "dubbo": bytes.fromhex(
         "dabbc20000000000000000070000005a05322e302e320c64656d6f2e47726565746572"
@@ -146,14 +148,17 @@ def test_the_entry_point_of_the_tutorial_is_found(tmp_path: Path, monkeypatch: p
         sys.modules.pop(module, None)
 
 
-@pytest.mark.parametrize("name", ["dubbo", "thrift"])
+@pytest.mark.parametrize("name", ["awesomerpc", "dubbo", "qza", "thrift", "zork"])
 def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     rows = table(DOCS / "protocols" / f"{name}.md", "Metadata keys")
     shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
     assert shown == list(metaprotocol.get_codec(name).keys)
 
 
-@pytest.mark.parametrize(("name", "key"), [("dubbo", "status"), ("thrift", "exception_type")])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("awesomerpc", "rsp_code"), ("dubbo", "status"), ("qza", "rsp_code"), ("thrift", "exception_type")],
+)
 def test_the_replies_of_a_protocol_page_are_the_codecs(name: str, key: str) -> None:
     spoken = metaprotocol.get_codec(name)
     request = spoken.decode(REQUESTS[name])

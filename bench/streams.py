@@ -32,6 +32,13 @@ def hessian_string(text: bytes) -> bytes:
     return out + b"S" + struct.pack("!H", len(text)) + text
 
 
+def qza_frame(size: int, request_id: int) -> bytes:
+    """A QZA request of `size` bytes: a header of 106 and a body."""
+    size = max(106, size)
+    front = struct.pack("!bIHhh", 1, request_id, size & 0xFFFF, 0x99, 0)
+    return front + bytes(92) + struct.pack("!HB", size >> 16, 0) + b"x" * (size - 106)
+
+
 def dubbo_frame(size: int, request_id: int) -> bytes:
     """A two-way Hessian 2 request of about `size` bytes: DemoService.sayHello(String) with two attachments."""
     texts = (b"2.0.2", SERVICE, b"0.0.0", METHOD, b"Ljava/lang/String;")
@@ -55,7 +62,7 @@ def videopacket_frame(size: int, seq_id: int) -> bytes:
 @cache
 def stream(protocol: str, size: int, total: int = 4 << 20) -> tuple[bytes, int]:
     """About `total` bytes of frames, and how many frames they are."""
-    make = {"thrift": thrift_frame, "dubbo": dubbo_frame, "videopacket": videopacket_frame}[protocol]
+    make = {"thrift": thrift_frame, "dubbo": dubbo_frame, "qza": qza_frame, "videopacket": videopacket_frame}[protocol]
     count = max(64, min(20_000, total // size))
     return b"".join(make(size, number) for number in range(1, count + 1)), count
 

@@ -25,6 +25,8 @@ TUTORIAL = DOCS / "tutorial" / "first-codec.md"
 
 # One ping in framed binary Thrift, one sayHello("world") of Dubbo: requests to reply to.
 REQUESTS = {
+    "awesomerpc": bytes.fromhex("01 00000007 00000012 0003 0000 68656c6c6f"),
+    "qza": bytes.fromhex("01 01020304 006a 0099") + bytes(97),
     "thrift": bytes.fromhex("00000011 80010001 00000004 70696e67 00000007 00"),
     "dubbo": bytes.fromhex(
         "dabbc20000000000000000070000005a05322e302e320c64656d6f2e47726565746572"
@@ -164,7 +166,7 @@ def test_the_options_of_the_mitmproxy_page_are_the_addons() -> None:
     assert rows == re.findall(r"add_option\(\s*\"(\w+)\"", addon)
 
 
-@pytest.mark.parametrize("name", ["dubbo", "thrift", "videopacket"])
+@pytest.mark.parametrize("name", ["awesomerpc", "dubbo", "qza", "thrift", "videopacket", "zork"])
 def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     rows = table(DOCS / "protocols" / f"{name}.md", "Metadata keys")
     shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
@@ -172,7 +174,14 @@ def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("dubbo", "status"), ("thrift", "exception_type"), ("videopacket", "result")]
+    ("name", "key"),
+    [
+        ("awesomerpc", "rsp_code"),
+        ("dubbo", "status"),
+        ("qza", "rsp_code"),
+        ("thrift", "exception_type"),
+        ("videopacket", "result"),
+    ],
 )
 def test_the_replies_of_a_protocol_page_are_the_codecs(name: str, key: str) -> None:
     spoken = metaprotocol.get_codec(name)

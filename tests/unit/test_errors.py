@@ -24,6 +24,7 @@ from metaprotocol import (
     UnknownCodec,
     get_codec,
 )
+from metaprotocol._native import compile_codec
 
 REQUESTS = Direction.CLIENT_TO_SERVER
 RESPONSES = Direction.SERVER_TO_CLIENT
@@ -42,6 +43,12 @@ def framed(message: bytes) -> bytes:
     return len(message).to_bytes(4, "big") + message
 
 
+SUMMED = compile_codec(
+    "{metaprotocol: 1, name: summed, frame: {fixed: 3}, header: [{name: a, type: u16}],"
+    " trailer: [{name: sum, type: u8, checksum: {algorithm: sum8, over: header}}]}",
+    "summed.yaml",
+)
+
 # Bytes that provoke each code, and the offset of the place.
 PROVOKED: dict[str, tuple[Callable[[], object], int]] = {
     "bad_magic": (lambda: get_codec("dubbo").split(b"GET / HTTP/1.1\r\n"), 0),
@@ -59,6 +66,7 @@ PROVOKED: dict[str, tuple[Callable[[], object], int]] = {
     "wrong_direction": (lambda: get_codec("thrift").connection().feed(REQUESTS, FRAMED.response(1, 1)), 7),
     "trailing_bytes": (lambda: get_codec("dubbo").decode(DUBBO.request(1, 1) + b"more"), len(DUBBO.request(1, 1))),
     "invalid_codec": (lambda: bad_codecs()["split_kind"].split(b"\x04abc"), 0),
+    "bad_checksum": (lambda: SUMMED.split(b"\x01\x02\x04"), 2),
     "limit_exceeded": (lambda: get_codec("dubbo").split(DUBBO.request(1, 1)[:12] + b"\x7f\0\0\0"), 12),
 }
 

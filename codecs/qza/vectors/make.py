@@ -55,6 +55,7 @@ def expect(kind: str, header_len: int, frame_len: int, *, flow: int = 0x01020304
         "cmd": 153,
         "sub_cmd": 1,
         "uid": 10001,
+        "rsp_code": 0,
         "version": 1,
         "platform": 0,
         "app": 0,
@@ -66,8 +67,6 @@ def expect(kind: str, header_len: int, frame_len: int, *, flow: int = 0x01020304
         "login_state": 65535,
         "auth_type": 0,
     }
-    if kind != "request":
-        fields["rsp_code"] = 0
     return vector_files.frame(kind, flow, header_len, frame_len, {**fields, **changed})
 
 

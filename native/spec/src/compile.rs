@@ -428,7 +428,8 @@ impl Compiler {
 
     fn check_id(&mut self, root: &Node, key: &str, id: Option<FieldId>, bytes: bool) {
         let (Some(node), Some(field)) = (root.get(key), id.and_then(|id| self.of(id))) else { return };
-        if !field.ty.is_int() && !(bytes && field.ty.is_text()) {
+        let fits = field.ty.is_int() || bytes && field.ty.is_text();
+        if !fits {
             let what = if bytes { "an integer, bytes or a string" } else { "an integer" };
             let reason = format!("{:?} cannot be an id", field.name);
             self.add(node.pos, key, reason, format!("name a field that is {what}"));

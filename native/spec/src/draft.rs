@@ -540,8 +540,11 @@ fn element(shape: &Shape, ty: Ty, text: &str, key: &str) -> Outcome<Vec<u8>> {
 
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let text = text.as_bytes();
+    if !text.len().is_multiple_of(2) || !text.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    if text.len() % 2 != 0 { None } else { text.chunks(2).map(pair).collect() }
+    text.chunks(2).map(pair).collect()
 }
 
 /// What a key's new value means for its field.

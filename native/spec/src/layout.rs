@@ -22,7 +22,7 @@ pub(crate) fn literal(text: &str, quoted: bool) -> Option<Vec<u8>> {
     let hex = text.strip_prefix("0x").filter(|_| !quoted);
     let Some(hex) = hex else { return Some(text.as_bytes().to_vec()) };
     let digits: Vec<u8> = hex.bytes().filter(|byte| *byte != b'_').collect();
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
@@ -513,7 +513,7 @@ impl Compiler {
         if let Some(count) = node.get("count") {
             let count = self.expr(count, &format!("{path}.count"))?;
             let (element, ty) = match content {
-                Content::Map { key, value, .. } => (vec![key.clone(), value.clone()], Ty::Parts),
+                Content::Map { key, value, .. } => (vec![(**key).clone(), (**value).clone()], Ty::Parts),
                 _ => {
                     let Some(items) = node.get("items") else {
                         self.add(node.pos, path, "an array without items", "add items: {type: u16}");
@@ -674,7 +674,7 @@ impl Compiler {
             self.add(node.pos, &format!("{path}.key"), "keys that are not texts", "use type: string or bytes");
             return None;
         }
-        Some(Content::Map { key, value, value_ty })
+        Some(Content::Map { key: Box::new(key), value: Box::new(value), value_ty })
     }
 
     fn bits(&mut self, node: &Node, path: &str, name: &str, parent: FieldId, width: u32) {

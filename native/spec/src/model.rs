@@ -153,7 +153,7 @@ impl Shape {
 pub(crate) enum Content {
     Plain,
     Tlv { tag: (u8, Order), length: (u8, Order), parts: Vec<Part> },
-    Map { key: Shape, value: Shape, value_ty: Ty },
+    Map { key: Box<Shape>, value: Box<Shape>, value_ty: Ty },
     Protobuf(Vec<Part>),
     Jce(Vec<Part>),
     Json(Vec<Part>),

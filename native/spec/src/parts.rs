@@ -401,7 +401,9 @@ fn json_value(cursor: &mut Cursor<'_>, label: &'static str, nesting: u32) -> Out
         })
     };
     match cursor.peek() {
-        Some(b'"') => drop(json_string(cursor, label)?),
+        Some(b'"') => {
+            json_string(cursor, label)?;
+        }
         Some(b'{') => {
             let nesting = deeper()?;
             json_object(cursor, label, &mut |cursor, _| json_value(cursor, label, nesting).map(|_| ()))?;

@@ -97,7 +97,7 @@ fn field(chance: &mut Chance, index: usize, last_flag: Option<usize>) -> Made {
 }
 
 fn round(seed: u64) {
-    let mut chance = Chance(seed * 0x9e37_79b9_7f4a_7c15 | 1);
+    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut fields: Vec<Made> = Vec::new();
     let mut flag = None;
     // Which field says how long which other one is.

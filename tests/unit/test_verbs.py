@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from kit.dialects import (
+    BRIDGED,
     DUBBO,
     THRIFTS,
     TOY,
@@ -163,7 +164,7 @@ class TestRewrite:
         data = dialect.request(7, 1000)
         again = rewritten(codec, codec.decode(data), request_id=0x1234)
         assert again.request_id == 0x1234
-        if dialect is not TOY:
+        if dialect not in (TOY, BRIDGED):
             assert bytes(again) == dialect.request(0x1234, 1000) or " header " in dialect.name
 
     def test_the_id_of_every_kind(self, native: Dialect) -> None:

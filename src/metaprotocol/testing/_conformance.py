@@ -582,15 +582,13 @@ class CodecConformance:
         return found
 
     def _only(self, part: str, sample: Sample) -> None:
-        assert sample.direction is not None
-        try:
-            Exerciser(self.the_codec, limits=Limits(), guarded=False).only(part, sample.direction, sample.data)
-        except Violation as violation:
-            raise Violation(
-                violation.kind,
-                violation.place,
-                f"{self.the_codec.name}, sample {sample}: {violation.kind}: {violation}",
-            ) from violation.__cause__
+        direction = sample.direction or Direction.CLIENT_TO_SERVER
+
+        def run(write: Callable[[str], None]) -> None:
+            write(f"sample {sample}")
+            Exerciser(self.the_codec, limits=Limits()).only(part, direction, sample.data)
+
+        _survived(self.the_codec, run)
 
 
 for _name, _test in list(vars(CodecConformance).items()):

@@ -19,7 +19,7 @@ from metaprotocol.errors import DecodeError, EncodeError, InvalidCodec
 from metaprotocol.testing._cuts import places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from typing_extensions import Buffer
@@ -94,18 +94,15 @@ class Tracer:
 class Exerciser:
     """Runs streams through a codec.
 
+    Streams lie in `GuardedBuffer`s: native code that reads beyond the end dies there, so run it where somebody watches.
+
     Args:
         codec: The codec.
         limits: Limits of its connections.
         tracer: Sees what code runs while the stream is decoded in one piece and the verbs are called.
-        guarded: Whether streams lie in `GuardedBuffer`s, where native code that reads beyond the end dies: for
-            processes that somebody watches.
     """
 
-    def __init__(
-        self, codec: Codec, *, limits: Limits = LIMITS, tracer: Tracer | None = None, guarded: bool = True
-    ) -> None:
-        self.hold: Callable[[bytes], Buffer] = GuardedBuffer if guarded else bytes
+    def __init__(self, codec: Codec, *, limits: Limits = LIMITS, tracer: Tracer | None = None) -> None:
         self.codec = codec
         self.limits = limits
         self.tracer = tracer if tracer is not None else Tracer()
@@ -185,7 +182,7 @@ class Exerciser:
     def _whole(self, direction: Direction, data: bytes) -> Decoded:
         self.doing = "feed of the whole stream"
         connection = self.codec.connection(limits=self.limits)
-        whole = self._feed(connection, direction, [self.hold(data)])
+        whole = self._feed(connection, direction, [GuardedBuffer(data)])
         end = 0
         note = self.features.add
         for frame in whole.frames:
@@ -314,7 +311,7 @@ class Exerciser:
         """A stream that ends early gives the frames that are whole, and says so if one is not."""
         self.doing = "feed of a stream that ends early"
         front = data[:length]
-        found = self._feed(self.codec.connection(limits=self.limits), direction, [self.hold(front)])
+        found = self._feed(self.codec.connection(limits=self.limits), direction, [GuardedBuffer(front)])
         fitting = [frame for frame in whole.frames if frame.offset + len(frame) <= length]
         expected = Decoded(fitting, found.failure, found.missing)
         difference = _difference(found, expected)
@@ -509,7 +506,7 @@ class Exerciser:
         for length in lengths:
             prefix = data[:length]
             guarded = self.all or length == most
-            answer = self.codec.detect(self.hold(prefix) if guarded else prefix, direction=direction)
+            answer = self.codec.detect(GuardedBuffer(prefix) if guarded else prefix, direction=direction)
             if refused >= 0 and answer is not Detection.NO:
                 told = f"detect says NO to {refused} bytes and {Detection(answer).name} to {length}"
                 raise Violation("detect", "takes back a no", told)

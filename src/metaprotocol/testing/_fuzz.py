@@ -568,7 +568,10 @@ def replay(options: FuzzOptions, path: Path) -> list[Finding]:
         What is wrong with them.
 
     Raises:
-        As `fuzz`.
+        FuzzError: If the codec cannot be run.
+        UnknownCodec: If no codec has the name.
+        InvalidCodec: If the source holds no codec.
+        SampleError: If there are files that cannot be used.
     """
     _, inputs = _start(FuzzOptions(**{**vars(options), "corpus": None, "samples": path}))
     with tempfile.TemporaryDirectory(prefix="metaprotocol-fuzz-") as folder:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -33,11 +33,11 @@ from metaprotocol.testing._mutate import Mutator, Vocabulary, learn
 from metaprotocol.testing._samples import Sample, whole_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from metaprotocol.codec import Codec
 
-__all__ = ["chunkings", "frames", "mutations", "streams"]
+__all__ = ["chunkings", "frames", "headers", "mutations", "streams"]
 
 MOST_CHUNKS = 12
 MOST_STEPS = 64
@@ -111,6 +111,56 @@ def mutations(sample: Sample | bytes, *, codec: Codec | None = None, max_len: in
 
     # Each number is one step: Hypothesis shrinks to the fewest steps that fail.
     return st.lists(st.integers(0, (1 << 32) - 1), max_size=4).map(mutated)
+
+
+_CONSTANT, _CHOICE = "always 0x", "one of "
+
+
+def headers(layout: Mapping[str, Any]) -> st.SearchStrategy[bytes]:
+    """The fixed fronts of frames of a codec that is described in YAML: constants as they are, numbers mostly small.
+
+    With `frames`, which asks the codec how they go on, they become whole frames:
+
+    ```python
+    text = Path("acorn.yaml").read_text()
+    codec = metaprotocol.load_codec("acorn.yaml")
+    whole = frames(codec, headers(json.loads(describe_codec(text, "acorn.yaml"))))
+    ```
+
+    Args:
+        layout: The description as `metaprotocol._native.describe_codec` gives it: `fields`, each with its `offset` and
+            `width` in bytes if they are fixed, and `notes` that say `always 0x…` or `one of 0x…, 0x…`.
+
+    Raises:
+        ValueError: If no field has a fixed place at the front.
+    """
+    parts: list[st.SearchStrategy[bytes]] = []
+    at = 0
+    fixed = [field for field in layout["fields"] if field.get("region") == "header" and "width" in field]
+    for field in sorted(fixed, key=lambda field: field.get("offset", -1)):
+        offset, width = field.get("offset", -1), field["width"]
+        # Bit fields share their bytes; behind a field of any length nothing has a fixed place.
+        if offset != at:
+            continue
+        parts.append(_values(width, field.get("notes", ())))
+        at += width
+    if not parts:
+        raise ValueError(f"{layout.get('name', 'the codec')}: no field stands at a fixed place at the front of a frame")
+    return st.tuples(*parts).map(b"".join)
+
+
+def _values(width: int, notes: Iterable[str]) -> st.SearchStrategy[bytes]:
+    for note in notes:
+        if note.startswith(_CONSTANT):
+            return st.just(bytes.fromhex(note.removeprefix(_CONSTANT)))
+        if note.startswith(_CHOICE):
+            return st.sampled_from([bytes.fromhex(one[2:]) for one in note.removeprefix(_CHOICE).split(", ")])
+    small = st.integers(0, min(255, (1 << 8 * width) - 1))
+    return st.one_of(
+        small.map(lambda number: number.to_bytes(width, "big")),
+        small.map(lambda number: number.to_bytes(width, "little")),
+        st.binary(min_size=width, max_size=width),
+    )
 
 
 @st.composite

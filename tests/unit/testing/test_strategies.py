@@ -11,9 +11,10 @@ from kit.cutting import feed, seen
 from kit.toy import HEADER_LEN, Toy
 
 from metaprotocol import Direction, Kind
+from metaprotocol._native import compile_codec
 from metaprotocol.testing import Sample
 from metaprotocol.testing._samples import whole_frames
-from metaprotocol.testing.strategies import chunkings, frames, mutations, streams
+from metaprotocol.testing.strategies import chunkings, frames, headers, mutations, streams
 
 from .conftest import ANSWER, ASK, CLIENT, SAMPLES, SERVER, TWO
 
@@ -78,6 +79,38 @@ HEADERS = st.builds(
 @given(frame=frames(CODEC, HEADERS, max_len=1000))
 def test_frames_from_headers(frame: bytes) -> None:
     assert len(CODEC.decode(frame, direction=Direction.CLIENT_TO_SERVER)) == len(frame) <= 1000
+
+
+ACORN = """{metaprotocol: 1, name: acorn, request_id: id, frame: {body: body_len},
+header: [{name: magic, type: bytes, len: 2, const: AC}, {name: type, type: u8, in: [1, 2]}, {name: flags, type: u8},
+         {name: id, type: u32}, {name: body_len, type: u32}],
+kind: {field: type, values: {1: request, 2: response}}}"""
+LAYOUT = {
+    "name": "acorn",
+    "fields": [
+        {"name": "magic", "region": "header", "offset": 0, "width": 2, "notes": ["always 0x4143"]},
+        {"name": "type", "region": "header", "offset": 2, "width": 1, "notes": ["one of 0x01, 0x02"]},
+        {"name": "flags", "region": "header", "offset": 3, "width": 1, "notes": []},
+        {"name": "low_flag", "region": "header", "offset": 3, "width": 1, "bits": {"low": 0, "count": 1}, "notes": []},
+        {"name": "id", "region": "header", "offset": 4, "width": 4, "notes": ["request id"]},
+        {"name": "body_len", "region": "header", "offset": 8, "width": 4, "notes": []},
+        {"name": "sum", "region": "trailer", "from_end": 4, "width": 4, "notes": []},
+    ],
+}
+DESCRIBED = compile_codec(ACORN, "acorn.yaml")
+
+
+@given(frame=frames(DESCRIBED, headers(LAYOUT)))  # type: ignore[arg-type]  # registered to the ABC
+def test_frames_from_a_description(frame: bytes) -> None:
+    found = DESCRIBED.decode(frame)
+    assert found.kind in (Kind.REQUEST, Kind.RESPONSE)
+    assert len(found.header) == 12
+    assert len(found) == len(frame) <= 4096
+
+
+def test_a_description_without_a_fixed_front() -> None:
+    with pytest.raises(ValueError, match="acorn: no field stands at a fixed place"):
+        headers({"name": "acorn", "fields": [{"name": "text", "region": "header", "notes": []}]})
 
 
 def test_frames_from_nothing_but_a_magic() -> None:

@@ -73,6 +73,8 @@ class TestFrames:
     def test_the_id_alone(self, vector: Vector) -> None:
         codec = get_codec(vector.codec)
         for expected, data in self.alone(vector):
+            if expected["request_id"] is None:
+                continue  # a protocol without ids has none to write
             frame = codec.decode(data, direction=vector.direction)
             again = codec.decode(b"".join(codec.rewrite(frame, request_id=0x01020304)), direction=vector.direction)
             assert again.request_id == 0x01020304

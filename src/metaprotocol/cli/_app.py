@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import metaprotocol
-from metaprotocol.cli import _bench, _codecs, _decode, _new_codec, _replay
+from metaprotocol.cli import _bench, _codecs, _decode, _durations, _new_codec, _replay
 from metaprotocol.cli._terminal import Failure, fail
 
 if TYPE_CHECKING:
@@ -374,8 +374,8 @@ def bench(
         str, typer.Option("--chunk-sizes", metavar="SIZE,…", help="Bytes fed at a time.")
     ] = "64,1K,16K,256K",
     time: Annotated[
-        float, typer.Option("--time", metavar="SECONDS", min=0.05, help="About how long to measure.")
-    ] = 5.0,
+        str, typer.Option("--time", "-t", metavar="DURATION", help="About how long to measure: 10, 30s, 1m.")
+    ] = "5s",
     rounds: Annotated[int, typer.Option("--rounds", min=3, help="How many measurements of each.")] = 11,
     json_: Annotated[bool, typer.Option("--json", help="JSON lines on a terminal too; as `--show json`.")] = False,
     show: Annotated[
@@ -402,7 +402,7 @@ def bench(
                 samples=samples,
                 against=tuple(against or ()),
                 chunk_sizes=_split([chunk_sizes]) or (),
-                time=time,
+                time=_durations.seconds("--time", time),
                 rounds=rounds,
                 show="json" if json_ else show.value,
                 out=out,
@@ -511,7 +511,7 @@ def fuzz(
     from metaprotocol.testing._fuzz import FuzzOptions
 
     with _exit_codes():
-        duration = _fuzz.seconds(time)
+        duration = _durations.seconds("--time", time)
         if libfuzzer:
             code = _fuzz.libfuzzer(codec, duration)
         else:

@@ -19,27 +19,10 @@ from metaprotocol.testing import _fuzz
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["FOUND", "libfuzzer", "run", "seconds"]
+__all__ = ["FOUND", "libfuzzer", "run"]
 
 FOUND = 1
-UNITS = {"s": 1, "m": 60, "h": 3600}
 SHOWN_BYTES = 256
-
-
-def seconds(text: str) -> float:
-    """A duration such as `60`, `60s`, `5m` or `1h`.
-
-    Raises:
-        Failure: If it is none.
-    """
-    number, unit = (text[:-1], UNITS[text[-1]]) if text[-1:] in UNITS else (text, 1)
-    try:
-        value = float(number) * unit
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise Failure(f"--time {text}: give a duration such as 30, 60s, 5m or 1h", exit_code=2)
-    return value
 
 
 def run(options: _fuzz.FuzzOptions, replayed: Path | None, show: str) -> int:

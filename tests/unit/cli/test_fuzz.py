@@ -11,7 +11,7 @@ import pytest
 from kit.toy import toy_frame
 
 from metaprotocol import Kind
-from metaprotocol.cli import _fuzz
+from metaprotocol.cli import _durations, _fuzz
 from metaprotocol.cli._terminal import Failure
 
 from .conftest import ROOT, Run, rows
@@ -84,7 +84,7 @@ def test_wrong_usage(arguments: tuple[str, ...], told: str, run: Run) -> None:
 
 @pytest.mark.parametrize(("text", "value"), [("30", 30), ("60s", 60), ("5m", 300), ("1h", 3600), ("0.5s", 0.5)])
 def test_durations(text: str, value: float) -> None:
-    assert _fuzz.seconds(text) == value
+    assert _durations.seconds("--time", text) == value
 
 
 class TestLibFuzzer:

@@ -1,4 +1,4 @@
-//! Hex text as bytes: plain digits, or the dumps of `xxd` and `hexdump -C`.
+//! Hex text as bytes: plain digits with comments behind `#`, or the dumps of `xxd` and `hexdump -C`.
 
 use std::fmt;
 
@@ -41,6 +41,8 @@ pub(crate) struct HexReader {
     half: Option<u8>,
     /// The line goes on from an earlier piece: no offset at its beginning.
     inside: bool,
+    /// A `#` was seen: the rest of the line is for people.
+    comment: bool,
     column: u64,
     /// A line of `hexdump -C` was seen: its last line is an offset alone.
     canonical: bool,
@@ -75,6 +77,7 @@ impl HexReader {
         }
         self.number += 1;
         self.inside = false;
+        self.comment = false;
         self.column = 0;
         Ok(())
     }
@@ -87,7 +90,12 @@ impl HexReader {
                 (dump.from, dump.to)
             }
             _ if self.canonical && line.trim_ascii().len() == OFFSET_DIGITS => (0, 0),
-            _ => (0, line.len()),
+            _ if self.comment => (0, 0),
+            _ => {
+                let comment = line.iter().position(|byte| *byte == b'#');
+                self.comment = comment.is_some();
+                (0, comment.unwrap_or(line.len()))
+            }
         };
         for (at, &byte) in line.iter().enumerate().take(to).skip(from) {
             let digit = match byte {
@@ -172,6 +180,7 @@ mod tests {
         for text in [
             "dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaebecedee",
             "DA DB DC DD DE DF E0 E1\r\nE2E3e4e5e6e7e8e9eaebecedee\n",
+            "# 0xab: no bytes\nDA DB DC DD DE DF E0 E1 # the first eight\n\nE2E3e4e5e6e7e8e9eaebecedee #",
             "00000000: dadb dcdd dedf e0e1 e2e3 e4e5 e6e7 e8e9  ................\n00000010: eaeb eced ee                             .....\n",
             "00000000  da db dc dd de df e0 e1  e2 e3 e4 e5 e6 e7 e8 e9  |................|\n00000010  ea eb ec ed ee                                    |.....|\n00000015\n",
         ] {
@@ -186,6 +195,12 @@ mod tests {
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(read(&text[1..]).unwrap_err().found, None);
         assert_eq!(read(&text), Ok(bytes));
+    }
+
+    #[test]
+    fn a_comment_ends_with_its_line_however_long() {
+        assert_eq!(read(&format!("da #{}\ndb", "x".repeat(3 * LINE_MAX))), Ok(vec![0xda, 0xdb]));
+        assert_eq!(read("da d # b\n").unwrap_err().found, None);
     }
 
     #[test]

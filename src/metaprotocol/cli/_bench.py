@@ -261,8 +261,8 @@ def _table(console: Console, results: dict[str, Any], *, comparing: bool, agains
     size = f"{workload['frames']:,} frames, {workload['bytes']:,} bytes"
     console.print(Text(f"{results['protocol']}: {size}, {clean(workload['origin'])}", style="bold"))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Verb", overflow="fold")
-    headers = ["Chunk", "ns/frame", "frames/s", "GB/s", "native allocs", "Python blocks", "× reference", "quartiles"]
+    table.add_column("Verb", overflow="fold", min_width=len("rewrite id"))
+    headers = ["Chunk", "ns/frame", "frames/s", "GB/s", "allocs", "py blocks", "× reference", "quartiles"]
     headers += ["× feed"] if against else []
     headers += ["× before"] if comparing else []
     for header in headers:
@@ -272,7 +272,7 @@ def _table(console: Console, results: dict[str, Any], *, comparing: bool, agains
         cells: list[str | Text] = [
             _chunk(row["chunk"]),
             f"{row['ns_per_frame']:,.1f}",
-            f"{row['frames_per_s']:,}",
+            f"{row['frames_per_s'] / 1e6:,.2f} M",
             "" if row["gb_per_s"] is None else f"{row['gb_per_s']:,.2f}",
             f"{row['native_allocations']:,.2f}",
             f"{row['python_blocks']:,.2f}",

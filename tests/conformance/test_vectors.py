@@ -17,6 +17,7 @@ from metaprotocol import (
     Connection,
     DecodeError,
     Direction,
+    EncodeError,
     Frame,
     Head,
     IncompleteFrame,
@@ -31,6 +32,21 @@ VECTORS = vectors()
 WITH_FRAMES = [vector for vector in VECTORS if vector.frames]
 # A thousand cuts of a few bytes each take long enough.
 CUTS_EACH = 400
+
+
+# Where nothing in the bytes tells requests from responses, the caller has to say which way they go.
+UNTOLD = {"awesomerpc", "qza", "zork"}
+ERRORS = {
+    "awesomerpc": {"bad_length", "limit_exceeded"},
+    "qza": {"bad_length", "limit_exceeded"},
+    # Sixteen bits of length are below every limit, and none of them is too short.
+    "zork": {"bad_magic"},
+}
+KINDS = {
+    "awesomerpc": {"request", "response", "error"},
+    "qza": {"request", "response", "error"},
+    "zork": {"request", "response"},
+}
 
 
 def said(frame: Frame) -> dict[str, Any]:
@@ -81,7 +97,7 @@ class TestFrames:
 
     def test_decode(self, vector: Vector) -> None:
         for expected, data in self.alone(vector):
-            for direction in (vector.direction, None):
+            for direction in (vector.direction,) if vector.codec in UNTOLD else (vector.direction, None):
                 frame = get_codec(vector.codec).decode(data, direction=direction)
                 assert said(frame) == expected
                 assert bytes(frame) == data
@@ -167,6 +183,10 @@ class TestFrames:
         codec = get_codec(vector.codec)
         for expected, data in self.alone(vector):
             frame = codec.decode(data, direction=vector.direction)
+            if frame.request_id is None:
+                with pytest.raises(EncodeError, match="request_id"):
+                    codec.rewrite(frame, request_id=0x01020304)
+                continue
             again = codec.decode(b"".join(codec.rewrite(frame, request_id=0x01020304)), direction=vector.direction)
             assert again.request_id == 0x01020304
             assert {**said(again), "fields": {}, "request_id": 0, "header_len": 0, "frame_len": 0} == {
@@ -201,9 +221,9 @@ class TestFolder:
         mine = [vector.expected for vector in VECTORS if vector.codec == name]
         assert any("missing" in expected for expected in mine)
         codes = {expected["error"]["code"] for expected in mine if "error" in expected}
-        assert codes >= {"bad_magic", "bad_length", "limit_exceeded"}
+        assert codes >= ERRORS.get(name, {"bad_magic", "bad_length", "limit_exceeded"})
         kinds = {frame["kind"] for expected in mine for frame in expected["frames"]}
-        assert kinds >= {"request", "response", "oneway", "error"}
+        assert kinds >= KINDS.get(name, {"request", "response", "oneway", "error"})
 
     def test_the_generator_makes_them(self, name: str, tmp_path: Path) -> None:
         folder = CODECS / name / "vectors"

@@ -23,9 +23,7 @@ def packet(
     )
 
 
-def expect(
-    kind: str, width: int, flow: int, cmd: int, size: int, code: int = 0, version: int = 1
-) -> Expected:
+def expect(kind: str, width: int, flow: int, cmd: int, size: int, code: int = 0, version: int = 1) -> Expected:
     """What a decoder must give for such a packet."""
     fields = {"operation": str(cmd), "cmd": cmd, "version": version, "rsp_code": code}
     return vector_files.frame(kind, flow, 9 + width, 9 + width + size, fields)
@@ -55,8 +53,12 @@ def make(vectors: Vectors) -> None:
     vectors.add("over-16-mebibytes", packet(4, 7, 3, length=(16 << 20) + 1), error=("limit_exceeded", 5))
     vectors.add("layout-b-read-as-a", bytes.fromhex("010000000700100003000068656c6c6f"), missing=0x100003 - 16)
 
-    other = Vectors(vectors.folder / "layout-b")
-    other.add("request", bytes.fromhex("010000000700100003000068656c6c6f"), expect("request", 2, 7, 3, 5), origin=EXAMPLE)
+    folder = vectors.folder / "layout-b"
+    folder.mkdir(exist_ok=True)
+    other = Vectors(folder)
+    other.add(
+        "request", bytes.fromhex("010000000700100003000068656c6c6f"), expect("request", 2, 7, 3, 5), origin=EXAMPLE
+    )
     both(other, 2)
     other.add("layout-a-read-as-b", request, error=("bad_length", 5))
 

@@ -23,7 +23,11 @@ def fields(attrs: int, size: int) -> dict[str, str | int]:
 
 def request(kind: int, attrs: int, size: int) -> Expected:
     """What a decoder must give for a request."""
-    own = {"operation": f"{NAMES.get(attrs, 'default')}/{kind}", "market": attrs if attrs in NAMES else 99, "type": kind}
+    own = {
+        "operation": f"{NAMES.get(attrs, 'default')}/{kind}",
+        "market": attrs if attrs in NAMES else 99,
+        "type": kind,
+    }
     return vector_files.frame("request", None, 7, 8 + size, {**own, **fields(attrs, size)})
 
 

@@ -26,7 +26,10 @@ Expected = dict[str, object]
 
 
 def frame(kind: str, request_id: int | None, header_len: int, frame_len: int, fields: Mapping[str, object]) -> Expected:
-    """What a decoder must give for one frame. Negative ids are those of 64 bits that they are extended to; None is no id."""
+    """What a decoder must give for one frame.
+
+    Negative ids are those of 64 bits that they are extended to; None is for frames without an id.
+    """
     return {
         "kind": kind,
         "request_id": None if request_id is None else request_id % 2**64,

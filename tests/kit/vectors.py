@@ -14,7 +14,13 @@ CODECS = Path(__file__).parents[2] / "codecs"
 UNMARKED = {"awesomerpc", "qza", "videopacket", "zork"}
 """Protocols whose bytes do not say which way a frame goes: the same ones are a request or a response."""
 
-LACKS = {"videopacket": {"oneway", "limit_exceeded"}}
+LACKS = {
+    "awesomerpc": {"oneway", "bad_magic"},
+    "qza": {"oneway", "bad_magic"},
+    "videopacket": {"oneway", "limit_exceeded"},
+    # Sixteen bits of length are below every limit, and none of them is too short; it has no errors to send.
+    "zork": {"oneway", "error", "bad_length", "limit_exceeded"},
+}
 """Kinds that a protocol does not have, and codes that its own bounds do not let come up under the default limits."""
 
 

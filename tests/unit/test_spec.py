@@ -1,4 +1,4 @@
-"""Codecs from YAML: mistakes as exceptions, the layout as JSON, the schema for editors, the examples of the reference."""
+"""Codecs from YAML: mistakes as exceptions, the layout as JSON, the schema for editors, the reference's examples."""
 
 from __future__ import annotations
 
@@ -51,12 +51,14 @@ WRONG = [
     "metaprotocol: 1\nname: a\nframe: {fixed: 4}\nheader: [{name: a, type: u9}]",
     "metaprotocol: 1\nname: a\nframe: {fixed: 4}\nheader: [{name: a, type: u8, konst: 1}]",
     "metaprotocol: 1\nname: a\nframe: {fixed: 4}\nheader: [{type: u8}]",
-    "metaprotocol: 1\nname: a\nframe: {fixed: 4}\nheader: [{name: a, type: u32, checksum: {algorithm: crc33, over: frame}}]",
+    "metaprotocol: 1\nname: a\nframe: {fixed: 4}\n"
+    "header: [{name: a, type: u32, checksum: {algorithm: crc33, over: frame}}]",
     "metaprotocol: 1\nname: a\nframe: {fixed: 4}\nkind: reqest",
     "metaprotocol: 1\nname: a\nframe: {fixed: 4}\nkind: [{when: 1}]",
     "metaprotocol: 1\nname: a\nframe: {fixed: 4}\npair_by: ids",
     "metaprotocol: 1\nname: a\nframe: {fixed: 4}\nreply: {error: {codes: {no_route: 1}}}",
-    "metaprotocol: 1\nname: a\nframe: {fixed: 4}\nheader: [{name: a, type: u8}]\nmetadata: {a: {value: a, wirte: true}}",
+    "metaprotocol: 1\nname: a\nframe: {fixed: 4}\n"
+    "header: [{name: a, type: u8}]\nmetadata: {a: {value: a, wirte: true}}",
     "metaprotocol: 1\nname: a\nframe: {fixed: 4}\ndetect: maybe",
 ]
 

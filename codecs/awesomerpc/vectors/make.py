@@ -53,7 +53,9 @@ def make(vectors: Vectors) -> None:
     vectors.add("over-16-mebibytes", packet(4, 7, 3, length=(16 << 20) + 1), error=("limit_exceeded", 5))
     vectors.add("layout-b-read-as-a", bytes.fromhex("010000000700100003000068656c6c6f"), missing=0x100003 - 16)
 
-    other = Vectors(vectors.folder / "layout-b")
+    folder = vectors.folder / "layout-b"
+    folder.mkdir(exist_ok=True)
+    other = Vectors(folder)
     other.add(
         "request", bytes.fromhex("010000000700100003000068656c6c6f"), expect("request", 2, 7, 3, 5), origin=EXAMPLE
     )

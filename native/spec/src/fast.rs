@@ -23,7 +23,10 @@ struct Load {
     peek: bool,
     big: bool,
     shift: u32,
-    /// How many bits to throw away above the value.
+    /// The bits of the value, and its highest if that is its sign.
+    mask: u64,
+    sign: u64,
+    /// How many bits there are above the value.
     unused: u32,
     signed: bool,
 }
@@ -34,8 +37,7 @@ impl Load {
         let Some(word) = header.get(self.at as usize..).and_then(|rest| rest.first_chunk::<WORD>()) else { return 0 };
         let word = u64::from_le_bytes(*word);
         let word = if self.big { word.swap_bytes() } else { word };
-        let high = (word >> self.shift) << self.unused;
-        if self.signed { high.cast_signed() >> self.unused } else { (high >> self.unused).cast_signed() }
+        (((word >> self.shift) & self.mask) ^ self.sign).wrapping_sub(self.sign).cast_signed()
     }
 
     /// The one byte it reads, if it is one.
@@ -103,13 +105,52 @@ impl Sum {
     }
 }
 
+/// Bytes that must be there: where eight of them begin, which of their bits count, and what those are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    at: u32,
+    mask: u64,
+    wanted: u64,
+}
+
+impl Mark {
+    /// An equality as one comparison of the bytes as they lie.
+    fn of(condition: &Bool) -> Option<Self> {
+        let Bool::Test(Test { load, mask: -1, low, span: 0, negated: false }) = condition else { return None };
+        if load.peek || load.signed {
+            return None;
+        }
+        let bits = (u64::MAX >> load.unused) << load.shift;
+        let value =
+            low.cast_unsigned().checked_shl(load.shift).filter(|value| value >> load.shift == low.cast_unsigned())?;
+        let (mask, wanted) = if load.big { (bits.swap_bytes(), value.swap_bytes()) } else { (bits, value) };
+        (value & !bits == 0).then_some(Self { at: load.at, mask, wanted })
+    }
+
+    #[inline(always)]
+    fn holds(&self, header: &[u8]) -> bool {
+        let word = header.get(self.at as usize..).and_then(|rest| rest.first_chunk::<WORD>());
+        word.is_some_and(|word| u64::from_le_bytes(*word) & self.mask == self.wanted)
+    }
+}
+
 /// What is open once the deciding byte and the direction are known.
 #[derive(Debug, PartialEq, Eq)]
 struct Rest {
+    marks: Vec<Mark>,
     checks: Vec<Bool>,
+    /// The kind, if nothing is open about it and nothing has to be looked at.
+    kind: Option<Kind>,
     /// Whether to look behind the header.
     peek: Bool,
     kinds: Vec<(Bool, Kind)>,
+}
+
+impl Rest {
+    #[inline(never)]
+    fn checked(&self, header: &[u8]) -> bool {
+        self.checks.iter().all(|check| check.holds(header, &[]))
+    }
 }
 
 #[derive(Debug)]
@@ -352,7 +393,9 @@ fn load(at: u32, len: u32, signed: bool, big: bool, bits: Option<(u8, u8)>, wind
     let below = if big { 8 * (from + WORD as u32).saturating_sub(at + len) } else { 8 * (at - from) };
     let (low, count) = bits.map_or((0, 8 * len), |(low, count)| (u32::from(low), u32::from(count)));
     let signed = signed && bits.is_none();
-    Load { at: from, peek: false, big, shift: below + low, unused: 64 - count, signed }
+    let unused = 64 - count;
+    let sign = if signed { 1 << (count - 1) } else { 0 };
+    Load { at: from, peek: false, big, shift: below + low, mask: u64::MAX >> unused, sign, unused, signed }
 }
 
 impl Fast {
@@ -462,7 +505,7 @@ impl Fast {
         }
         let byte = usize::from(*header.get(self.byte)?);
         let rest = self.rests.get(usize::from(*self.table.get(direction as usize)?.get(byte)?))?;
-        if !rest.checks.iter().all(|check| check.holds(header, &[])) {
+        if !rest.marks.iter().all(|mark| mark.holds(header)) || !(rest.checks.is_empty() || rest.checked(header)) {
             return None;
         }
         let header_len = if self.tail.is_empty() { self.front } else { self.header_len(header, limits, buf)? };
@@ -474,21 +517,15 @@ impl Fast {
         if frame_len < least.max(1) || frame_len as u64 > self.max_frame_len.min(limits.max_frame_len) {
             return None;
         }
-        if self.whole {
-            let frame = buf.get(..frame_len)?;
-            for (back, bytes) in &self.trailer {
-                if !frame.get(frame_len - back..)?.starts_with(bytes) {
-                    return None;
-                }
-            }
+        if self.whole && !self.ends(buf.get(..frame_len)?) {
+            return None;
         }
-        let mut peeked = [0; WORD];
-        if rest.peek.holds(header, &[]) && least + self.peek <= frame_len {
-            peeked = widened(buf.get(header_len..header_len + self.peek)?);
-        }
-        let (_, kind) = rest.kinds.iter().find(|(when, _)| when.holds(header, &peeked))?;
+        let kind = match rest.kind {
+            Some(kind) => kind,
+            None => self.kind(rest, header, header_len, frame_len, buf)?,
+        };
         Some(Head {
-            kind: *kind,
+            kind,
             request_id: match &self.request_id {
                 Id::None => RequestId::None,
                 Id::Int(load) => RequestId::Int(load.get(header).cast_unsigned()),
@@ -501,7 +538,26 @@ impl Fast {
         })
     }
 
+    /// Whether a whole frame ends as it must.
+    #[inline(never)]
+    fn ends(&self, frame: &[u8]) -> bool {
+        self.trailer.iter().all(|(back, bytes)| {
+            frame.len().checked_sub(*back).and_then(|at| frame.get(at..)).is_some_and(|end| end.starts_with(bytes))
+        })
+    }
+
+    /// The kind, where the deciding byte leaves it open.
+    #[inline(never)]
+    fn kind(&self, rest: &Rest, header: &[u8], header_len: usize, frame_len: usize, buf: &[u8]) -> Option<Kind> {
+        let mut peeked = [0; WORD];
+        if rest.peek.holds(header, &[]) && header_len + self.trailer_len + self.peek <= frame_len {
+            peeked = widened(buf.get(header_len..header_len + self.peek)?);
+        }
+        rest.kinds.iter().find(|(when, _)| when.holds(header, &peeked)).map(|(_, kind)| *kind)
+    }
+
     /// The length of a header of which parts vary.
+    #[inline(never)]
     fn header_len(&self, header: &[u8], limits: &Limits, buf: &[u8]) -> Option<usize> {
         let mut at = self.front;
         for part in &self.tail {
@@ -558,8 +614,13 @@ fn tabled(checks: &[Bool], peek: &Bool, kinds: &[(Bool, Kind)], front: usize) ->
                     break;
                 }
             }
-            let checks = checks.iter().map(|check| check.given(&known)).filter(|check| *check != TRUE).collect();
-            let rest = Rest { checks, peek: peek.given(&known), kinds: left };
+            let open: Vec<Bool> =
+                checks.iter().map(|check| check.given(&known)).filter(|check| *check != TRUE).collect();
+            let marks = open.iter().filter_map(Mark::of).collect();
+            let checks = open.into_iter().filter(|check| Mark::of(check).is_none()).collect();
+            let peek = peek.given(&known);
+            let kind = left.first().filter(|(when, _)| *when == TRUE && peek == FALSE).map(|(_, kind)| *kind);
+            let rest = Rest { marks, checks, kind, peek, kinds: left };
             let at = rests.iter().position(|known| *known == rest).unwrap_or_else(|| {
                 rests.push(rest);
                 rests.len() - 1

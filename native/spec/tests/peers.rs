@@ -18,8 +18,11 @@ fn root(path: &str) -> String {
     format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Offsets and heads, code and offset of the error, bytes missing.
+type Plain = (Vec<(u64, Head)>, Option<(&'static str, u64)>, usize);
+
 /// Frames and errors, without the notes that codecs leave for themselves.
-fn plain(mut decoded: Decoded) -> (Vec<(u64, Head)>, Option<(&'static str, u64)>, usize) {
+fn plain(mut decoded: Decoded) -> Plain {
     let heads = decoded.frames.drain(..).map(|frame| (frame.offset, Head { variant: 0, ..frame.head })).collect();
     (heads, decoded.failure.map(|error| (error.reason.code(), error.offset)), decoded.missing)
 }

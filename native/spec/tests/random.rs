@@ -28,10 +28,12 @@ impl Chance {
     }
 }
 
+type Maker = Box<dyn Fn(&mut Chance) -> Vec<u8>>;
+
 /// A field of the header: its text, and how its bytes are made.
 struct Made {
     text: String,
-    bytes: Box<dyn Fn(&mut Chance) -> Vec<u8>>,
+    bytes: Maker,
 }
 
 fn field(chance: &mut Chance, index: usize, last_flag: Option<usize>) -> Made {

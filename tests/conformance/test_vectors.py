@@ -28,7 +28,6 @@ for _name in codec_names():
     globals()[f"Test{_name.title()}"] = type(f"Test{_name.title()}", (CodecConformance,), _body)
 
 
-
 def said(frame: Frame) -> dict[str, Any]:
     """A frame in the words of a vector."""
     return {

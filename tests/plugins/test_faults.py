@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kit.plugins import compiled
 
 from metaprotocol.testing import FuzzOptions, fuzz, replay
 
 ROOT = Path(__file__).resolve().parents[2]
-Compile = Callable[..., Path]
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def samples(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("fault", "kind", "name"), [(1, "over-read", "SIGSEGV"), (2, "crash", "SIGABRT"), (3, "hang", "")]
 )
-def test_a_fault_is_found(fault: int, kind: str, name: str, compiled: Compile, samples: Path, tmp_path: Path) -> None:
+def test_a_fault_is_found(fault: int, kind: str, name: str, samples: Path, tmp_path: Path) -> None:
     library = compiled("faults.c", f"-DFAULT={fault}")
     options = FuzzOptions(
         codec=str(library), samples=samples, artifacts=tmp_path / "found", seconds=30, hang=0.5, first=True, minimise=1
@@ -41,7 +40,7 @@ def test_a_fault_is_found(fault: int, kind: str, name: str, compiled: Compile, s
     assert (again.kind, again.place) == (finding.kind, finding.place)
 
 
-def test_nothing_is_found_where_nothing_is(compiled: Compile, samples: Path, tmp_path: Path) -> None:
+def test_nothing_is_found_where_nothing_is(samples: Path, tmp_path: Path) -> None:
     library = compiled("faults.c", "-DFAULT=0")
     report = fuzz(FuzzOptions(codec=str(library), samples=samples, artifacts=tmp_path / "found", seconds=2))
     assert report.findings == []
@@ -49,7 +48,7 @@ def test_nothing_is_found_where_nothing_is(compiled: Compile, samples: Path, tmp
 
 
 @pytest.mark.parametrize(("fault", "told"), [(0, ""), (1, "the verbs on sample one.c2s: SIGSEGV")])
-def test_conformance(fault: int, told: str, compiled: Compile, samples: Path) -> None:
+def test_conformance(fault: int, told: str, samples: Path) -> None:
     if fault:
         # A body whose first byte says more than there is.
         (samples / "one.c2s.hex").write_text("46 01 04 ff aa bb cc")

@@ -40,12 +40,12 @@ REQUESTS = {
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
-    """The fenced blocks in a language: line of the first line of code, and the code."""
+    """The fenced blocks in a language: line of the first line of code, and the code. Files are no blocks of a session."""
     text = page.read_text()
     return [
         (text.count("\n", 0, match.start("code")) + 1, textwrap.dedent(match["code"]))
         for match in FENCE.finditer(text)
-        if match["info"].split()[:1] == [language]
+        if match["info"].split()[:1] == [language] and "title=" not in match["info"]
     ]
 
 

@@ -162,8 +162,8 @@ class TestNative:
                 )
 
             @staticmethod
-            def codec_from_capsule(capsule: object) -> Codec:
-                calls.append(("capsule", type(capsule).__name__))
+            def codec_from_capsule(capsule: object, source: str | None = None) -> Codec:
+                calls.append(("capsule", type(capsule).__name__, source))
                 return get_codec("thrift")
 
         monkeypatch.setattr(_load, "_native", Native)
@@ -203,7 +203,7 @@ class TestNative:
 
     def test_capsules(self, asked: list[tuple[Any, ...]]) -> None:
         assert load_codec("datetime:datetime_CAPI") is get_codec("thrift")
-        assert asked == [("capsule", "PyCapsule")]
+        assert asked == [("capsule", "PyCapsule", "datetime:datetime_CAPI")]
 
 
 @pytest.mark.parametrize("source", ["", "dubbo", ":", "module:", ":Class", "file.txt", "a b"])

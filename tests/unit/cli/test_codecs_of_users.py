@@ -299,8 +299,10 @@ class TestUsage:
 
 def test_codecs_shows_loaded_ones(run: Run, run_on_terminal: Callable[..., tuple[int, str]]) -> None:
     listed = rows(run("codecs", "--codec", TOY).stdout)
-    assert [codec["name"] for codec in listed] == ["dubbo", "thrift", "toy"]
-    toy = listed[2]
+    assert [codec["name"] for codec in listed] == [
+        *("awesomerpc", "dubbo", "qza", "thrift", "toy", "videopacket", "zork"),
+    ]
+    [toy] = [codec for codec in listed if codec["name"] == "toy"]
     assert (toy["aliases"], toy["pair_by"], toy["open_keys"]) == (["example.toy"], "id", True)
     assert rows(run("codecs", TOY).stdout) == [toy]
     assert rows(run("codecs", "--codec", TOY, "example.toy").stdout) == [toy]

@@ -267,7 +267,7 @@ def test_streams_of_other_protocols_are_told(run: Run) -> None:
     done = run("decode", JSON_THRIFT)
     assert (done.returncode, done.stdout) == (0, b"")
     assert "1 stream of no known protocol skipped" in done.stderr.decode()
-    assert "--protocol says what it is: awesomerpc, dubbo, qza, thrift, zork" in done.stderr.decode()
+    assert "--protocol says what it is: awesomerpc, dubbo, qza, thrift, videopacket, zork" in done.stderr.decode()
     assert run("decode", JSON_THRIFT, "--quiet").stderr == b""
 
 

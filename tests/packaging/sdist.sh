@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the sdist, installs from it in an empty environment, and decodes a frame there: what a user of the sdist does.
-# Also checks that the wheel made from it holds the Rust and the Cython modules, and what plugins are compiled with.
+# Builds the sdist, installs from it in an empty environment, and does there what a user does: decodes a frame, works
+# through the tutorial, begins codecs. Also checks that the wheel made from the sdist holds the Rust and the Cython modules,
+# and what plugins are compiled with.
 # Usage: tests/packaging/sdist.sh [PYTHON]
 set -euo pipefail
 python=${1:-python3}
@@ -17,7 +18,7 @@ echo "sdist: $(basename "$sdist"), $(du -k "$sdist" | cut -f1) KiB"
 "$python" -m venv "$work/user"
 cd "$work" # away from the sources, so that nothing of them is imported
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target} \
-	"$work/user/bin/pip" --disable-pip-version-check -q install "$sdist"
+	"$work/user/bin/pip" --disable-pip-version-check -q install "$sdist[testing]"
 "$work/user/bin/python" - <<'PY'
 import pathlib
 
@@ -37,3 +38,13 @@ for module in (_native, _pyconnection, _videopacket):
 print("installed from the sdist:", frame)
 PY
 "$work/user/bin/metaprotocol" --version
+
+# As on a machine without this checkout and without a Rust toolchain.
+export PATH=$work/user/bin:/usr/local/bin:/usr/bin:/bin
+python "$root/tests/packaging/run_page.py" "$root/docs/tutorial/private-protocol.md" "$work/user/bin"
+for kind in yaml python; do
+	metaprotocol new-codec "new$kind" --kind "$kind"
+	(cd "new$kind" && pytest -q | tail -n 1)
+done
+metaprotocol new-codec newrust --kind rust
+test -s newrust/vendor/metaprotocol-core/src/lib.rs -a ! -L newrust/vendor/metaprotocol-core/src/lib.rs

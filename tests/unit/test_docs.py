@@ -40,7 +40,7 @@ REQUESTS = {
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
-    """The fenced blocks in a language: line of the first line of code, and the code. Files are no blocks of a session."""
+    """The fenced blocks in a language, but for files: line of the first line of code, and the code."""
     text = page.read_text()
     return [
         (text.count("\n", 0, match.start("code")) + 1, textwrap.dedent(match["code"]))

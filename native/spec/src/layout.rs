@@ -165,7 +165,7 @@ impl Compiler {
         let found = scope.find(name);
         if found.is_none() {
             let fix = suggest(name, self.fields.iter().map(|field| &*field.name));
-            self.add(node.text_pos, path, format!("unknown field {name:?}"), fix);
+            self.problems.unknown(name, node.text_pos, path, format!("unknown field {name:?}"), fix);
         }
         found
     }
@@ -237,8 +237,26 @@ impl Compiler {
         Some(if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") })
     }
 
-    /// One entry of the header or trailer, or of a struct in it.
+    /// One entry of the header or trailer, or of a struct in it. What it names counts as defined, be it right or wrong.
     pub fn item(&mut self, node: &Node, region: Region, prefix: &str, outer: Option<&Expr>, index: usize) {
+        let before = self.problems.count();
+        self.defined(node, region, prefix, outer, index);
+        if self.problems.count() == before {
+            return;
+        }
+        let name = node.get("name").and_then(Node::scalar);
+        let bits = node.get("bits").and_then(Node::entries).unwrap_or_default().iter().map(|bit| bit.key.as_str());
+        // The name may stand behind a key with a slip in it.
+        let misnamed = node.entries().unwrap_or_default().iter().filter(|_| name.is_none());
+        let names =
+            name.into_iter().chain(bits).chain(node.scalar()).chain(misnamed.filter_map(|entry| entry.value.scalar()));
+        for name in names {
+            let full = if prefix.is_empty() { name.to_owned() } else { join(prefix, name) };
+            self.problems.broken(&full);
+        }
+    }
+
+    fn defined(&mut self, node: &Node, region: Region, prefix: &str, outer: Option<&Expr>, index: usize) {
         let root = if region == Region::Header { "header" } else { "trailer" };
         let unnamed = format!("{root}[{index}]");
         if node.entries().is_none() {
@@ -830,7 +848,7 @@ impl Compiler {
                                     let known = ["start", "body", "trailer", "end"].into_iter();
                                     let names = self.fields.iter().map(|field| &*field.name).chain(known);
                                     let fix = suggest(name, names);
-                                    self.problems.add(over.pos, &path, format!("unknown edge {name:?}"), fix);
+                                    self.problems.unknown(name, over.pos, &path, format!("unknown edge {name:?}"), fix);
                                 }
                                 found.map(|at| Edge::Field(at as FieldId))
                             }

@@ -73,6 +73,7 @@ pub(crate) fn compile(text: &str, path: &str, given: &[(String, String)]) -> Res
         constants: Vec::new(),
         frame: false,
         written: Vec::new(),
+        conditions: Vec::new(),
     };
     match compiler.program(&root, given) {
         Some(program) if compiler.problems.is_empty() => Ok(program),

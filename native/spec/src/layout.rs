@@ -61,6 +61,8 @@ pub(crate) struct Compiler {
     pub frame: bool,
     /// How long each item of the header is, and when it is there, as it is written.
     pub written: Vec<(Option<String>, Option<String>)>,
+    /// The conditions of the item that is being read and of the structs around it, as they are written.
+    pub conditions: Vec<String>,
 }
 
 /// Where an item is being read.
@@ -279,6 +281,12 @@ impl Compiler {
             },
             None => None,
         };
+        let depth = self.conditions.len();
+        if let (Some(expr), Some(text)) = (&when, node.get("when").and_then(Node::scalar))
+            && !matches!(expr, Expr::Const(_))
+        {
+            self.conditions.push(text.to_owned());
+        }
         let when = match (outer, when) {
             (Some(outer), Some(Expr::Const(value))) if value != 0 => Some(outer.clone()),
             (Some(outer), Some(when)) => {
@@ -297,14 +305,16 @@ impl Compiler {
             self.mapping(node, &path, &["name", "type", "about", "when", "fields"]);
             let Some(Node { yaml: Yaml::Seq(parts), .. }) = node.get("fields") else {
                 self.add(node.pos, &path, "a struct without fields", "add fields: [{name: x, type: u32}, …]");
+                self.conditions.truncate(depth);
                 return;
             };
             for (index, part) in parts.iter().enumerate() {
                 self.item(part, region, &name, when.as_ref(), index);
             }
-            return;
+        } else {
+            self.leaf(node, region, &name, &path, &type_name, type_node.pos, when);
         }
-        self.leaf(node, region, &name, &path, &type_name, type_node.pos, when);
+        self.conditions.truncate(depth);
     }
 
     fn byte_order(&mut self, node: &Node, path: &str) -> Order {
@@ -511,7 +521,12 @@ impl Compiler {
         let len = ["len", "count"].into_iter().find_map(written);
         let len = len.or_else(|| written("len_type").map(|width| format!("{width} in front")));
         let len = len.or_else(|| written("terminated").map(|end| format!("up to {end:?}")));
-        self.written.push((len, written("when")));
+        let when = match self.conditions.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(several.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" && ")),
+        };
+        self.written.push((len, when));
         self.items.push(item);
     }
 

@@ -558,7 +558,9 @@ app.add_typer(codec_app)
 """,
 )
 def codec_check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Descriptions: codec.yaml, codec.yaml?NAME=VALUE.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Descriptions: codec.yaml, codec.yaml?NAME=VALUE.")
+    ],
     show: Annotated[
         Show, typer.Option("--show", help="For people or as JSON lines; auto is the former on a terminal only.")
     ] = Show.AUTO,
@@ -593,7 +595,8 @@ def codec_try(
     stdin: Annotated[str | None, typer.Argument(metavar="-", help="Read standard input.", show_default=False)] = None,
     hex_: Annotated[str | None, typer.Option("--hex", "-x", metavar="TEXT", help="The bytes, as hex digits.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="A file of bytes, of hex digits, or a dump of xxd or hexdump -C.")
+        Path | None,
+        typer.Option("--file", "-f", help="A file of bytes, of hex digits, or a dump of xxd or hexdump -C."),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The input is bytes, even if it looks like hex.")] = False,
     direction: Annotated[
@@ -632,7 +635,9 @@ def codec_show(
     svg: Annotated[Path | None, typer.Option("--svg", metavar="PATH", help="Write the drawing as SVG.")] = None,
     width: Annotated[
         int | None,
-        typer.Option("--width", "-w", min=1, max=32, metavar="BYTES", help="Bytes in a row; as many as fit if not said."),
+        typer.Option(
+            "--width", "-w", min=1, max=32, metavar="BYTES", help="Bytes in a row; as many as fit if not said."
+        ),
     ] = None,
     show: Annotated[
         Show, typer.Option("--show", help="A drawing or JSON; auto is the former on a terminal only.")
@@ -663,7 +668,6 @@ def codec_schema(
 
     with _exit_codes():
         _codec_schema.run(out)
-
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["WIDTHS", "Cell", "Row", "rows"]
@@ -20,11 +20,12 @@ class Cell:
     Attributes:
         start: Its first column.
         span: How many columns it takes; all, if it varies.
-        name: What stands in it; empty in those of a field's cells that are not its largest.
-        note: A second line: type and size.
+        name: The field.
+        note: A second line: type and size; empty in those of a field's cells that are not its largest.
         role: `const`, `length`, `id`, `plain`, `body`, `trailer`.
         varies: Whether its size differs between frames.
         optional: Whether it is there under a condition only.
+        rest: Whether it is one of the field's cells that are not its largest.
     """
 
     start: int
@@ -34,6 +35,7 @@ class Cell:
     role: str
     varies: bool = False
     optional: bool = False
+    rest: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class _Field:
     size: int | None
     """None if it varies."""
     length: str = ""
-    optional: bool = False
+    """How long it is then."""
+    when: str = ""
 
 
 def rows(layout: dict[str, Any], width: int) -> list[Row]:
@@ -74,16 +77,18 @@ def _fields(layout: dict[str, Any]) -> list[_Field]:
             continue
         length = field.get("length", "")
         prefix = PREFIX.fullmatch(length)
-        optional = "when" in field
+        when = f"if {field['when']}" if "when" in field else ""
         role = _role(field, lengths)
         if prefix:
             size = int(prefix[1]) // 8
-            header.append(_Field(f"len({field['name']})", f"u{prefix[1]}", "length", size, optional=optional))
+            header.append(_Field(f"len({field['name']})", f"u{prefix[1]}", "length", size, when=when))
             length = f"len({field['name']})"
+        if length and not length.startswith("up to") and not length.endswith("in front"):
+            length += " elements" if field["type"] in ("array", "map") and not prefix else " bytes"
         if field["region"] == "trailer":
             trailer.append(_Field(field["name"], field["type"], role, field["width"]))
         else:
-            header.append(_Field(field["name"], field["type"], role, field.get("width"), length, optional))
+            header.append(_Field(field["name"], field["type"], role, field.get("width"), length, when))
     return [*header, _body(layout), *trailer]
 
 
@@ -99,10 +104,10 @@ def _body(layout: dict[str, Any]) -> _Field:
     [(rule, value)] = layout["frame"].items()
     around = "the header" if not layout["trailer_len"] else f"the header and {layout['trailer_len']} bytes behind"
     length = {
-        "body": value,
-        "length": f"{value}, less {around}",
+        "body": f"{value} bytes",
+        "length": f"{value} bytes, less {around}",
         "delimiter": f"the rest, up to {value!r}",
-        "fixed": f"{value}, less {around}",
+        "fixed": f"{value} bytes, less {around}",
     }[rule]
     return _Field("body", "", "body", None, length)
 
@@ -119,20 +124,21 @@ class _Drawing:
     def add(self, field: _Field) -> None:
         if field.size is None:
             self._flush()
-            note = " · ".join(part for part in (field.type, f"{field.length} bytes" if field.length else "") if part)
-            if field.length.startswith(("up to", "the rest")):
-                note = " · ".join(part for part in (field.type, field.length) if part)
-            cell = Cell(0, self._width, field.name, note, field.role, varies=True, optional=field.optional)
+            note = " · ".join(part for part in (field.type, field.length, field.when) if part)
+            cell = Cell(0, self._width, field.name, note, field.role, varies=True, optional=bool(field.when))
             self._rows.append(Row(self._offset, (cell,)))
             self._offset = None
             return
+        if self._column == self._width:
+            self._flush()
         note = f"{field.type} · {field.size} bytes" if field.type in ("bytes", "string") else field.type
-        if field.optional:
-            note += " · if"
+        if field.when:
+            note += f" · {field.when}"
         for (start, span), named in self._spread(field.size):
-            name = (field.name, note) if named else ("", "")
-            self._place(Cell(start, span, *name, field.role, optional=field.optional))
-        if field.optional:
+            told = note if named else ""
+            cell = Cell(start, span, field.name, told, field.role, optional=bool(field.when), rest=not named)
+            self._place(cell)
+        if field.when:
             self._flush()
             self._offset = None
 
@@ -153,9 +159,7 @@ class _Drawing:
         if self._column == self._width:
             self._flush()
         rows_taken = -(-cell.span // self._width)
-        shown = Cell(
-            cell.start, min(cell.span, self._width), cell.name, cell.note, cell.role, optional=cell.optional
-        )
+        shown = replace(cell, span=min(cell.span, self._width))
         self._cells.append(shown)
         self._column = shown.start + shown.span
         if rows_taken > 1 and self._offset is not None:

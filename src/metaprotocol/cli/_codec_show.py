@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from metaprotocol.cli._codec_drawing import Row
+    from metaprotocol.cli._codec_drawing import Cell, Row
 
 __all__ = ["run"]
 
@@ -36,8 +36,10 @@ def run(name: str, out: Path | None, width: int | None, show: str) -> None:
     """
     codec, layout = load(name)
     if layout is None:
-        raise Failure(f"{codec.name} is not made of a description, so there is no layout to show; `metaprotocol codecs "
-                      f"{codec.name}` lists its keys")
+        raise Failure(
+            f"{codec.name} is not made of a description, so there is no layout to show; `metaprotocol codecs "
+            f"{codec.name}` lists its keys"
+        )
     if out is not None:
         try:
             out.write_text(svg(layout, width), encoding="utf-8")
@@ -64,19 +66,23 @@ def draw(layout: dict[str, Any], room: int, width: int | None) -> list[str]:
         drawn = rows(layout, candidate)
         margin = max(len(_offset(row)) for row in drawn) + 1
         cell = max(min((room - margin - 1) // candidate, CELL), 2)
-        fits = all(cell_len(clean(one.name)) < cell * one.span for row in drawn for one in row.cells)
+        fits = all(cell_len(clean(one.name)) < cell * one.span for row in drawn for one in row.cells if not one.rest)
         if fits:
             break
     total = cell * candidate
     ruler = "".join(str(byte).center(cell) for byte in range(candidate))
     lines = [" " * (margin + 1) + ruler.rstrip()]
-    edges: list[set[int]] = [{x * cell for one in row.cells for x in (one.start, one.start + one.span)} for row in drawn]
-    covered = [range(0, max(edge) + 1) for edge in edges]
+    edges: list[set[int]] = [
+        {x * cell for one in row.cells for x in (one.start, one.start + one.span)} for row in drawn
+    ]
+    covered = [range(max(edge) + 1) for edge in edges]
     for index, row in enumerate(drawn):
         above = (edges[index - 1], covered[index - 1]) if index else (set(), range(0))
         lines.append(" " * margin + _border(total, above, (edges[index], covered[index])))
         for which in ("name", "note"):
-            texts = [(one, getattr(one, which) if one.name else "…" * (which == "name")) for one in row.cells]
+            texts = [
+                (one, f"… {one.name}" if one.rest and which == "name" else getattr(one, which)) for one in row.cells
+            ]
             label = _offset(row) if which == "name" else ""
             body = "".join(
                 _fit(clean(text), cell * one.span - 1) + (_edge(one) if one is not row.cells[-1] else "")
@@ -88,7 +94,7 @@ def draw(layout: dict[str, Any], room: int, width: int | None) -> list[str]:
     return lines
 
 
-def _edge(cell: Any) -> str:
+def _edge(cell: Cell) -> str:
     return "≈" if cell.varies else "┆" if cell.optional else "│"
 
 
@@ -119,11 +125,9 @@ CORNERS = {
 
 
 def _border(total: int, above: tuple[set[int], range], below: tuple[set[int], range]) -> str:
-    line = []
     end = max(above[1].stop, below[1].stop) - 1
-    for x in range(min(total, end) + 1):
-        line.append(CORNERS.get((x in above[0], x in below[0], x > 0, x < end), "─"))
-    return "".join(line)
+    columns = range(min(total, end) + 1)
+    return "".join(CORNERS.get((x in above[0], x in below[0], x > 0, x < end), "─") for x in columns)
 
 
 def _fields(layout: dict[str, Any]) -> Table:
@@ -163,7 +167,9 @@ def _rules(layout: dict[str, Any]) -> Table:
     facts = [("Frame", meaning[rule])]
     if "max_frame_len" in layout:
         facts.append(("Longest", f"{layout['max_frame_len']:,} bytes"))
-    kinds = [f"{kind['is']} if {kind['when']}" if "when" in kind else f"{kind['is']} otherwise" for kind in layout["kinds"]]
+    kinds = [
+        f"{kind['is']} if {kind['when']}" if "when" in kind else f"{kind['is']} otherwise" for kind in layout["kinds"]
+    ]
     if len(layout["kinds"]) == 1 and "when" not in layout["kinds"][0]:
         kinds = [layout["kinds"][0]["is"]]
     facts.append(("Kinds", "\n".join(kinds)))
@@ -184,16 +190,26 @@ def _rules(layout: dict[str, Any]) -> Table:
             if reply["sets"]:
                 said.append(f"sets {', '.join(reply['sets'])}")
             if reply["codes"]:
-                said.append("codes " + ", ".join(f"{name} {code}" for name, code in reply["codes"].items()))
+                said.append(f"codes {_codes(reply['codes'])}")
             facts.append((f"Reply to {'errors' if kind == 'error' else 'heartbeats'}", "; ".join(said)))
     if not layout["replies"]["error"] and not layout["replies"]["heartbeat"]:
         facts.append(("Replies", "none"))
     for label, told in facts:
-        table.add_row(label, Text(clean_lines(told)))
+        table.add_row(label, Text(_lines(told)))
     return table
 
 
-def clean_lines(text: str) -> str:
+def _codes(codes: dict[str, int]) -> str:
+    """Codes by error type, the most common one said once."""
+    values = list(codes.values())
+    common = max(values, key=values.count)
+    if values.count(common) < 3:
+        return ", ".join(f"{name} {code}" for name, code in codes.items())
+    named = [f"{name} {code}" for name, code in codes.items() if code != common]
+    return ", ".join([*named, f"others {common}" if named else str(common)])
+
+
+def _lines(text: str) -> str:
     """As `clean`, of a text in lines of our own."""
     return "\n".join(clean(line) for line in text.split("\n"))
 

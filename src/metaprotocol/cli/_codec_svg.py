@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from metaprotocol.cli._codec_drawing import WIDTHS, Cell, rows
+from metaprotocol.cli._codec_drawing import WIDTHS, rows
 from metaprotocol.cli._terminal import clean
 
 if TYPE_CHECKING:
-    from metaprotocol.cli._codec_drawing import Row
+    from metaprotocol.cli._codec_drawing import Cell, Row
 
 __all__ = ["svg"]
 
@@ -83,7 +83,7 @@ def _chosen(layout: dict[str, Any], width: int | None) -> tuple[int, list[Row]]:
     for candidate in (width,) if width is not None else WIDTHS:
         drawn = rows(layout, candidate)
         unit = (TOTAL - 2 * MARGIN - GUTTER) / candidate
-        cells = [cell for row in drawn for cell in row.cells]
+        cells = [cell for row in drawn for cell in row.cells if not cell.rest]
         if all(len(cell.name) * NAME_WIDTH + 8 <= unit * cell.span for cell in cells):
             break
     return candidate, drawn
@@ -102,7 +102,7 @@ def _cell(cell: Cell, x: float, y: int, wide: float) -> list[str]:
         shape = f'<rect class="{style}" x="{x:.1f}" y="{y}" width="{wide:.1f}" height="{ROW}"/>'
     parts = [f"  {shape}"]
     middle = x + wide / 2
-    if cell.name:
+    if not cell.rest:
         name = _cut(cell.name, wide, NAME_WIDTH)
         note = _cut(cell.note, wide, NOTE_WIDTH)
         up = 20 if note else 27
@@ -110,7 +110,8 @@ def _cell(cell: Cell, x: float, y: int, wide: float) -> list[str]:
         if note:
             parts.append(f'  <text class="note middle" x="{middle:.1f}" y="{y + 35}">{_text(note)}</text>')
     else:
-        parts.append(f'  <text class="note middle" x="{middle:.1f}" y="{y + 27}">…</text>')
+        name = _cut(f"… {cell.name}", wide, NOTE_WIDTH)
+        parts.append(f'  <text class="note middle" x="{middle:.1f}" y="{y + 27}">{_text(name)}</text>')
     return parts
 
 

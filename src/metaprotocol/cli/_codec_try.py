@@ -120,9 +120,7 @@ def run(name: str, data: bytes, direction: Direction, show: str) -> int:
     try:
         parts = _parts(codec, data, direction)
         detection = codec.detect(data, direction=direction).name.lower()
-    except (DecodeError, EncodeError):
-        raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the code of a user's codec raises
         show_traceback(error)
         raise Failure(f"the codec {codec.name!r} failed, which is its author's fault", exit_code=CODEC_FAILED) from None
     if wants_table(show):
@@ -219,7 +217,10 @@ def _between(fields: list[Piece], data: bytes, start: int, end: int, header_len:
     if start < header_len:
         return [Piece("header", "", start, data[start:end], "")]
     peeked = [replace(piece, inner=True) for piece in fields if piece.region == "body"]
-    return [Piece("body", f"{end - start} bytes", start, data[start:end], _text(data[start:end]), region="body"), *peeked]
+    return [
+        Piece("body", f"{end - start} bytes", start, data[start:end], _text(data[start:end]), region="body"),
+        *peeked,
+    ]
 
 
 def _text(data: bytes) -> str:
@@ -277,7 +278,7 @@ def _show(console: Console, number: int, part: Part) -> None:
         grid.add_column(style="bold", overflow="fold")
         grid.add_column(overflow="fold")
         for key, value in facts["metadata"].items():
-            grid.add_row(clean(key), Text(clean(str(value))))
+            grid.add_row(Text(clean(key)), Text(clean(str(value))))
         for what, reply in facts["replies"].items():
             label = "no reply" if what == "none" else f"reply: {what}"
             grid.add_row(label, Text(clean(reply if len(reply) <= 256 else f"{reply[:256]}…")))
@@ -297,14 +298,15 @@ def _dump(part: Part) -> Table:
         hit = wrong is not None and not piece.inner and piece.at <= wrong < piece.at + max(len(piece.data), 1)
         hit = hit and not marked
         marked |= hit
-        name = ("  " if piece.inner else "") + clean(piece.name)
+        name = Text(("  " if piece.inner else "") + clean(piece.name))
         bits = piece.inner and piece.type.startswith("bit")
         offset = "" if bits else str(piece.at)
         value = Text(clean(_short(piece)))
         if hit:
             value.append("  ◀ here", style="bold red")
         style = "red" if hit else "dim" if piece.region == "" else ""
-        table.add_row(offset, "" if bits else _bytes(piece, wrong if hit else None), name, piece.type, value, style=style)
+        dump = Text() if bits else _bytes(piece, wrong if hit else None)
+        table.add_row(offset, dump, name, Text(piece.type), value, style=style)
     if wrong is not None and not marked:
         table.add_row(str(wrong), "", "", "", Text("◀ here", style="bold red"))
     return table

@@ -33,10 +33,13 @@ fn with(line: usize, text: &str) -> String {
     lines.join("\n")
 }
 
+/// Which line is replaced by what; where the mistake is, in which part; reason and fix.
+type Case<'c> = (usize, &'c str, (u32, u32), &'c str, &'c str, &'c str);
+
 #[test]
 fn each_kind_of_mistake_has_its_place_its_reason_and_its_fix() {
     assert!(compile(&GOOD.join("\n"), "test.yaml").is_ok());
-    let cases: &[(usize, &str, (u32, u32), &str, &str, &str)] = &[
+    let cases: &[Case] = &[
         (1, "", (2, 1), "metaprotocol", "the version is missing", "add metaprotocol: 1"),
         (1, "metaprotocol: 2", (1, 15), "metaprotocol", "version 2 is not known", "use a newer"),
         (1, "metaprotocol: one", (1, 15), "metaprotocol", "\"one\" is not an integer", "write 10"),

@@ -12,7 +12,7 @@ import typer
 from rich.cells import cell_len
 from rich.text import Text
 
-from metaprotocol.cli._description import facts, header_size, layout_of
+from metaprotocol.cli._description import facts, header_size
 from metaprotocol.cli._terminal import clean, output, wants_table
 from metaprotocol.errors import CodecSpecError
 
@@ -46,7 +46,7 @@ def run(paths: Sequence[str], show: str) -> int:
                 _line({"path": path, "ok": False, "reason": f"cannot be read: {reason}"})
             continue
         try:
-            layout = layout_of(_native.compile_codec(text, path))
+            layout = json.loads(_native.compile_codec(text, path).layout())
         except CodecSpecError as error:
             wrong += 1
             mistakes = (error, *error.others)
@@ -56,7 +56,6 @@ def run(paths: Sequence[str], show: str) -> int:
                 for mistake in mistakes:
                     _line({"path": path, "ok": False, **_mistake(mistake)})
         else:
-            assert layout is not None
             if table:
                 console.print(_summary(path, layout), soft_wrap=True)
             else:
@@ -99,11 +98,12 @@ def _explain(console: Console, path: str, text: str, mistakes: Sequence[CodecSpe
         margin = " " * (len(str(mistake.line)) + 2)
         console.print(Text.assemble((f"{margin}= ", "blue"), clean(mistake.fix)), soft_wrap=True)
     count = len(mistakes)
-    console.print(Text(clean(f"{count} {'mistake' if count == 1 else 'mistakes'} in {path}"), style="bold red"))
+    end = f"{count} {'mistake' if count == 1 else 'mistakes'} in {path}"
+    console.print(Text(clean(end), style="bold red"), soft_wrap=True)
 
 
 def _point(console: Console, line: int, source: str, column: int) -> None:
-    """The line, and carets under the place in it; only what is around the place, if the line is wider than the screen."""
+    """The line, and carets under the place in it; only what is around it, if the line is wider than the screen."""
     at = column - 1
     found = WORD.match(source, at)
     marked = found[0] if found else ""

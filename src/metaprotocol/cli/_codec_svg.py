@@ -105,13 +105,13 @@ def _cell(cell: Cell, x: float, y: int, wide: float) -> list[str]:
     if not cell.rest:
         name = _cut(cell.name, wide, NAME_WIDTH)
         note = _cut(cell.note, wide, NOTE_WIDTH)
-        up = 20 if note else 27
-        parts.append(f'  <text class="name middle" x="{middle:.1f}" y="{y + up}">{_text(name)}</text>')
+        baseline = y + (20 if note else 27)
+        parts.append(f'  <text class="name middle" x="{middle:.1f}" y="{baseline}">{_text(name)}</text>')
         if note:
             parts.append(f'  <text class="note middle" x="{middle:.1f}" y="{y + 35}">{_text(note)}</text>')
     else:
-        name = _cut(f"… {cell.name}", wide, NOTE_WIDTH)
-        parts.append(f'  <text class="note middle" x="{middle:.1f}" y="{y + 27}">{_text(name)}</text>')
+        rest = _cut(f"… {cell.name}", wide, NOTE_WIDTH)
+        parts.append(f'  <text class="note middle" x="{middle:.1f}" y="{y + 27}">{_text(rest)}</text>')
     return parts
 
 

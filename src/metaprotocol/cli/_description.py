@@ -11,7 +11,7 @@ from metaprotocol.cli._sources import codec as codec_of
 if TYPE_CHECKING:
     from metaprotocol import Codec
 
-__all__ = ["facts", "header_size", "layout_of", "load"]
+__all__ = ["facts", "header_size", "load"]
 
 _native: Any = import_module("metaprotocol._native")
 
@@ -23,13 +23,8 @@ def load(text: str) -> tuple[Codec, dict[str, Any] | None]:
         Failure: If there is no such codec.
     """
     codec = codec_of(text)
-    return codec, layout_of(codec)
-
-
-def layout_of(codec: Codec) -> dict[str, Any] | None:
-    """What the description of a codec says, as `describe_codec` tells it."""
-    text = codec.layout() if isinstance(codec, _native.NativeCodec) else None
-    return None if text is None else json.loads(text)
+    layout = codec.layout() if isinstance(codec, _native.NativeCodec) else None
+    return codec, None if layout is None else json.loads(layout)
 
 
 def header_size(layout: dict[str, Any]) -> str:

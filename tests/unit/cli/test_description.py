@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from importlib.resources import files
@@ -303,6 +304,23 @@ def test_schema_is_that_of_the_package(run: Run, tmp_path: Path) -> None:
     assert run("codec", "schema", "--out", out).returncode == 0
     assert out.read_bytes() == text
     assert run("codec", "schema", "--out", tmp_path / "none" / "x.json").returncode == 1
+
+
+def test_the_examples_of_the_documentation_are_what_is_shown(run_on_terminal: OnTerminal, tmp_path: Path) -> None:
+    right = (ROOT / "docs" / "reference" / "codec-yaml.md").read_text().split("```yaml\n")[1].split("```")[0]
+    wrong = right.replace("name: body_len, type: u32", "name: body_len, type: u33").replace(
+        "value: topic", "value: topik"
+    )
+    page = (ROOT / "docs" / "how-to" / "describe-a-protocol.md").read_text()
+    examples = re.findall(r"^```console\n\$ metaprotocol (.*?)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 4
+    path = tmp_path / "acorn.yaml"
+    for index, (command, told) in enumerate(examples):
+        path.write_text(right if index else wrong)
+        arguments = [word.replace("acorn.", f"{tmp_path}/acorn.") for word in shlex.split(command)]
+        _, shown = run_on_terminal(*arguments, width=400 if index == 1 else 80)
+        lines = [line.replace(f"{tmp_path}/", "") for line in plain(shown)]
+        assert lines[: told.count("\n")] == told.rstrip("\n").split("\n"), command
 
 
 def test_help_has_examples(run: Run) -> None:

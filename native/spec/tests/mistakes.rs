@@ -33,8 +33,8 @@ fn with(line: usize, text: &str) -> String {
     lines.join("\n")
 }
 
-/// Which line is replaced by what; where the mistake is, in which part; reason and fix.
-type Case<'c> = (usize, &'c str, (u32, u32), &'c str, &'c str, &'c str);
+/// The line to be replaced and by what, the place, the field, and parts of the reason and the fix.
+type Case = (usize, &'static str, (u32, u32), &'static str, &'static str, &'static str);
 
 #[test]
 fn each_kind_of_mistake_has_its_place_its_reason_and_its_fix() {

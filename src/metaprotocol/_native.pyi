@@ -272,6 +272,24 @@ class NativeCodec:
     ) -> list[Buffer]: ...
     def reply(self, request: Frame, error: ErrorType | None = None, message: str = "") -> bytes | None: ...
     def detect(self, prefix: Buffer, *, direction: int = ...) -> Detection: ...
+    def layout(self) -> str | None:
+        """The layout as JSON, as `describe_codec` gives it; None for codecs that no description makes."""
+    def dissect(
+        self, data: Buffer, *, direction: int = ..., limits: Limits | None = None
+    ) -> list[tuple[str, str, int, int, bool, str, str]] | None:
+        """Where the fields of a frame are and what they hold, in wire order, for people.
+
+        Args:
+            data: The bytes from the front of a frame on. They may be broken, or only its front: what can be told is.
+            direction: Which way they travelled.
+            limits: What bounds the frame.
+
+        Returns:
+            For each field that is there: name, type, first byte (from 0), length in bytes, whether it lies within the
+            field before it (bits of an integer, parts of a container), region (`header`, `body`, `trailer`), and the
+            value as text. `len(name)` is the length in front of a field, `end(name)` what ends it, `name[key]` the
+            entry of a map. None for codecs that no description makes.
+        """
     def __reduce__(self) -> tuple[object, tuple[str]]: ...
 
 @final
@@ -370,6 +388,13 @@ def describe_codec(text: str, path: str) -> str:
 
     Raises:
         CodecSpecError: As `compile_codec`.
+    """
+
+def read_hex(text: str) -> bytes:
+    """The bytes of a hex text: plain digits with white space, or a dump of xxd or hexdump -C.
+
+    Raises:
+        ValueError: At the first character that is no hex digit, with line and column.
     """
 
 def open_library(path: str | PathLike[str]) -> list[NativeCodec]:

@@ -1,5 +1,6 @@
 //! The contract of a protocol: five verbs, no state but the connection's.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -236,9 +237,15 @@ pub trait AnyCodec: Send + Sync + 'static {
     fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError>;
     fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError>;
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection;
+    /// The codec itself, for those who know what only its own type can do.
+    fn as_any(&self) -> &dyn Any;
 }
 
 impl<C: Codec> AnyCodec for C {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
     fn info(&self) -> &Info {
         Codec::info(self)
     }

@@ -32,6 +32,17 @@ impl fmt::Display for HexError {
     }
 }
 
+/// The bytes of a hex text: plain digits with white space, or a dump of `xxd` or `hexdump -C`.
+///
+/// # Errors
+/// At the first byte that is no digit where one must stand.
+pub fn read_hex(text: &[u8]) -> Result<Vec<u8>, HexError> {
+    let (mut reader, mut bytes) = (HexReader::default(), Vec::new());
+    reader.push(text, &mut bytes)?;
+    reader.finish(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Text in pieces to bytes.
 #[derive(Debug, Default)]
 pub(crate) struct HexReader {

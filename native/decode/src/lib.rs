@@ -42,5 +42,6 @@ mod summary;
 pub use columns::{Column, ColumnData, Columns};
 pub use condition::{Condition, ConditionError};
 pub use decoder::{Decoder, Error};
+pub use hex::{HexError, read_hex};
 pub use options::{Format, Metadata, Options, OptionsError, Output};
 pub use protocol::{ERROR_CLASS_KEYS, ERROR_MESSAGE_KEYS, FAILED, METHOD_KEYS, REPLY_TYPE_KEYS, SERVICE_KEYS};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use metaprotocol_core as core;
 use metaprotocol_plugin::{LoadError, PluginCodec, abi};
+use metaprotocol_spec::SpecCodec;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyCapsuleMethods, PyDict, PyInt, PyList, PyMapping, PyString};
@@ -83,11 +84,27 @@ pub fn describe_codec(py: Python<'_>, text: &str, path: &str) -> PyResult<String
     metaprotocol_spec::describe(text, path).map_err(|problems| errors::spec_errors(py, &problems))
 }
 
+/// The bytes of a hex text.
+#[pyfunction]
+pub fn read_hex<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyBytes>> {
+    match metaprotocol_decode::read_hex(text.as_bytes()) {
+        Ok(bytes) => Ok(PyBytes::new(py, &bytes)),
+        Err(error) => Err(PyValueError::new_err(error.to_string())),
+    }
+}
+
+/// Name, type, first byte, length, whether it lies within the field before it, region, value.
+type Place = (String, String, usize, usize, bool, &'static str, String);
+
 fn limits_or_default(limits: Option<&Bound<'_, Limits>>) -> core::Limits {
     limits.map(|limits| limits.get().0).unwrap_or_default()
 }
 
 impl NativeCodec {
+    fn described(&self) -> Option<&SpecCodec> {
+        self.codec.as_any().downcast_ref()
+    }
+
     fn name_str(&self) -> &str {
         &self.codec.info().name
     }
@@ -334,6 +351,28 @@ impl NativeCodec {
     fn detect<'py>(&self, prefix: &Bound<'py, PyAny>, direction: DirectionArg) -> PyResult<Bound<'py, PyAny>> {
         let memory = Memory::borrow(prefix)?;
         model::detection(prefix.py(), self.codec.detect(direction.0, memory.bytes()))
+    }
+
+    /// The layout as JSON, for codecs that a description makes.
+    fn layout(&self) -> Option<String> {
+        self.described().map(SpecCodec::layout)
+    }
+
+    /// Where the fields of a frame are, for codecs that a description makes.
+    #[pyo3(signature = (data, *, direction=DirectionArg(core::Direction::ClientToServer), limits=None))]
+    fn dissect(
+        &self,
+        data: &Bound<'_, PyAny>,
+        direction: DirectionArg,
+        limits: Option<&Bound<'_, Limits>>,
+    ) -> PyResult<Option<Vec<Place>>> {
+        let Some(codec) = self.described() else { return Ok(None) };
+        let memory = Memory::borrow(data)?;
+        let places = codec.dissect(direction.0, &limits_or_default(limits), memory.bytes()).into_iter().map(|place| {
+            let (at, len) = (place.at.start, place.at.len());
+            (place.name, place.type_name, at, len, place.inner, place.region.name(), place.value)
+        });
+        Ok(Some(places.collect()))
     }
 
     fn __repr__(&self) -> String {

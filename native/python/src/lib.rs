@@ -44,5 +44,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(codec::describe_codec, module)?)?;
     module.add_function(wrap_pyfunction!(codec::codec_from_capsule, module)?)?;
     module.add_function(wrap_pyfunction!(codec::open_library, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::read_hex, module)?)?;
     Ok(())
 }

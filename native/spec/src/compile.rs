@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use metaprotocol_core::{ErrorType, FirstSpeaker, Info, KeyInfo, Kind, PairBy, Sharing, intern};
 
-use crate::error::{Problems, SpecErrors, suggest};
+use crate::error::{Problems, SpecErrors, near, suggest};
 use crate::expr::{self, Binary, Expr};
 use crate::fast::Fast;
 use crate::layout::{Compiler, Region, join};
@@ -73,6 +73,7 @@ pub(crate) fn compile(text: &str, path: &str, given: &[(String, String)]) -> Res
         constants: Vec::new(),
         frame: false,
         written: Vec::new(),
+        conditions: Vec::new(),
     };
     match compiler.program(&root, given) {
         Some(program) if compiler.problems.is_empty() => Ok(program),
@@ -95,6 +96,12 @@ impl Compiler {
         if let Some(order) = root.get("byte_order") {
             let orders = [("big", Order::Big), ("little", Order::Little)];
             self.order = self.choice(order, "byte_order", &orders).unwrap_or(Order::Big);
+        }
+        // A list of fields that is not one, or has a slip in its own name, leaves all names without a definition.
+        let lists = ["header", "trailer"].into_iter().filter_map(|list| root.get(list));
+        let unread = lists.into_iter().any(|list| !matches!(list.yaml, Yaml::Seq(_)));
+        if unread || ["header", "trailer", "parameters"].iter().any(|list| misspelt(root, list)) {
+            self.problems.blind();
         }
         self.parameters(root, given);
         let max_frame_len = self.limits(root);
@@ -231,6 +238,7 @@ impl Compiler {
 
     fn version(&mut self, root: &Node) {
         match root.get("metaprotocol") {
+            None if misspelt(root, "metaprotocol") => {}
             None => {
                 let fix = "add metaprotocol: 1, the version of this language";
                 self.add(root.pos, "metaprotocol", "the version is missing", fix);
@@ -248,7 +256,9 @@ impl Compiler {
 
     fn codec_name(&mut self, root: &Node) -> Option<String> {
         let Some(node) = root.get("name") else {
-            self.add(root.pos, "name", "the protocol has no name", "add name: followed by one lower-case word");
+            if !misspelt(root, "name") {
+                self.add(root.pos, "name", "the protocol has no name", "add name: followed by one lower-case word");
+            }
             return None;
         };
         let name = self.word(node, "name", "qza")?;
@@ -303,6 +313,11 @@ impl Compiler {
                 }
             }
             self.constants.push((entry.key.clone(), value));
+        }
+        for entry in entries {
+            if !self.constants.iter().any(|(known, _)| *known == entry.key) {
+                self.problems.broken(&entry.key);
+            }
         }
         for (name, _) in given {
             if !self.constants.iter().any(|(known, _)| known == name) {
@@ -381,7 +396,9 @@ impl Compiler {
     fn length(&mut self, root: &Node) -> Option<Length> {
         let Some(node) = root.get("frame") else {
             let fix = "add frame: {length: …}, {body: …}, {delimiter: …} or {fixed: …}";
-            self.add(root.pos, "frame", "how long is a frame?", fix);
+            if !misspelt(root, "frame") {
+                self.add(root.pos, "frame", "how long is a frame?", fix);
+            }
             return None;
         };
         let known = ["length", "body", "delimiter", "fixed"];
@@ -456,7 +473,7 @@ impl Compiler {
                 }
                 let field = node.get("field").and_then(|node| self.field(node, "kind.field"));
                 let values = node.get("values").and_then(Node::entries).unwrap_or_default();
-                if field.is_none() || values.is_empty() {
+                if node.get("field").is_none() || values.is_empty() {
                     let fix = "write {field: type, values: {1: request, 2: response}}, or a list of rules";
                     self.add(node.pos, "kind", "no field, or no values", fix);
                     return (Vec::new(), None);
@@ -563,6 +580,8 @@ impl Compiler {
             } else if let Some((key, info)) = self.key(entry, &path, &keys) {
                 keys.push(info);
                 found.push(Entry::Key(key));
+            } else {
+                self.problems.broken(&entry.key);
             }
         }
         (found, keys)
@@ -791,7 +810,7 @@ impl Compiler {
                             keys.iter().map(|key| &*key.name).chain(self.fields.iter().map(|field| &*field.name));
                         let fix = suggest(&name, known);
                         let reason = format!("neither a key above nor a field is called {name:?}");
-                        self.add(node.text_pos.plus(at), path, reason, fix);
+                        self.problems.unknown(&name, node.text_pos.plus(at), path, reason, fix);
                         return None;
                     }
                 }
@@ -876,7 +895,9 @@ impl Compiler {
         if let Some(set_node) = node.get("set") {
             let path = join(path, "set");
             let names: Vec<String> = self.fields.iter().map(|field| field.name.to_string()).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let meant = set_node.entries().unwrap_or_default().iter().map(|entry| entry.key.as_str());
+            let meant = meant.filter(|name| self.problems.is_broken(name));
+            let names: Vec<&str> = names.iter().map(String::as_str).chain(meant).collect();
             for entry in self.mapping(set_node, &path, &names).unwrap_or_default() {
                 let path = join(&path, &entry.key);
                 let Some(id) = self.fields.iter().position(|field| *field.name == *entry.key) else { continue };
@@ -964,7 +985,8 @@ impl Compiler {
                     _ => {
                         let names = self.fields.iter().map(|field| &*field.name).chain(["error.message", "error.code"]);
                         let fix = suggest(&name, names);
-                        self.add(node.text_pos.plus(at), path, format!("unknown field {name:?}"), fix);
+                        let reason = format!("unknown field {name:?}");
+                        self.problems.unknown(&name, node.text_pos.plus(at), path, reason, fix);
                         return None;
                     }
                 },
@@ -1002,6 +1024,12 @@ impl Compiler {
             }
         }
     }
+}
+
+/// True if a key is not there, and one that nobody knows looks like it: that is told already.
+fn misspelt(root: &Node, key: &str) -> bool {
+    let mut unknown = root.entries().unwrap_or_default().iter().filter(|entry| !TOP.contains(&entry.key.as_str()));
+    root.get(key).is_none() && unknown.any(|entry| near(&entry.key, key))
 }
 
 fn uses_code(expr: &Expr) -> bool {

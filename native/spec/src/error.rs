@@ -63,6 +63,12 @@ impl std::error::Error for SpecErrors {}
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     found: Vec<SpecError>,
+    /// Names whose definitions are wrong: whatever uses one is not wrong because of it.
+    broken: Vec<String>,
+    /// True if so much is missing that no name can be said to be unknown.
+    blind: bool,
+    /// How many there were, those that nobody needs to read included.
+    count: usize,
 }
 
 /// More mistakes than anybody reads.
@@ -70,10 +76,43 @@ const MOST: usize = 20;
 
 impl Problems {
     pub fn add(&mut self, pos: Pos, field: &str, reason: impl Into<String>, fix: impl Into<String>) {
+        self.count += 1;
         if self.found.len() < MOST {
             let (field, reason, fix) = (field.to_owned(), reason.into(), fix.into());
             self.found.push(SpecError { path: String::new(), pos, field, reason, fix });
         }
+    }
+
+    /// A name that nothing defines. Nothing is noted if a definition was meant to: that it is wrong is known already.
+    pub fn unknown(&mut self, name: &str, pos: Pos, field: &str, reason: impl Into<String>, fix: impl Into<String>) {
+        let meant = |broken: &String| {
+            name.strip_prefix(broken.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if self.blind || self.broken.iter().any(meant) {
+            self.count += 1;
+        } else {
+            self.add(pos, field, reason, fix);
+        }
+    }
+
+    /// How many mistakes there are, with those that follow from others.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// This name is defined, and its definition is wrong.
+    pub fn broken(&mut self, name: &str) {
+        self.broken.push(name.to_owned());
+    }
+
+    /// The definitions of names cannot be read at all.
+    pub fn blind(&mut self) {
+        self.blind = true;
+    }
+
+    /// Whether a name's definition is wrong, or could not be read.
+    pub fn is_broken(&self, name: &str) -> bool {
+        self.blind || self.broken.iter().any(|broken| broken == name)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -99,13 +138,23 @@ pub(crate) fn suggest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> S
             let last = candidate.rsplit('.').next() == Some(name);
             (if last { 1 } else { distance(name, candidate) }, *candidate)
         })
-        .filter(|(far, candidate)| *far <= 1 + candidate.len().max(name.len()) / 4)
+        .filter(|(far, candidate)| *far <= slips(name, candidate))
         .min_by_key(|(far, _)| *far);
     match near {
         Some((_, candidate)) => format!("did you mean {candidate:?}?"),
         None if known.is_empty() => "nothing has a name here yet".to_owned(),
         None => format!("known here: {}", list(&known)),
     }
+}
+
+/// How far apart two names are that may well be one with a slip in it.
+fn slips(name: &str, candidate: &str) -> usize {
+    1 + candidate.len().max(name.len()) / 4
+}
+
+/// Whether a name looks like this one with a slip in it.
+pub(crate) fn near(name: &str, known: &str) -> bool {
+    distance(name, known) <= slips(name, known)
 }
 
 /// Names for a sentence, shortened.

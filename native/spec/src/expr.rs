@@ -353,6 +353,8 @@ struct Reader<'r> {
     at: usize,
     depth: usize,
     scope: &'r Scope<'r>,
+    /// The name that the mistake is about, if nothing is known by it.
+    unknown: &'r mut Option<String>,
 }
 
 /// Binary operators by how tightly they bind, the loosest first, as in C but for `&`, `^` and `|`, which bind tighter than
@@ -487,7 +489,7 @@ impl Reader<'_> {
         }
     }
 
-    fn named(&self, at: usize, name: &str) -> Parsed<Operand> {
+    fn named(&mut self, at: usize, name: &str) -> Parsed<Operand> {
         if let Some(id) = self.scope.find(name) {
             let field = self.scope.fields.get(usize::from(id));
             return match field.map(|field| field.ty) {
@@ -517,7 +519,8 @@ impl Reader<'_> {
         }))
     }
 
-    fn unknown(&self, at: usize, name: &str) -> Mistake {
+    fn unknown(&mut self, at: usize, name: &str) -> Mistake {
+        *self.unknown = Some(name.to_owned());
         Mistake(at, format!("unknown field {name:?}"), self.scope.suggest(name))
     }
 }
@@ -573,11 +576,12 @@ fn fold(expr: Expr) -> Expr {
 
 /// Reads an expression, or notes what is wrong with it.
 pub(crate) fn parse(text: &str, pos: Pos, path: &str, scope: &Scope<'_>, problems: &mut Problems) -> Option<Expr> {
-    let read = || {
+    let mut unknown = None;
+    let mut read = || {
         if text.len() > MAX_TEXT {
             return Err(Mistake(0, "the expression is too long".to_owned(), "at most 4096 bytes".to_owned()));
         }
-        let mut reader = Reader { tokens: tokens(text)?, at: 0, depth: 0, scope };
+        let mut reader = Reader { tokens: tokens(text)?, at: 0, depth: 0, scope, unknown: &mut unknown };
         let expr = int(reader.choice()?, 0)?;
         match reader.peek() {
             (_, Token::End) => Ok(expr),
@@ -590,7 +594,10 @@ pub(crate) fn parse(text: &str, pos: Pos, path: &str, scope: &Scope<'_>, problem
     match read() {
         Ok(expr) => Some(expr),
         Err(Mistake(at, reason, fix)) => {
-            problems.add(pos.plus(at), path, reason, fix);
+            match unknown {
+                Some(name) => problems.unknown(&name, pos.plus(at), path, reason, fix),
+                None => problems.add(pos.plus(at), path, reason, fix),
+            }
             None
         }
     }

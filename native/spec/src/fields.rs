@@ -139,7 +139,7 @@ fn open_value<'a>(entry: &OpenEntry<'a>) -> Value<'a> {
 }
 
 /// A value as its type shows it.
-fn plain(ty: Ty, bytes: &[u8]) -> Value<'_> {
+pub(crate) fn plain(ty: Ty, bytes: &[u8]) -> Value<'_> {
     if ty.is_int() {
         return decode(ty, bytes).map_or(Value::str(""), int_value);
     }
@@ -154,7 +154,7 @@ fn plain(ty: Ty, bytes: &[u8]) -> Value<'_> {
     })
 }
 
-fn int_value<'a>(value: i128) -> Value<'a> {
+pub(crate) fn int_value<'a>(value: i128) -> Value<'a> {
     match i64::try_from(value) {
         Ok(value) => Value::Int(value),
         Err(_) => Value::UInt(value as u64),
@@ -269,7 +269,7 @@ fn address<'a>(raw: &[u8]) -> Option<Value<'a>> {
 }
 
 /// The elements of an array, joined by commas.
-fn listed(program: &Program, item: Option<u16>, raw: &[u8]) -> Option<String> {
+pub(crate) fn listed(program: &Program, item: Option<u16>, raw: &[u8]) -> Option<String> {
     let item = program.items.get(usize::from(item?))?;
     let Shape::Array { element, ty, .. } = &item.shape else { return None };
     let (Content::Plain, [shape]) = (&item.content, element.as_slice()) else { return None };

@@ -61,6 +61,8 @@ pub(crate) struct Compiler {
     pub frame: bool,
     /// How long each item of the header is, and when it is there, as it is written.
     pub written: Vec<(Option<String>, Option<String>)>,
+    /// The conditions of the item that is being read and of the structs around it, as they are written.
+    pub conditions: Vec<String>,
 }
 
 /// Where an item is being read.
@@ -165,7 +167,7 @@ impl Compiler {
         let found = scope.find(name);
         if found.is_none() {
             let fix = suggest(name, self.fields.iter().map(|field| &*field.name));
-            self.add(node.text_pos, path, format!("unknown field {name:?}"), fix);
+            self.problems.unknown(name, node.text_pos, path, format!("unknown field {name:?}"), fix);
         }
         found
     }
@@ -237,8 +239,26 @@ impl Compiler {
         Some(if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") })
     }
 
-    /// One entry of the header or trailer, or of a struct in it.
+    /// One entry of the header or trailer, or of a struct in it. What it names counts as defined, be it right or wrong.
     pub fn item(&mut self, node: &Node, region: Region, prefix: &str, outer: Option<&Expr>, index: usize) {
+        let before = self.problems.count();
+        self.defined(node, region, prefix, outer, index);
+        if self.problems.count() == before {
+            return;
+        }
+        let name = node.get("name").and_then(Node::scalar);
+        let bits = node.get("bits").and_then(Node::entries).unwrap_or_default().iter().map(|bit| bit.key.as_str());
+        // The name may stand behind a key with a slip in it.
+        let misnamed = node.entries().unwrap_or_default().iter().filter(|_| name.is_none());
+        let names =
+            name.into_iter().chain(bits).chain(node.scalar()).chain(misnamed.filter_map(|entry| entry.value.scalar()));
+        for name in names {
+            let full = if prefix.is_empty() { name.to_owned() } else { join(prefix, name) };
+            self.problems.broken(&full);
+        }
+    }
+
+    fn defined(&mut self, node: &Node, region: Region, prefix: &str, outer: Option<&Expr>, index: usize) {
         let root = if region == Region::Header { "header" } else { "trailer" };
         let unnamed = format!("{root}[{index}]");
         if node.entries().is_none() {
@@ -261,6 +281,12 @@ impl Compiler {
             },
             None => None,
         };
+        let depth = self.conditions.len();
+        if let (Some(expr), Some(text)) = (&when, node.get("when").and_then(Node::scalar))
+            && !matches!(expr, Expr::Const(_))
+        {
+            self.conditions.push(text.to_owned());
+        }
         let when = match (outer, when) {
             (Some(outer), Some(Expr::Const(value))) if value != 0 => Some(outer.clone()),
             (Some(outer), Some(when)) => {
@@ -279,14 +305,16 @@ impl Compiler {
             self.mapping(node, &path, &["name", "type", "about", "when", "fields"]);
             let Some(Node { yaml: Yaml::Seq(parts), .. }) = node.get("fields") else {
                 self.add(node.pos, &path, "a struct without fields", "add fields: [{name: x, type: u32}, …]");
+                self.conditions.truncate(depth);
                 return;
             };
             for (index, part) in parts.iter().enumerate() {
                 self.item(part, region, &name, when.as_ref(), index);
             }
-            return;
+        } else {
+            self.leaf(node, region, &name, &path, &type_name, type_node.pos, when);
         }
-        self.leaf(node, region, &name, &path, &type_name, type_node.pos, when);
+        self.conditions.truncate(depth);
     }
 
     fn byte_order(&mut self, node: &Node, path: &str) -> Order {
@@ -493,7 +521,12 @@ impl Compiler {
         let len = ["len", "count"].into_iter().find_map(written);
         let len = len.or_else(|| written("len_type").map(|width| format!("{width} in front")));
         let len = len.or_else(|| written("terminated").map(|end| format!("up to {end:?}")));
-        self.written.push((len, written("when")));
+        let when = match self.conditions.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(several.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" && ")),
+        };
+        self.written.push((len, when));
         self.items.push(item);
     }
 
@@ -830,7 +863,7 @@ impl Compiler {
                                     let known = ["start", "body", "trailer", "end"].into_iter();
                                     let names = self.fields.iter().map(|field| &*field.name).chain(known);
                                     let fix = suggest(name, names);
-                                    self.problems.add(over.pos, &path, format!("unknown edge {name:?}"), fix);
+                                    self.problems.unknown(name, over.pos, &path, format!("unknown edge {name:?}"), fix);
                                 }
                                 found.map(|at| Edge::Field(at as FieldId))
                             }

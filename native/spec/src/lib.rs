@@ -30,6 +30,7 @@
 mod checksum;
 mod compile;
 mod describe;
+mod dissect;
 mod draft;
 mod error;
 mod expr;
@@ -48,6 +49,7 @@ use metaprotocol_core::{
     Value, Visit,
 };
 
+pub use dissect::{Place, Region};
 pub use error::{Pos, SpecError, SpecErrors};
 use model::{Detect, Program, Slot};
 use walk::{Mark, Stop, Walk};
@@ -83,7 +85,7 @@ pub fn compile(text: &str, path: &str) -> Result<SpecCodec, SpecErrors> {
 /// # Errors
 /// As [`compile`].
 pub fn describe(text: &str, path: &str) -> Result<String, SpecErrors> {
-    compile(text, path).map(|codec| describe::describe(&codec.program))
+    compile(text, path).map(|codec| codec.layout())
 }
 
 /// A path, and what stands behind its question mark.
@@ -97,6 +99,19 @@ fn parameters(path: &str) -> (&str, Vec<(String, String)>) {
 }
 
 impl SpecCodec {
+    /// The layout as JSON, as [`describe`] gives it.
+    #[must_use]
+    pub fn layout(&self) -> String {
+        describe::describe(&self.program)
+    }
+
+    /// Where the fields of a frame are and what they hold, in wire order, for people: as far as the bytes can be read,
+    /// which may be broken or only the front of a frame. `split` tells what ended it.
+    #[must_use]
+    pub fn dissect(&self, direction: Direction, limits: &Limits, bytes: &[u8]) -> Vec<Place> {
+        self.with_slots(|slots| dissect::dissect(&self.program, slots, direction, limits, bytes))
+    }
+
     /// Runs something with as many slots as the description needs.
     fn with_slots<T>(&self, run: impl FnOnce(&mut [Slot]) -> T) -> T {
         match self.program.slots {

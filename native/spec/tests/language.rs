@@ -485,3 +485,91 @@ fn a_search_goes_on_where_it_stopped() {
     // 65 thousand calls that each looked at everything would take minutes.
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
+
+/// A description with a field of every kind.
+const EVERYTHING: &str = "\
+metaprotocol: 1
+name: everything
+header:
+  - {name: flags, type: u8, bits: {high: 7, low: 0-2}}
+  - {name: point, type: struct, when: high == 1, fields: [{name: x, type: i16}, {name: y, type: u16le}]}
+  - {name: count, type: u8}
+  - {name: list, type: array, count: count, items: {type: u16}}
+  - {name: topic, type: string, len_type: u16le}
+  - {name: note, type: string, len_type: varint}
+  - {name: verb, type: string, terminated: nul}
+  - {name: map, type: map, count: count, key: {type: string, len_type: u8}, value: {type: string, len_type: u8}}
+  - {name: meta, type: protobuf, len_type: u8, fields: {b: {path: 2, type: string}, a: {path: 1, type: uint}}}
+  - {name: body_len, type: varint}
+  - {name: mark, type: u8, peek: true}
+frame: {body: body_len}
+trailer: [{name: etx, type: u8, const: 0x7d}]
+";
+
+#[test]
+fn a_dissection_tells_each_field_with_its_place_and_value() {
+    let codec = typed(EVERYTHING);
+    let bytes =
+        b"\x83\xff\xff\x02\x00\x01\x00\x05\x03\x00abc\x02hiGET\0\x01k\x01v\x05\x08\x07\x12\x01z\x02\x09\x08\x7d";
+    let places = codec.dissect(Direction::ClientToServer, &Limits::default(), bytes);
+    let told: Vec<_> =
+        places.iter().map(|place| (place.name.as_str(), place.at.clone(), place.inner, place.value.as_str())).collect();
+    let expected = [
+        ("flags", 0..1, false, "131"),
+        ("high", 0..1, true, "1"),
+        ("low", 0..1, true, "3"),
+        ("point.x", 1..3, false, "-1"),
+        ("point.y", 3..5, false, "2"),
+        ("count", 5..6, false, "1"),
+        ("list", 6..8, false, "5"),
+        ("len(topic)", 8..10, false, "3"),
+        ("topic", 10..13, false, "abc"),
+        ("len(note)", 13..14, false, "2"),
+        ("note", 14..16, false, "hi"),
+        ("verb", 16..19, false, "GET"),
+        ("end(verb)", 19..20, false, "00"),
+        ("map", 20..24, false, ""),
+        ("map[k]", 20..24, true, "v"),
+        ("len(meta)", 24..25, false, "5"),
+        ("meta", 25..30, false, ""),
+        ("meta.a", 26..27, true, "7"),
+        ("meta.b", 29..30, true, "z"),
+        ("body_len", 30..31, false, "2"),
+        ("mark", 31..32, false, "9"),
+        ("etx", 33..34, false, "125"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(
+        places.iter().map(|place| place.region.name()).rev().take(3).collect::<Vec<_>>(),
+        ["trailer", "body", "header"]
+    );
+}
+
+#[test]
+fn a_dissection_of_a_front_or_of_damage_is_part_of_the_whole() {
+    let codec = typed(EVERYTHING);
+    let bytes =
+        b"\x83\xff\xff\x02\x00\x01\x00\x05\x03\x00abc\x02hiGET\0\x01k\x01v\x05\x08\x07\x12\x01z\x02\x09\x08\x7d";
+    let (way, limits) = (Direction::ClientToServer, Limits::default());
+    let whole = codec.dissect(way, &limits, bytes);
+    for cut in 0..bytes.len() {
+        let front = codec.dissect(way, &limits, &bytes[..cut]);
+        assert!(front.iter().all(|place| place.at.end <= cut && whole.contains(place)), "{cut}: {front:?}");
+    }
+    for at in 0..bytes.len() {
+        for wrong in 0..=255 {
+            let mut damaged = bytes.to_vec();
+            damaged[at] = wrong;
+            let places = codec.dissect(way, &limits, &damaged);
+            assert!(places.iter().all(|place| place.at.end <= damaged.len()));
+        }
+    }
+}
+
+#[test]
+fn a_layout_has_the_conditions_that_are_left_to_frames() {
+    let layout = typed(EVERYTHING).layout();
+    assert_eq!(layout.matches(r#""when":"high == 1""#).count(), 2, "{layout}");
+    let fixed = common::spec("awesomerpc", "?length_width=2").layout();
+    assert!(!fixed.contains("length_width"), "{fixed}");
+}

@@ -593,3 +593,70 @@ fn no_text_makes_the_compiler_fail() {
         assert!(compile(&text, "bomb.yaml").is_err());
     }
 }
+
+/// What is told of a description, in short: line and reason of each mistake.
+fn told(text: &str) -> Vec<(u32, String)> {
+    mistakes(text).0.into_iter().map(|error| (error.pos.line, error.reason)).collect()
+}
+
+#[test]
+fn a_mistake_is_told_once_and_not_where_its_name_is_used() {
+    const WHOLE: &str = "\
+metaprotocol: 1
+name: acorn
+parameters: {wide: {default: 4}}
+header:
+  - {name: route_len, type: u16}
+  - {name: flags, type: u8, bits: {two_way: 7}}
+  - {name: route, type: string, len: route_len, when: wide == 4}
+  - {name: meta, type: protobuf, len: route_len, fields: {id: {path: 1, type: uint}}}
+  - {name: id, type: u32}
+  - {name: sum, type: u16, checksum: {algorithm: crc16_arc, over: start..id}}
+frame: {length: 4 * route_len}
+request_id: id
+kind: {field: flags, values: {1: request, 2: response}}
+metadata:
+  route: route
+  way: {value: two_way}
+  operation: {text: \"{route}/{route_len}/{way}\"}
+  meta: meta.id
+reply:
+  error: {set: {id: 1, route: \"\"}, body: \"{route}\"}
+";
+    assert!(compile(WHOLE, "test.yaml").is_ok());
+    let cases = [
+        ("route_len, type: u16", "route_len, type: u17", 5, "unknown type \"u17\""),
+        ("route_len, type: u16", "route_len, type: u16, const: 70000", 5, "70000 does not fit"),
+        ("{name: route_len, type: u16}", "{nmae: route_len, type: u16}", 5, "a field without a name"),
+        ("{name: route_len, type: u16}", "{name: route_len}", 5, "no type"),
+        ("{name: route_len, type: u16}", "route_len", 5, "a single value where a field is expected"),
+        ("type: u8, bits", "type: uint8, bits", 6, "unknown type \"uint8\""),
+        ("{two_way: 7}", "{two_way: 8}", 6, "\"8\" is not a bit of flags"),
+        ("string, len: route_len", "string", 7, "how long is this string?"),
+        ("string, len: route_len", "string, len: route_lne", 7, "unknown field \"route_lne\""),
+        ("protobuf, len", "protobuf, lenn: 4, len", 8, "unknown key \"lenn\""),
+        ("path: 1, type: uint", "path: 1, type: u8", 8, "type \"u8\" is not read from such a container"),
+        ("path: 1, type: uint", "path: x, type: uint", 8, "\"x\" is not a path here"),
+        ("id, type: u32", "id, type: u33", 9, "unknown type \"u33\""),
+        ("parameters: {wide: {default: 4}}", "parametres: {wide: {default: 4}}", 3, "unknown key \"parametres\""),
+        ("{default: 4}", "{}", 3, "no default"),
+        ("header:", "haeder:", 4, "unknown key \"haeder\""),
+        ("frame:", "frmae:", 11, "unknown key \"frmae\""),
+        ("name: acorn", "naem: acorn", 2, "unknown key \"naem\""),
+        ("way: {value: two_way}", "way: {value: tow_way}", 16, "unknown field \"tow_way\""),
+        ("way: {value: two_way}", "way: {}", 16, "either value or text, and only one"),
+    ];
+    for (right, wrong, line, reason) in cases {
+        assert_eq!(WHOLE.matches(right).count(), 1, "{right}");
+        assert_eq!(told(&WHOLE.replace(right, wrong)), [(line, reason.to_owned())], "{wrong}");
+    }
+}
+
+#[test]
+fn what_a_broken_name_hides_is_only_that_name() {
+    let text = "metaprotocol: 1\nname: a\nheader:\n  - {name: a_len, type: u17}\n  - {name: b, type: bytes, len: a_len}\n\
+                frame: {length: a_len + c_len}\nrequest_id: d\nmetadata: {b: b, e: nothing}\n";
+    let lines: Vec<u32> = told(text).into_iter().map(|(line, _)| line).collect();
+    // The length of a frame stops at its first unknown name, which is the broken one.
+    assert_eq!(lines, [4, 7, 8]);
+}

@@ -533,6 +533,143 @@ def fuzz(
         sys.exit(code)
 
 
+# codec
+
+codec_app = typer.Typer(
+    name="codec",
+    help="Write a codec as a description in YAML: check it, try it on bytes, show its layout.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(codec_app)
+
+
+@codec_app.command(
+    "check",
+    epilog="""
+**Examples**
+
+    metaprotocol codec check acorn.yaml
+
+    metaprotocol codec check 'acorn.yaml?length_width=2' | jq .reason
+
+**Exit codes**: 0 all are right; 1 a mistake was found, or a file cannot be read; 2 wrong usage.
+""",
+)
+def codec_check(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Descriptions: codec.yaml, codec.yaml?NAME=VALUE.")
+    ],
+    show: Annotated[
+        Show, typer.Option("--show", help="For people or as JSON lines; auto is the former on a terminal only.")
+    ] = Show.AUTO,
+) -> None:
+    """Compile descriptions, and show every mistake with its place, the reason and what to do."""
+    from metaprotocol.cli import _codec_check
+
+    with _exit_codes():
+        code = _codec_check.run(files, show.value)
+    if code:
+        sys.exit(code)
+
+
+@codec_app.command(
+    "try",
+    epilog="""
+**Examples**
+
+    metaprotocol codec try acorn.yaml --hex '4143 01 00000007 00 00000002 6869'
+
+    metaprotocol codec try acorn.yaml --file answer.bin --direction server_to_client
+
+    xxd dump.bin | metaprotocol codec try zork -
+
+**Exit codes**: 0 the bytes are whole frames; 1 they are broken or cut, or cannot be read; 2 wrong usage.
+""",
+)
+def codec_try(
+    codec: Annotated[
+        str, typer.Argument(metavar="CODEC", help="A description, or another codec.", autocompletion=_protocols)
+    ],
+    stdin: Annotated[str | None, typer.Argument(metavar="-", help="Read standard input.", show_default=False)] = None,
+    hex_: Annotated[str | None, typer.Option("--hex", "-x", metavar="TEXT", help="The bytes, as hex digits.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", help="A file of bytes, of hex digits, or a dump of xxd or hexdump -C."),
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The input is bytes, even if it looks like hex.")] = False,
+    direction: Annotated[
+        Way, typer.Option("--direction", "-d", help="Which way the bytes travelled.")
+    ] = Way.CLIENT_TO_SERVER,
+    show: Annotated[
+        Show, typer.Option("--show", help="A dump or JSON lines; auto is the former on a terminal only.")
+    ] = Show.AUTO,
+) -> None:
+    """Decode bytes, and show each field of each frame with its place and value, and what the codec makes of it."""
+    from metaprotocol.cli import _codec_try
+
+    with _exit_codes():
+        data = _codec_try.read(hex_, file, stdin, raw=raw)
+        code = _codec_try.run(codec, data, metaprotocol.Direction[direction.name], show.value)
+    if code:
+        sys.exit(code)
+
+
+@codec_app.command(
+    "show",
+    epilog="""
+**Examples**
+
+    metaprotocol codec show acorn.yaml
+
+    metaprotocol codec show zork --width 8 --svg zork.svg
+
+**Exit codes**: 0 done; 1 there is no layout to show, or the file cannot be written; 2 wrong usage.
+""",
+)
+def codec_show(
+    codec: Annotated[
+        str, typer.Argument(metavar="CODEC", help="A description, or a codec made of one.", autocompletion=_protocols)
+    ],
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="PATH", help="Write the drawing as SVG.")] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(
+            "--width", "-w", min=1, max=32, metavar="BYTES", help="Bytes in a row; as many as fit if not said."
+        ),
+    ] = None,
+    show: Annotated[
+        Show, typer.Option("--show", help="A drawing or JSON; auto is the former on a terminal only.")
+    ] = Show.AUTO,
+) -> None:
+    """Draw the layout of a described codec, with its rules, keys and replies."""
+    from metaprotocol.cli import _codec_show
+
+    with _exit_codes():
+        _codec_show.run(codec, svg, width, show.value)
+
+
+@codec_app.command(
+    "schema",
+    epilog="""
+**Examples**
+
+    metaprotocol codec schema --out codec.schema.json
+
+An editor uses it for a description that begins with `# yaml-language-server: $schema=codec.schema.json`.
+""",
+)
+def codec_schema(
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Write it to this file.")] = None,
+) -> None:
+    """Print the JSON Schema of descriptions, with which editors complete and check them."""
+    from metaprotocol.cli import _codec_schema
+
+    with _exit_codes():
+        _codec_schema.run(out)
+
+
 def main() -> None:
     """The entry point of the program."""
     app()

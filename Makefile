@@ -34,12 +34,14 @@ $(VENV)/.group-%: $(VENV)/.python pyproject.toml
 	$(PIP) install --group $*
 	@touch $@
 
-demo: $(VENV)/.package ## Decode real captures into tables
-	@for capture in $(DEMO); do \
-		echo; echo "\$$ metaprotocol decode --limit 15 $$capture"; $(BIN)/metaprotocol decode --show table --limit 15 $$capture || exit 1; \
+demo: $(VENV)/.package ## Decode real captures into tables; a described protocol from its layout to a fuzzed codec
+	@set -e; for command in $(DEMO); do \
+		echo; echo "\$$ metaprotocol $$command"; $(BIN)/metaprotocol $$command; \
 	done
-DEMO = tests/captures/dubbo/dubbo-3-basic.pcap tests/captures/dubbo/dubbo-2.7-exceptions.pcap \
-	tests/captures/thrift/apache-go-header-compact.pcap tests/captures/thrift/apache-py-framed-binary.pcap
+DEMO = $(foreach capture,dubbo-3-basic dubbo-2.7-exceptions,"decode --show table --limit 15 tests/captures/dubbo/$(capture).pcap") \
+	$(foreach capture,apache-go-header-compact apache-py-framed-binary,"decode --show table --limit 15 tests/captures/thrift/$(capture).pcap") \
+	"codec show --show table codecs/zork/zork.yaml" "codec try --show table codecs/zork/zork.yaml --file codecs/zork/vectors/001-request.bin" \
+	"fuzz codecs/zork/zork.yaml --samples codecs/zork/vectors --time 5s"
 
 test: test-rust test-python ## Run every test that needs no other program
 

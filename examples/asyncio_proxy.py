@@ -168,16 +168,17 @@ def route(text):
 
 async def main():
     parser = argparse.ArgumentParser(description="A proxy for any protocol that has a codec.")
-    codec = parser.add_mutually_exclusive_group(required=True)
-    codec.add_argument("--codec", type=metaprotocol.get_codec, metavar="NAME")
-    codec.add_argument("--load", type=metaprotocol.load_codec, dest="codec", metavar="codec.yaml | file.py:Class | ...")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--codec", metavar="NAME")
+    which.add_argument("--load", metavar="SOURCE", help="codec.yaml, libcodec.so, module:Class or file.py:Class")
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT")
     parser.add_argument("--route", type=route, action="append", default=[], metavar="KEY=VALUE=HOST:PORT")
     parser.add_argument("--default", metavar="HOST:PORT", help="where to send what no route is for")
     parser.add_argument("--set", type=lambda text: text.split("=", 1), action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
+    codec = metaprotocol.load_codec(options.load) if options.load else metaprotocol.get_codec(options.codec)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Client(options.codec, options.route, options.default, dict(options.set)), *options.listen.rsplit(":", 1)
+        lambda: Client(codec, options.route, options.default, dict(options.set)), *options.listen.rsplit(":", 1)
     )
     print("listening on {}:{}".format(*server.sockets[0].getsockname()), flush=True)
     await server.serve_forever()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -24,6 +24,18 @@ PATIENCE = 20
 
 
 PROXY = module()
+
+
+def clients_of(
+    codec: Codec, *, routes: Sequence[tuple[str, str, Address]] = (), default: Address | None = None, edits: Any = None
+) -> Callable[[], Any]:
+    """What makes the proxy's side of each connection that comes in."""
+
+    def text(address: Address) -> str:
+        return "{}:{}".format(*address)
+
+    named = [(key, value, text(address)) for key, value, address in routes]
+    return lambda: PROXY.Client(codec, named, default and text(default), edits)
 
 
 def dubbo_call(request_id: int, method: str = "sayHello", size: int = 0) -> bytes:
@@ -122,17 +134,17 @@ async def hello(request: Frame) -> bytes:
 
 
 class TestDubbo:
-    """Multiplexed: connections are shared, ids rewritten."""
+    """Multiplexed: answers in any order."""
 
-    def test_routes_edits_and_ids(self) -> None:
+    def test_routes_and_edits(self) -> None:
         async def work() -> None:
             blue, green = Service(DUBBO_CODEC, hello), Service(DUBBO_CODEC, hello)
             async with listening(service=blue) as one, listening(service=green) as two:
-                proxy = PROXY.Proxy(
+                proxy = clients_of(
                     DUBBO_CODEC, routes=[("method", "blue", one)], default=two, edits={"via": "proxy", "group": "g"}
                 )
                 async with (
-                    listening(lambda: PROXY.Client(proxy)) as address,
+                    listening(proxy) as address,
                     Caller(DUBBO_CODEC, address) as first,
                     Caller(DUBBO_CODEC, address) as second,
                 ):
@@ -142,13 +154,12 @@ class TestDubbo:
                         answers = await caller.answers(3)
                         assert sorted(int(frame.request_id) for frame in answers) == [7, 8, (1 << 64) - 1]
                         assert {frame.kind for frame in answers} == {Kind.RESPONSE}
-            assert (blue.connections, green.connections) == (1, 1)
+            assert (blue.connections, green.connections) == (2, 2)
             seen = blue.seen + green.seen
-            assert len({frame.request_id for frame in seen}) == 6
+            assert sorted(int(frame.request_id) for frame in blue.seen) == sorted([7, (1 << 64) - 1] * 2)
             assert {frame.metadata["method"] for frame in blue.seen} == {"blue"}
             assert [frame.metadata["method"] for frame in green.seen] == ["other"] * 2
             assert {(frame.metadata["via"], frame.metadata["group"]) for frame in seen} == {("proxy", "g")}
-            assert not proxy.servers or all(not server.asked for server in proxy.servers.values())
 
         run(work)
 
@@ -159,9 +170,9 @@ class TestDubbo:
 
         async def work() -> None:
             async with listening(service=Service(DUBBO_CODEC, answer)) as server:
-                proxy = PROXY.Proxy(DUBBO_CODEC, default=server)
+                proxy = clients_of(DUBBO_CODEC, default=server)
                 async with (
-                    listening(lambda: PROXY.Client(proxy)) as address,
+                    listening(proxy) as address,
                     Caller(DUBBO_CODEC, address) as caller,
                 ):
                     caller.writer.write(dubbo_call(1, "slow") + dubbo_call(2, "fast"))
@@ -174,9 +185,9 @@ class TestDubbo:
             service = Service(DUBBO_CODEC, hello)
             dead = free_address()
             async with listening(service=service) as server:
-                proxy = PROXY.Proxy(DUBBO_CODEC, routes=[("method", "up", server), ("method", "down", dead)])
+                proxy = clients_of(DUBBO_CODEC, routes=[("method", "up", server), ("method", "down", dead)])
                 async with (
-                    listening(lambda: PROXY.Client(proxy)) as address,
+                    listening(proxy) as address,
                     Caller(DUBBO_CODEC, address) as caller,
                 ):
                     broken = dubbo_frame(0xC2, 0, 4, b"\x05ab")
@@ -205,9 +216,9 @@ class TestDubbo:
 
             service = Service(DUBBO_CODEC, never)
             async with listening(service=service) as server:
-                proxy = PROXY.Proxy(DUBBO_CODEC, default=server)
+                proxy = clients_of(DUBBO_CODEC, default=server)
                 async with (
-                    listening(lambda: PROXY.Client(proxy)) as address,
+                    listening(proxy) as address,
                     Caller(DUBBO_CODEC, address) as caller,
                 ):
                     caller.writer.write(dubbo_call(1, "wait") + dubbo_call(2, "answer"))
@@ -216,7 +227,7 @@ class TestDubbo:
                     service.writers[0].close()
                     [answer] = await caller.answers(1)
                     assert (answer.request_id, answer.kind) == (1, Kind.ERROR)
-                    assert "the server closed the connection" in answer.metadata["error_message"]
+                    assert "the connection has ended" in answer.metadata["error_message"]
                     caller.writer.write(dubbo_call(3, "answer"))
                     [answer] = await caller.answers(1)
                     assert (answer.request_id, answer.kind) == (3, Kind.RESPONSE)
@@ -227,9 +238,9 @@ class TestDubbo:
     def test_a_client_that_breaks_the_protocol_is_alone_with_it(self, capsys: pytest.CaptureFixture[str]) -> None:
         async def work() -> None:
             async with listening(service=Service(DUBBO_CODEC, hello)) as server:
-                proxy = PROXY.Proxy(DUBBO_CODEC, default=server)
+                proxy = clients_of(DUBBO_CODEC, default=server)
                 async with (
-                    listening(lambda: PROXY.Client(proxy)) as address,
+                    listening(proxy) as address,
                     Caller(DUBBO_CODEC, address) as bad,
                     Caller(DUBBO_CODEC, address) as good,
                 ):
@@ -241,12 +252,125 @@ class TestDubbo:
         run(work)
         assert "dubbo.bad_magic" in capsys.readouterr().err
 
+    def test_what_came_before_bad_bytes_is_served(self) -> None:
+        async def slow(request: Frame) -> bytes:
+            await asyncio.sleep(0.1)
+            return dubbo_answer(request, "hello")
+
+        async def work() -> None:
+            async with (
+                listening(service=Service(DUBBO_CODEC, slow)) as server,
+                listening(clients_of(DUBBO_CODEC, default=server)) as address,
+                Caller(DUBBO_CODEC, address) as caller,
+            ):
+                caller.writer.write(dubbo_call(1) + dubbo_call(2) + b"GET / HTTP/1.1\r\n\r\n")
+                assert [frame.kind for frame in await caller.answers(2)] == [Kind.RESPONSE] * 2
+                assert await caller.reader.read() == b""
+
+        run(work)
+
+    def test_a_server_that_breaks_the_protocol(self) -> None:
+        async def work() -> None:
+            async def broken(request: Frame) -> bytes | None:
+                good = dubbo_answer(request, "hello") + b"HTTP/1.1 200 OK\r\n\r\n"
+                return good if request.request_id == 2 else None
+
+            async with (
+                listening(service=Service(DUBBO_CODEC, broken)) as server,
+                listening(clients_of(DUBBO_CODEC, default=server)) as address,
+                Caller(DUBBO_CODEC, address) as caller,
+            ):
+                caller.writer.write(dubbo_call(1) + dubbo_call(2))
+                answers = {frame.request_id: frame.kind for frame in await caller.answers(2)}
+            assert answers == {1: Kind.ERROR, 2: Kind.RESPONSE}
+
+        run(work)
+
+    def test_one_way_calls_are_not_waited_for(self) -> None:
+        async def work() -> None:
+            service = Service(DUBBO_CODEC, hello)
+            async with (
+                listening(service=service) as server,
+                listening(clients_of(DUBBO_CODEC, default=server)) as address,
+                Caller(DUBBO_CODEC, address) as caller,
+            ):
+                oneway = dubbo_frame(0x82, 0, 1, dubbo_body())
+                caller.writer.write(oneway)
+                caller.writer.write_eof()
+                assert await caller.reader.read() == b""
+                while not service.seen:
+                    await asyncio.sleep(0.01)
+            assert [frame.kind for frame in service.seen] == [Kind.ONEWAY]
+
+        run(work)
+
+    def test_the_server_hears_that_its_client_was_reset(self) -> None:
+        async def work() -> None:
+            async def never(_: Frame) -> None:
+                return None
+
+            service = Service(DUBBO_CODEC, never)
+            async with (
+                listening(service=service) as server,
+                listening(clients_of(DUBBO_CODEC, default=server)) as address,
+            ):
+                async with Caller(DUBBO_CODEC, address) as caller:
+                    caller.writer.write(dubbo_call(1))
+                    while not service.seen:
+                        await asyncio.sleep(0.01)
+                    linger = pack("ii", 1, 0)  # gone without a word: the connection is reset
+                    caller.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                while not service.writers[0].transport.is_closing():
+                    await asyncio.sleep(0.01)
+
+        run(work)
+
+    def test_who_leaves_with_requests_under_way_is_noticed_by_the_next_answers(self) -> None:
+        async def work() -> None:
+            async def answer(request: Frame) -> bytes | None:
+                await asyncio.sleep(0.1 * request.request_id)
+                return dubbo_answer(request, "hello") if request.request_id < 3 else None
+
+            service = Service(DUBBO_CODEC, answer)
+            async with (
+                listening(service=service) as server,
+                listening(clients_of(DUBBO_CODEC, default=server)) as address,
+            ):
+                async with Caller(DUBBO_CODEC, address) as caller:
+                    caller.writer.write(dubbo_call(1) + dubbo_call(2) + dubbo_call(3))
+                    caller.writer.close()
+                    while len(service.seen) < 3:
+                        await asyncio.sleep(0.01)
+                while not service.writers[0].transport.is_closing():
+                    await asyncio.sleep(0.01)
+
+        run(work)
+
+    @pytest.mark.parametrize(("count", "size"), [(4, 7_000_000), (5000, 0)])
+    def test_what_is_more_than_a_decoder_remembers_waits(self, count: int, size: int) -> None:
+        async def slow(request: Frame) -> bytes:
+            await asyncio.sleep(0.2)
+            return dubbo_answer(request, "hello")
+
+        async def work() -> None:
+            async with (
+                listening(service=Service(DUBBO_CODEC, slow)) as server,
+                listening(clients_of(DUBBO_CODEC, default=server)) as address,
+                Caller(DUBBO_CODEC, address) as caller,
+            ):
+                caller.writer.write(b"".join(dubbo_call(number, size=size) for number in range(count)))
+                caller.writer.write_eof()
+                assert {frame.request_id for frame in await caller.answers(count)} == {*range(count)}
+                assert await caller.reader.read() == b""
+
+        run(work)
+
     def test_a_client_may_stop_sending_and_still_gets_its_answers(self) -> None:
         async def work() -> None:
             async with listening(service=Service(DUBBO_CODEC, hello)) as server:
-                proxy = PROXY.Proxy(DUBBO_CODEC, default=server)
+                proxy = clients_of(DUBBO_CODEC, default=server)
                 async with (
-                    listening(lambda: PROXY.Client(proxy)) as address,
+                    listening(proxy) as address,
                     Caller(DUBBO_CODEC, address) as caller,
                 ):
                     caller.writer.write(dubbo_call(1) + dubbo_call(2))
@@ -259,9 +383,9 @@ class TestDubbo:
     def test_an_edit_that_does_not_fit(self) -> None:
         async def work() -> None:
             async with listening(service=Service(DUBBO_CODEC, hello)) as server:
-                proxy = PROXY.Proxy(DUBBO_CODEC, default=server, edits={"status": "20"})
+                proxy = clients_of(DUBBO_CODEC, default=server, edits={"status": "20"})
                 async with (
-                    listening(lambda: PROXY.Client(proxy)) as address,
+                    listening(proxy) as address,
                     Caller(DUBBO_CODEC, address) as caller,
                 ):
                     caller.writer.write(dubbo_call(1))
@@ -277,6 +401,17 @@ class Bound(Toy):
 
     name = "bound"
     aliases = ()
+
+
+class Silent(Toy):
+    """Has no errors of its own."""
+
+    name = "silent"
+    aliases = ()
+    heartbeats = False
+
+    def reply(self, request: Frame, error: Any = None, message: str = "") -> None:
+        return None
 
 
 class Pipelined(Toy):
@@ -296,9 +431,9 @@ class TestInOrder:
         async def work() -> None:
             slow, fast = Service(codec, answer), Service(codec, answer)
             async with listening(service=slow) as one, listening(service=fast) as two:
-                proxy = PROXY.Proxy(codec, routes=[("method", "slow", one), ("method", "fast", two)])
+                proxy = clients_of(codec, routes=[("method", "slow", one), ("method", "fast", two)])
                 async with (
-                    listening(lambda: PROXY.Client(proxy)) as address,
+                    listening(proxy) as address,
                     Caller(codec, address) as first,
                     Caller(codec, address) as second,
                 ):
@@ -324,8 +459,8 @@ class TestInOrder:
 
         async def work() -> None:
             async with listening(service=Service(codec, answer)) as server:
-                proxy = PROXY.Proxy(codec, default=server)
-                async with listening(lambda: PROXY.Client(proxy)) as address, Caller(codec, address) as caller:
+                proxy = clients_of(codec, default=server)
+                async with listening(proxy) as address, Caller(codec, address) as caller:
                     caller.writer.write(toy_frame(Kind.CONTROL, None, b"login") + toy_frame(Kind.REQUEST, 1))
                     kinds = [frame.kind.name for frame in await caller.answers(4)]
                     assert sorted(kinds) == ["CONTROL", "CONTROL", "RESPONSE", "RESPONSE"]
@@ -339,8 +474,8 @@ class TestInOrder:
 
             service = Service(codec, never)
             async with listening(service=service) as server:
-                proxy = PROXY.Proxy(codec, default=server)
-                async with listening(lambda: PROXY.Client(proxy)) as address, Caller(codec, address) as caller:
+                proxy = clients_of(codec, default=server)
+                async with listening(proxy) as address, Caller(codec, address) as caller:
                     caller.writer.write(toy_frame(Kind.REQUEST, 1))
                     [answer] = await caller.answers(1)
                     assert answer.kind is Kind.ERROR
@@ -351,6 +486,21 @@ class TestInOrder:
                         assert [frame.request_id for frame in await caller.answers(1)] == [2]
 
         run(work)
+
+
+@pytest.mark.parametrize("sharing", [Sharing.BOUND, Sharing.MULTIPLEXED])
+def test_where_the_protocol_has_no_errors_the_connection_ends(
+    sharing: Sharing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def work() -> None:
+        codec = Silent()
+        codec.sharing = sharing  # type: ignore[misc]
+        async with listening(clients_of(codec)) as address, Caller(codec, address) as caller:
+            caller.writer.write(toy_frame(Kind.ONEWAY, 1) + toy_frame(Kind.REQUEST, 2) + toy_frame(Kind.REQUEST, 3))
+            assert await caller.reader.read() == b""
+
+    run(work)
+    assert capsys.readouterr().err == "ONEWAY not delivered: no route\nREQUEST not delivered: no route\n"
 
 
 class TestBackPressure:
@@ -379,8 +529,8 @@ class TestBackPressure:
             ended = asyncio.Event()
 
             server = await asyncio.start_server(deaf, "127.0.0.1", 0)
-            proxy = PROXY.Proxy(DUBBO_CODEC, default=server.sockets[0].getsockname())
-            async with listening(lambda: PROXY.Client(proxy)) as address, Caller(DUBBO_CODEC, address) as caller:
+            proxy = clients_of(DUBBO_CODEC, default=server.sockets[0].getsockname())
+            async with listening(proxy) as address, Caller(DUBBO_CODEC, address) as caller:
                 sent = await self.fill(caller.writer, dubbo_call(1, size=100_000))
                 assert sent < self.MOST
                 ended.set()
@@ -403,12 +553,12 @@ class TestBackPressure:
             sides = []
 
             def accept() -> Any:
-                sides.append(PROXY.Client(proxy))
+                sides.append(proxy())
                 return sides[-1]
 
             service = Service(codec, big)
             async with listening(service=service) as server:
-                proxy = PROXY.Proxy(codec, default=server)
+                proxy = clients_of(codec, default=server)
                 async with listening(accept) as address, Caller(codec, address) as caller:
                     caller.writer.write(call * 300)
                     transport = caller.writer.transport
@@ -417,7 +567,7 @@ class TestBackPressure:
                         await asyncio.sleep(0.05)
                     await asyncio.sleep(0.5)
                     assert sides[0].transport.get_write_buffer_size() < 1 << 20
-                    assert not sides[0].transport.is_reading()
+                    assert not sides[0].writable.is_set()
                     transport.resume_reading()  # type: ignore[attr-defined]
                     assert len(await caller.answers(300)) == 300
 

@@ -6,7 +6,6 @@ import os
 import sys
 from importlib import import_module
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaprotocol._contract import check
@@ -88,14 +87,15 @@ def load_codec(source: str | os.PathLike[str]) -> Codec:
 
 def _described(path: str) -> object:
     try:
-        text = Path(path.partition("?")[0]).read_text(encoding="utf-8")
+        with open(path.partition("?")[0], encoding="utf-8") as file:  # noqa: PTH123 -- pathlib would double our import time
+            text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidCodec(f"{path}: cannot be read: {_why(error)}") from error
     return _native.compile_codec(text, path)
 
 
 def _from_library(path: str, name: str | None) -> object:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 -- as above
         raise InvalidCodec(f"{path}: there is no such file")
     codecs: list[Codec] = _native.open_library(path)
     named = [codec for codec in codecs if name in (None, codec.name, *codec.aliases)]
@@ -120,9 +120,9 @@ def _run(path: str, source: str) -> ModuleType:
     """A module of a file. It stands in `sys.modules` under its path, where its classes look it up."""
     from importlib.util import module_from_spec, spec_from_file_location
 
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 -- as above
         raise InvalidCodec(f"{source}: there is no file {path}")
-    name = str(Path(path).resolve())
+    name = os.path.realpath(path)
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InvalidCodec(f"{source}: {path} is not a file that Python can run")

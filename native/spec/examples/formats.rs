@@ -1,4 +1,4 @@
-//! Splits frames of a format of `tests/references` again and again, for `bench/instructions.py`, which counts instructions
+//! Splits frames of a format of `tests/by_hand` again and again, for `bench/instructions.py`, which counts instructions
 //! under callgrind.
 //!
 //! `formats hand|yaml FORMAT BODY_LEN ROUNDS`: each round feeds one buffer of 64 frames to a new connection.
@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Direction, Fed, Limits};
 
-#[path = "../tests/references/mod.rs"]
-mod references;
+#[path = "../tests/by_hand/mod.rs"]
+mod by_hand;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,7 +21,7 @@ fn main() {
         std::process::exit(2);
     };
     let codec: Arc<dyn AnyCodec> = if way == "hand" {
-        references::reference(format).expect("a format of tests/references")
+        by_hand::reference(format).expect("a format of tests/by_hand")
     } else {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/descriptions/{format}.yaml"));
         let text = std::fs::read_to_string(path).expect("a description");
@@ -29,7 +29,7 @@ fn main() {
     };
     let body_len = body_len.parse().expect("a number of bytes");
     let rounds: u32 = rounds.parse().expect("a number of rounds");
-    let buffer = references::request(format, body_len).repeat(64);
+    let buffer = by_hand::request(format, body_len).repeat(64);
     let mut fed = Fed::default();
     for _ in 0..rounds {
         let mut connection = Arc::clone(&codec).connect(Limits::default());

@@ -2,15 +2,15 @@
 
 #![allow(clippy::expect_used, reason = "a test may panic")]
 
+mod by_hand;
 mod common;
-mod references;
 
 use std::sync::Arc;
 
+use by_hand::{FORMATS, reference, request};
 use common::described;
 use metaprotocol_core::{AnyCodec, Limits, Split};
 use metaprotocol_testkit::{CLIENT, SERVER};
-use references::{FORMATS, reference, request};
 
 /// Where a frame ends and what it is, or how the answer begins otherwise.
 fn said(codec: &dyn AnyCodec, direction: metaprotocol_core::Direction, buf: &[u8]) -> String {

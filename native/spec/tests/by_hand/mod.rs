@@ -299,7 +299,10 @@ impl Format for Tlv {
         let (mut id, mut status, mut reply) = (None, 0, 0);
         while cursor.left() > 0 {
             let [tag, len] = cursor.array().map_err(|short| short.within("opts"))?;
-            let value = cursor.take(len.into()).map_err(|short| short.within("opts"))?;
+            let len_at = cursor.at() - 1;
+            let Ok(value) = cursor.take(len.into()) else {
+                return Err(Reason::BadLength { field: "opts", value: len.into() }.at(len_at));
+            };
             let number = || match value.len() {
                 0..=8 => Ok(value.iter().fold(0, |all, byte| all << 8 | u64::from(*byte))),
                 len => Err(Reason::BadLength { field: "opts", value: len as i64 }.at(0)),

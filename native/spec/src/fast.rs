@@ -24,6 +24,26 @@ use crate::walk::EAGER;
 pub(crate) const REGISTERS: usize = 16;
 pub(crate) type Registers = [u64; REGISTERS];
 
+/// What may be known of a frame beyond its first bytes.
+pub(crate) trait Beyond {
+    fn registers(&self) -> Option<&Registers>;
+}
+
+impl Beyond for Registers {
+    #[inline(always)]
+    fn registers(&self) -> Option<&Registers> {
+        Some(self)
+    }
+}
+
+/// Nothing is: nothing varies.
+impl Beyond for () {
+    #[inline(always)]
+    fn registers(&self) -> Option<&Registers> {
+        None
+    }
+}
+
 /// What a register holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
@@ -72,8 +92,8 @@ impl Load {
     }
 
     #[inline(always)]
-    fn get(&self, header: &[u8], registers: &Registers) -> i64 {
-        let word = if self.register {
+    fn get(&self, header: &[u8], registers: &impl Beyond) -> i64 {
+        let word = if let (true, Some(registers)) = (self.register, registers.registers()) {
             registers.get(self.at as usize).copied().unwrap_or(0)
         } else {
             let at = self.at as usize;
@@ -131,7 +151,7 @@ pub(crate) enum Term {
 }
 
 impl Term {
-    fn eval(&self, header: &[u8], registers: &Registers) -> Result<i128, NoValue> {
+    fn eval(&self, header: &[u8], registers: &impl Beyond) -> Result<i128, NoValue> {
         Ok(match self {
             Self::Const(value) => *value,
             Self::Load(load) => {
@@ -222,7 +242,7 @@ impl Number {
     }
 
     #[inline(always)]
-    pub fn get(&self, header: &[u8], registers: &Registers) -> Option<usize> {
+    pub fn get(&self, header: &[u8], registers: &impl Beyond) -> Option<usize> {
         match self {
             Self::Load(load, constant) => {
                 let value = load.get(header, registers);
@@ -245,7 +265,7 @@ pub(crate) struct Sum {
 impl Sum {
     /// The value, if nothing in it is negative, or so large that the sum could overflow.
     #[inline(always)]
-    fn get(&self, header: &[u8], registers: &Registers) -> Option<usize> {
+    fn get(&self, header: &[u8], registers: &impl Beyond) -> Option<usize> {
         let mut sum = self.constant;
         for (load, factor) in &self.terms {
             let value = load.get(header, registers);
@@ -306,7 +326,7 @@ struct Rest {
 impl Rest {
     #[inline(never)]
     fn checked(&self, header: &[u8]) -> bool {
-        self.checks.iter().all(|check| check.holds(header, &NOTHING))
+        self.checks.iter().all(|check| check.holds(header, &()))
     }
 }
 
@@ -816,7 +836,9 @@ impl Fast {
             frame_len: maker.held(Held::FrameLen),
         };
         let mut all_steps: Vec<Vec<Step>> = Vec::new();
-        let plain = !matches!(length, Measure::Line(_)) && sums.is_empty() && maker.held.borrow().is_empty();
+        let plain = !matches!(length, Measure::Line(_))
+            && sums.is_empty()
+            && maker.held.borrow().iter().all(|held| *held == Held::Peek);
         for (rest, steps) in &mut rests {
             if plain && steps.is_empty() {
                 continue;
@@ -875,20 +897,20 @@ impl Fast {
             None => {
                 let mut header_len = self.front;
                 if let Some(more) = &rest.more {
-                    header_len += more.get(header, &NOTHING)?;
+                    header_len += more.get(header, &())?;
                     if header_len > buf.len() || header_len > limits.max_header_len as usize {
                         return None;
                     }
                 }
-                let frame_len = self.frame_len(limits, header, header_len, &NOTHING)?;
+                let frame_len = self.frame_len(limits, header, header_len, &())?;
                 if self.whole && !self.ends(buf.get(..frame_len)?) {
                     return None;
                 }
                 let kind = match rest.kind {
                     Some(kind) => kind,
-                    None => self.kind(rest, header)?,
+                    None => self.kind(rest, header, header_len, frame_len, buf)?,
                 };
-                self.head(kind, direction, header, &NOTHING, header_len, frame_len)
+                self.head(kind, direction, header, &(), header_len, frame_len)
             }
             Some(steps) => {
                 let steps = self.steps.get(usize::from(steps))?;
@@ -975,7 +997,7 @@ impl Fast {
     }
 
     #[inline(always)]
-    fn frame_len(&self, limits: &Limits, header: &[u8], header_len: usize, registers: &Registers) -> Option<usize> {
+    fn frame_len(&self, limits: &Limits, header: &[u8], header_len: usize, registers: &impl Beyond) -> Option<usize> {
         let least = header_len + self.trailer_len;
         let frame_len = match &self.length {
             Measure::Total(number) => number.get(header, registers)?,
@@ -992,7 +1014,7 @@ impl Fast {
         kind: Kind,
         direction: Direction,
         header: &[u8],
-        registers: &Registers,
+        registers: &impl Beyond,
         header_len: usize,
         frame_len: usize,
     ) -> Option<Head> {
@@ -1010,7 +1032,7 @@ impl Fast {
                 }
                 Id::Bytes { at, len } => RequestId::Bytes { at: *at, len: *len },
                 Id::Place(at) => {
-                    let place = registers.get(*at as usize).copied().unwrap_or(0);
+                    let place = registers.registers().and_then(|all| all.get(*at as usize)).copied().unwrap_or(0);
                     if place == 0 {
                         RequestId::None
                     } else {
@@ -1049,8 +1071,12 @@ impl Fast {
 
     /// The kind of a frame in which nothing varies, where the deciding byte leaves it open.
     #[inline(never)]
-    fn kind(&self, rest: &Rest, header: &[u8]) -> Option<Kind> {
-        rest.kinds.iter().find(|(when, _)| when.holds(header, &NOTHING)).map(|(_, kind)| *kind)
+    fn kind(&self, rest: &Rest, header: &[u8], header_len: usize, frame_len: usize, buf: &[u8]) -> Option<Kind> {
+        let mut registers = NOTHING;
+        if self.peek.is_some() {
+            self.look(rest, header, &mut registers, header_len, frame_len, buf)?;
+        }
+        rest.kinds.iter().find(|(when, _)| when.holds(header, &registers)).map(|(_, kind)| *kind)
     }
 }
 
@@ -1197,7 +1223,7 @@ impl Bool {
                 }
             }
             Self::Test(Test { load, .. }) | Self::Among(load, ..) if load.byte() == Some(known.byte) => {
-                if self.holds(&known.header(load), &NOTHING) { TRUE } else { FALSE }
+                if self.holds(&known.header(load), &()) { TRUE } else { FALSE }
             }
             Self::Test(_) | Self::Among(..) | Self::Term(..) => self.clone(),
             Self::All(parts) => all(parts.iter().map(|part| part.given(known))),
@@ -1206,7 +1232,7 @@ impl Bool {
     }
 
     #[inline(always)]
-    pub fn holds(&self, header: &[u8], registers: &Registers) -> bool {
+    pub fn holds(&self, header: &[u8], registers: &impl Beyond) -> bool {
         match self {
             Self::Test(test) => test.holds(header, registers),
             Self::All(parts) if parts.is_empty() => true,
@@ -1215,7 +1241,7 @@ impl Bool {
         }
     }
 
-    fn combined(&self, header: &[u8], registers: &Registers) -> bool {
+    fn combined(&self, header: &[u8], registers: &impl Beyond) -> bool {
         match self {
             Self::Test(test) => test.holds(header, registers),
             Self::Among(load, set, negated) => {
@@ -1236,7 +1262,7 @@ impl Bool {
 
 impl Test {
     #[inline(always)]
-    fn holds(&self, header: &[u8], registers: &Registers) -> bool {
+    fn holds(&self, header: &[u8], registers: &impl Beyond) -> bool {
         let found = self.load.get(header, registers) & self.mask;
         (found.wrapping_sub(self.low).cast_unsigned() <= self.span) != self.negated
     }

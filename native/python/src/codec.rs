@@ -277,11 +277,15 @@ impl NativeCodec {
         let py = frame.py();
         let view = self.own(frame)?;
         let mut texts: Vec<(String, core::Value<'static>)> = Vec::new();
-        let items = PyDict::new(py);
-        if let Some(set) = set {
-            items.update(set)?;
-        }
-        for (key, value) in items.iter() {
+        let items = match set {
+            None => None,
+            Some(set) => {
+                let items = PyDict::new(py);
+                items.update(set)?;
+                Some(items)
+            }
+        };
+        for (key, value) in items.iter().flatten() {
             let value = if let Ok(text) = value.cast::<PyString>() {
                 core::Value::Str(Cow::Owned(text.to_str()?.to_owned()))
             } else if let (Ok(_), Ok(number)) = (value.cast::<PyInt>(), value.extract::<i64>()) {

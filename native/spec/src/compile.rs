@@ -183,6 +183,7 @@ impl Compiler {
             heartbeats,
             detect,
             whole: false,
+            free_id: false,
             slots: self.slots,
             header_len,
             least_header,
@@ -1069,9 +1070,29 @@ fn split_template(text: &str) -> Vec<Result<String, (usize, String)>> {
     pieces
 }
 
+/// Whether the request id may be anything without a change elsewhere; `layout` is what the layout reads.
+fn free_id(program: &Program, id: FieldId, layout: &[FieldId]) -> bool {
+    let field = |id: FieldId| program.fields.get(usize::from(id));
+    let Some(Field { ty: Ty::Int { .. }, bits: None, part: None, peek: false, item: Some(item), .. }) = field(id)
+    else {
+        return false;
+    };
+    let own = program.items.get(usize::from(*item));
+    let plain = own.is_some_and(|item| {
+        matches!(item.shape, Shape::Fixed(_)) && item.check.is_none() && matches!(item.content, Content::Plain)
+    });
+    // Its bits are fields of the same item.
+    let read = layout.iter().any(|read| field(*read).is_some_and(|field| field.item == Some(*item)));
+    let summed = program.items.iter().any(|item| item.checksum.is_some())
+        || program.trailer.iter().any(|item| item.checksum.is_some());
+    // Bytes of a line must not make another end of it.
+    plain && !read && !summed && !matches!(program.length, Length::Delimiter(_))
+}
+
 /// What `split` must see: the parts that it reads, and whether it needs the whole frame.
 fn needs(program: &mut Program) {
     let mut read: Vec<FieldId> = program.request_id.into_iter().chain(program.stream_id).collect();
+    let ids = read.len();
     let mut note = |expr: &Expr| expr.fields(&mut |field| read.push(field));
     for item in program.items.iter().chain(&program.peeks) {
         item.when.as_ref().map(&mut note);
@@ -1085,12 +1106,15 @@ fn needs(program: &mut Program) {
             note(expr);
         }
     }
-    for rule in &program.kinds {
-        rule.when.as_ref().map(&mut note);
-    }
     match &program.length {
         Length::Total { expr, .. } | Length::Body { expr, .. } => note(expr),
         Length::Delimiter(_) | Length::Fixed(_) => {}
+    }
+    let layout: Vec<FieldId> = read.iter().skip(ids).copied().collect();
+    program.free_id = program.request_id.is_some_and(|id| free_id(program, id, &layout));
+    let mut note = |expr: &Expr| expr.fields(&mut |field| read.push(field));
+    for rule in &program.kinds {
+        rule.when.as_ref().map(&mut note);
     }
     if let Detect::When(expr) = &program.detect {
         note(expr);

@@ -11,8 +11,8 @@ use crate::SpecCodec;
 use crate::expr::number;
 use crate::fields::{self, direction};
 use crate::model::{
-    Affine, Content, Entry, Field, FieldId, Format, Item, KeySpec, Length, Order, Part, Program, Shape, Slot, Source,
-    Ty,
+    Affine, Content, Entry, Field, FieldId, Format, Item, KeySpec, Length, Order, Part, Place, Program, Shape, Slot,
+    Source, Ty,
 };
 use crate::parts::{self, find, proto_field};
 use crate::view::{View, decode, encode, range, unsigned, varint};
@@ -593,6 +593,11 @@ pub(crate) fn rewrite<'a>(
         return Ok(vec![Cow::Borrowed(frame.bytes)]);
     }
     let program = &codec.program;
+    if let (Some(id), true, true) = (edits.request_id, edits.set.is_empty(), edits.remove.is_empty())
+        && let Some(patched) = codec.with_slots(|slots| patched(program, slots, frame, id, limits))
+    {
+        return Ok(patched);
+    }
     let way = direction(&frame.head);
     let mut slots = vec![Slot::ABSENT; usize::from(program.slots)];
     let deep = !(edits.set.is_empty() && edits.remove.is_empty());
@@ -621,6 +626,42 @@ pub(crate) fn rewrite<'a>(
         bad_value(first, format!("a value that leaves a readable frame; this one would be {error}"))
     })?;
     Ok(segments(frame, header_len, trailer_at, header, sealed))
+}
+
+/// The frame with another request id, where that is a number that nothing else depends on: the bytes before it, its own and
+/// the rest. `None` leaves it to the draft, which also says what is wrong.
+fn patched<'a>(
+    program: &Program,
+    slots: &mut [Slot],
+    frame: Frame<'a>,
+    id: u64,
+    limits: &Limits,
+) -> Option<Segments<'a>> {
+    let request_id = program.request_id.filter(|_| program.free_id)?;
+    if frame.bytes.len() as u64 > limits.max_frame_len.min(program.max_frame_len) {
+        return None;
+    }
+    let field = program.fields.get(usize::from(request_id))?;
+    let Slot { at, len } = match field.place {
+        Place::Fixed { at, len } => Slot { at, len },
+        _ => fields::read(program, slots, direction(&frame.head), frame.head, frame.bytes, limits, false)
+            .ok()?
+            .slot(request_id)?,
+    };
+    let (at, len) = (at as usize, len as usize);
+    let id = match field.ty {
+        Ty::Int { signed: true, .. } => id.cast_signed().into(),
+        _ => i128::from(id),
+    };
+    let own = encode(field.ty, id, len)?;
+    let (before, rest) = (frame.header().get(..at)?, frame.bytes.get(at + len..)?);
+    if frame.header().get(at..at + len)? == own {
+        return Some(vec![Cow::Borrowed(frame.bytes)]);
+    }
+    let mut segments = Vec::with_capacity(3);
+    let pieces = [Cow::Borrowed(before), Cow::Owned(own), Cow::Borrowed(rest)];
+    segments.extend(pieces.into_iter().filter(|piece| !piece.is_empty()));
+    Some(segments)
 }
 
 /// Whether a header says what it must of its frame.

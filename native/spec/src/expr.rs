@@ -61,6 +61,12 @@ pub(crate) enum Binary {
     Either,
 }
 
+impl Binary {
+    pub const fn compares(self) -> bool {
+        matches!(self, Self::Eq | Self::Ne | Self::Lt | Self::Le | Self::Gt | Self::Ge)
+    }
+}
+
 /// Why an expression has no value: it overflows, divides by zero or shifts too far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoValue;
@@ -176,7 +182,7 @@ fn text<'v>(text: &'v Text, view: &'v View<'_>) -> Option<&'v [u8]> {
     }
 }
 
-fn binary(operator: Binary, left: i128, right: i128) -> Result<i128, NoValue> {
+pub(crate) fn binary(operator: Binary, left: i128, right: i128) -> Result<i128, NoValue> {
     let shift = || u32::try_from(right).ok().filter(|by| *by < 64).ok_or(NoValue);
     match operator {
         Binary::Add => left.checked_add(right),

@@ -3,8 +3,8 @@
 //!
 //! * `yaml` reads the text with the place of everything in it; `error` says what is wrong where, and what to do.
 //! * `layout` and `compile` check it and make the program of `model`; `expr` reads expressions.
-//! * `walk` finds the fields of a header in wire order: one walk for all verbs. `fast` is `split` for headers in which
-//!   nothing varies. `parts` looks into containers (lists of tags, maps, protobuf, JCE, JSON).
+//! * `walk` finds the fields of a header in wire order: one walk for all verbs. `fast` and `steps` are
+//!   `split` made for one description. `parts` looks into containers (lists of tags, maps, protobuf, JCE, JSON).
 //! * `fields`, `draft` and `reply` are the other verbs; `describe` shows the layout to people.
 //!
 //! ```
@@ -40,6 +40,7 @@ mod layout;
 mod model;
 mod parts;
 mod reply;
+mod steps;
 mod view;
 mod walk;
 mod yaml;
@@ -112,6 +113,28 @@ impl SpecCodec {
         self.with_slots(|slots| dissect::dissect(&self.program, slots, direction, limits, bytes))
     }
 
+    /// The same codec, only that it always walks: what tests compare the fast way with.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_fast_way(mut self) -> Self {
+        self.program.fast = None;
+        self
+    }
+
+    /// Whether there is a fast way.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn has_fast_way(&self) -> bool {
+        self.program.fast.is_some()
+    }
+
+    /// Whether the fast way finds a head at the front of these bytes.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn takes_fast_way(&self, direction: Direction, limits: &Limits, buf: &[u8]) -> bool {
+        self.program.fast.as_ref().is_some_and(|fast| fast.split(&self.program, direction, limits, buf).is_some())
+    }
+
     /// Runs something with as many slots as the description needs.
     fn with_slots<T>(&self, run: impl FnOnce(&mut [Slot]) -> T) -> T {
         match self.program.slots {
@@ -161,12 +184,14 @@ impl Codec for SpecCodec {
         limits: &Limits,
         buf: &[u8],
     ) -> Result<Split, DecodeError> {
+        let mark = &mut state.marks[direction as usize];
         if let Some(fast) = &self.program.fast
-            && let Some(head) = fast.split(direction, limits, buf)
+            && !mark.is_set()
+            && let Some(head) = fast.split(&self.program, direction, limits, buf)
         {
             return Ok(Split::Head(head));
         }
-        self.walk(&mut state.marks[direction as usize], direction, limits, buf)
+        self.walk(mark, direction, limits, buf)
     }
 
     fn key(&self, name: &str) -> Key {

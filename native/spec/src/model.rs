@@ -376,6 +376,8 @@ pub(crate) struct Program {
     pub detect: Detect,
     /// True if `split` must see the whole frame before it can answer.
     pub whole: bool,
+    /// True if the request id is a number of fixed length that neither the layout nor a checksum depends on.
+    pub free_id: bool,
     /// How many slots the walk fills.
     pub slots: u16,
     /// Offset of the header's end, if nothing in it varies.

@@ -37,13 +37,18 @@ pub(crate) struct Mark {
 }
 
 /// So many bytes of a line are looked at again when more come.
-const EAGER: usize = 256;
+pub(crate) const EAGER: usize = 256;
 
 const NOWHERE: u16 = u16::MAX;
 const FRAME: u16 = u16::MAX - 1;
 
 impl Mark {
     pub const NONE: Self = Self { item: NOWHERE, iteration: 0, at: 0 };
+
+    /// True if a walk has got somewhere, and goes on from there.
+    pub const fn is_set(&self) -> bool {
+        self.item != NOWHERE
+    }
 }
 
 /// Where an item lies: its content, and where the next one begins.

@@ -25,3 +25,23 @@ pub const HESSIAN: usize = 2;
 pub const CAPTURE_CUTS: usize = 4;
 /// Before a file: limits, pieces.
 pub const CAPTURE: usize = 1 + CAPTURE_CUTS;
+
+macro_rules! description {
+    ($name:literal, $path:literal) => {
+        ($name, include_str!(concat!("../../../", $path)))
+    };
+}
+
+/// The descriptions that `spec_stream` chooses from by its first byte, each with the name of what it describes.
+pub const DESCRIPTIONS: [(&str, &str); 10] = [
+    description!("dubbo", "native/spec/tests/descriptions/dubbo.yaml"),
+    description!("trpc", "native/spec/tests/descriptions/trpc.yaml"),
+    description!("acorn", "native/spec/tests/descriptions/acorn.yaml"),
+    description!("acornmid", "native/spec/tests/descriptions/acornmid.yaml"),
+    description!("courier", "native/spec/tests/descriptions/courier.yaml"),
+    description!("varints", "native/spec/tests/descriptions/varints.yaml"),
+    description!("tlv", "native/spec/tests/descriptions/tlv.yaml"),
+    description!("awesomerpc", "codecs/awesomerpc/awesomerpc.yaml"),
+    description!("qza", "codecs/qza/qza.yaml"),
+    description!("zork", "codecs/zork/zork.yaml"),
+];

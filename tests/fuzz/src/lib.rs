@@ -9,6 +9,7 @@ pub mod dubbo;
 pub mod hessian;
 pub mod layout;
 pub mod script;
+pub mod spec;
 pub mod stream;
 pub mod thrift;
 pub mod verbs;

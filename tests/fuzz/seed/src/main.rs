@@ -116,6 +116,45 @@ impl Seeds {
         Ok(())
     }
 
+    /// Every description with streams of what it describes: vectors, and a few bytes of those that have none.
+    fn descriptions(&mut self, root: &Path) -> Result<(), Box<dyn Error>> {
+        for (index, (name, text)) in layout::DESCRIPTIONS.iter().enumerate() {
+            let mut streams: Vec<Vec<u8>> = match *name {
+                "acorn" => vec![b"AC\x01\x07\0\0\0\x09\0\0\0\x02weatherOK".to_vec()],
+                "acornmid" => vec![b"AC\x01\0\0\0\x09\x07weather\0\0\0\x02OK".to_vec()],
+                "courier" => vec![b"CR\x01\0\0\0\0\x07\0\x0b\0\x02orders/listOK".to_vec()],
+                "trpc" => vec![
+                    b"\x09\x30\0\0\0\0\0\x1d\0\x0b\0\0\0\0\0\0\x18\x87\x01\x32\x01a\x4a\x03\x0a\x01kOK".to_vec(),
+                    b"\x09\x30\x01\x01\0\0\0\x15\0\0\0\0\0\x07\0\0\x12\x02\x08\x05\x18".to_vec(),
+                ],
+                "varints" => vec![b"\x56\x00\xac\x02\x03abc\x02OK".to_vec()],
+                "tlv" => vec![b"TL\0\x0d\0\0\0\x02\x01\x04\0\0\0\x2a\x04\x01\0\x02\x02hiOK".to_vec()],
+                _ => Vec::new(),
+            };
+            let vectors = root.join("codecs").join(name).join("vectors");
+            if vectors.is_dir() {
+                for file in files(&vectors)?.into_iter().filter(|file| has_extension(file, &["bin"])).take(20) {
+                    streams.push(fs::read(&file)?);
+                }
+            }
+            for stream in &streams {
+                let stream = &stream[..stream.len().min(MAX_LEN)];
+                for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                    // As `*_stream` takes it, behind the number of the description.
+                    let mut script = vec![index as u8, direction as u8];
+                    script.extend_from_slice(&[3, 17, 1, 129, 5, 64, 2]);
+                    script.extend_from_slice(&(stream.len() as u16).to_be_bytes());
+                    self.add("spec_stream", 1 + layout::STREAM, &script, stream)?;
+                }
+                let text = [text.as_bytes(), b"\xff\0", stream].concat();
+                if text.len() <= MAX_LEN {
+                    self.add("spec_compile", 0, &[], &text)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Everything there is to a conversation in one of the protocols.
     fn learn(&mut self, protocol: &str, turns: &Turns) -> Result<(), Box<dyn Error>> {
         self.conversation(&format!("{protocol}_stream"), turns)?;
@@ -224,8 +263,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    for target in ["dubbo_stream", "thrift_stream", "dubbo_verbs", "thrift_verbs", "thrift_walk", "hessian", "capture"]
-    {
+    seeds.descriptions(&root)?;
+    for target in [
+        "dubbo_stream",
+        "thrift_stream",
+        "dubbo_verbs",
+        "thrift_verbs",
+        "thrift_walk",
+        "hessian",
+        "capture",
+        "spec_compile",
+        "spec_stream",
+    ] {
         let count = fs::read_dir(seeds.root.join(target)).map(Iterator::count).unwrap_or(0);
         if count == 0 {
             return Err(format!("no seed for {target}: are the captures there?").into());

@@ -13,13 +13,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIBED = ROOT / "native" / "spec" / "tests" / "descriptions" / "dubbo.yaml"
+# Formats with a description, and the same by hand: native/spec/tests/by_hand.
+FORMATS = ("acorn", "acornmid", "courier", "trpc", "varints", "tlv")
 ROUNDS = (10, 110)
 FRAMES_PER_ROUND = 64
 
 
-def count(program: Path, protocol: str, body_len: int, rounds: int) -> int:
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    command += [str(program), protocol, str(body_len), str(rounds)]
+def count(program: Path, *arguments: str) -> int:
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(program), *arguments]
     report = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stderr
     found = re.search(r"Collected : (\d+)", report)
     if not found:
@@ -27,19 +28,28 @@ def count(program: Path, protocol: str, body_len: int, rounds: int) -> int:
     return int(found[1])
 
 
+def each(program: Path, *arguments: str) -> float:
+    """Instructions per frame."""
+    few, many = (count(program, *arguments, str(rounds)) for rounds in ROUNDS)
+    return (many - few) / ((ROUNDS[1] - ROUNDS[0]) * FRAMES_PER_ROUND)
+
+
 def main() -> None:
     if shutil.which("valgrind") is None:
         sys.exit("bench/instructions.py needs valgrind")
-    build = ["cargo", "build", "--release", "-q", "-p", "metaprotocol-registry", "--example", "split"]
-    subprocess.run(build, cwd=ROOT, check=True)
-    program = ROOT / "target" / "release" / "examples" / "split"
+    for crate, example in (("metaprotocol-registry", "split"), ("metaprotocol-spec", "formats")):
+        subprocess.run(["cargo", "build", "--release", "-q", "-p", crate, "--example", example], cwd=ROOT, check=True)
+    examples = ROOT / "target" / "release" / "examples"
     print("### Instructions per frame in the native core (callgrind)\n")
     print("| protocol | body | instructions/frame |\n|---|--:|--:|")
     for protocol in ("thrift", "dubbo", str(DESCRIBED.relative_to(ROOT)), "qza", "zork"):
         for body_len in (64, 4096, 65535):
-            few, many = (count(program, protocol, body_len, rounds) for rounds in ROUNDS)
-            each = (many - few) / ((ROUNDS[1] - ROUNDS[0]) * FRAMES_PER_ROUND)
-            print(f"| {protocol} | {body_len} B | {each:,.1f} |")
+            print(f"| {protocol} | {body_len} B | {each(examples / 'split', protocol, str(body_len)):,.1f} |")
+    print("\n### The same formats by hand and as descriptions, 64 B bodies\n")
+    print("| format | by hand | description | times as many |\n|---|--:|--:|--:|")
+    for name in FORMATS:
+        by_hand, described = (each(examples / "formats", way, name, "64") for way in ("hand", "yaml"))
+        print(f"| {name} | {by_hand:,.1f} | {described:,.1f} | {described / by_hand:,.2f} |")
 
 
 if __name__ == "__main__":

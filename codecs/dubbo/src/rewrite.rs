@@ -40,7 +40,8 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
     if let Some(request_id) = edits.request_id {
         header.request_id = request_id;
     }
-    let mut segments: Segments<'a> = vec![Cow::Borrowed(&[])];
+    let mut segments: Segments<'a> = Vec::with_capacity(2 + 2 * patches.len());
+    segments.push(Cow::Borrowed(&[]));
     let mut from = HEADER_LEN;
     for patch in patches {
         push(&mut segments, Cow::Borrowed(frame.bytes.get(from..patch.at.start).unwrap_or_default()));

@@ -163,7 +163,7 @@ pub(crate) fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) 
                     deflate(&payload).map_err(|_| not_writable("seq_id", "the payload cannot be compressed again"))?;
                 patches.push(Patch { range: header.payload_at..frame.bytes.len(), bytes });
             }
-            _ => patches.extend(changes),
+            _ => patches = changes,
         }
         // Some clients leave the transport's own sequence id at 0, or count there on their own: then it stays theirs.
         if let (Some(header), Some(id)) = (&header, plan.sequence_id)

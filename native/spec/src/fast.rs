@@ -151,6 +151,15 @@ pub(crate) enum Term {
 }
 
 impl Term {
+    fn size(&self) -> usize {
+        1 + match self {
+            Self::Const(_) | Self::Load(_) => 0,
+            Self::Unary(_, operand) => operand.size(),
+            Self::Binary(_, left, right) => left.size() + right.size(),
+            Self::Choice(parts) => parts.iter().map(Self::size).sum(),
+        }
+    }
+
     fn eval(&self, header: &[u8], registers: &impl Beyond) -> Result<i128, NoValue> {
         Ok(match self {
             Self::Const(value) => *value,
@@ -218,6 +227,14 @@ pub(crate) enum Number {
 }
 
 impl Number {
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Load(..) => 1,
+            Self::Sum(sum) => 1 + sum.terms.len(),
+            Self::Term(term) => term.size(),
+        }
+    }
+
     fn of(mut sum: Sum) -> Self {
         match (sum.terms.pop(), sum.terms.as_slice()) {
             (Some((load, 1)), []) => Self::Load(load, sum.constant),
@@ -329,6 +346,9 @@ impl Rest {
         self.checks.iter().all(|check| check.holds(header, &()))
     }
 }
+
+/// Most conditions and parts of lengths: each is worked out for each value of a byte, twice.
+const MAX_SIZE: usize = 512;
 
 const NOTHING: Registers = [0; REGISTERS];
 
@@ -828,6 +848,10 @@ impl Fast {
             }
         }
         let sums = sums(program)?;
+        let all = checks.iter().chain([&peek_when]).chain(kinds.iter().map(|(when, _)| when));
+        if all.map(Bool::size).sum::<usize>() + pieces.iter().map(Piece::size).sum::<usize>() > MAX_SIZE {
+            return None;
+        }
         let (byte, table, mut rests) = tabled(&checks, &peek_when, &kinds, &pieces, &maker);
         let always = Always {
             peek: maker.held(Held::Peek),
@@ -1108,7 +1132,7 @@ fn sums(program: &Program) -> Option<Vec<(FieldId, Checksum)>> {
         if matches!(own, Place::Slot(_)) || !known(sum.from) || !known(sum.to) {
             return None;
         }
-        found.push((id, sum.clone()));
+        found.push((id, *sum));
     }
     Some(found)
 }
@@ -1203,6 +1227,15 @@ impl Known {
 }
 
 impl Bool {
+    /// How many conditions it is made of.
+    pub fn size(&self) -> usize {
+        1 + match self {
+            Self::Test(_) | Self::Among(..) | Self::From(_) => 0,
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::size).sum(),
+            Self::Term(term, _) => term.size(),
+        }
+    }
+
     /// Notes every byte that is read by itself.
     fn bytes(&self, found: &mut Vec<u32>) {
         match self {

@@ -104,6 +104,11 @@ impl<'p> Piece<'p> {
         })
     }
 
+    /// How much there is to work out.
+    pub fn size(&self) -> usize {
+        self.conditions().map(Bool::size).sum::<usize>() + self.count.as_ref().map_or(1, Number::size)
+    }
+
     /// Everything that a byte or the direction may decide.
     pub fn conditions(&self) -> impl Iterator<Item = &Bool> {
         std::iter::once(&self.when).chain(&self.check).chain(&self.parts)

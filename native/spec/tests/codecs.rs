@@ -7,8 +7,8 @@ mod common;
 use common::{codec, folder, spec};
 use metaprotocol_core::{Detection, EncodeError, ErrorType, Limits, Segments};
 use metaprotocol_testkit::{
-    Allocations, CLIENT, SERVER, Vector, check_vectors, error_reply, new_id, rewrite, set, split_allocations,
-    split_calls, vectors, whole,
+    Allocations, CLIENT, SERVER, Vector, allocations, check_vectors, error_reply, new_id, rewrite, set,
+    split_allocations, split_calls, vectors, whole,
 };
 
 const ALL: [(&str, &str, &str, usize); 4] = [
@@ -77,6 +77,11 @@ fn edits_leave_everything_else_as_it_is() {
         metaprotocol_core::Codec::rewrite(&codec, frame, &new_id(0x0505_0505), &Limits::default()).expect("an id");
     let lens: Vec<usize> = segments.iter().map(|segment| segment.len()).collect();
     assert_eq!(lens, [1, 4, 103], "the id is patched in place");
+    let edits = new_id(0x0505_0505);
+    let used = allocations(|| {
+        assert!(metaprotocol_core::Codec::rewrite(&codec, frame, &edits, &Limits::default()).is_ok());
+    });
+    assert_eq!(used, 2, "the list and the id");
     let edited = rewrite(&codec, frame, &set(&[("alpha", "1"), ("source", "70000")])).expect("edits");
     let changed: Vec<usize> = (0..request.len()).filter(|at| request[*at] != edited[*at]).collect();
     assert_eq!(changed, [18, 19, 20, 61]);

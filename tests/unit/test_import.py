@@ -14,7 +14,19 @@ import pytest
 import metaprotocol
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ["typer", "rich", "click", "importlib.metadata", "asyncio", "numpy", "pyarrow", "pandas", "polars", "socket", "pathlib"]
+HEAVY = [
+    "typer",
+    "rich",
+    "click",
+    "importlib.metadata",
+    "asyncio",
+    "numpy",
+    "pyarrow",
+    "pandas",
+    "polars",
+    "socket",
+    "pathlib",
+]
 BUDGET_US = 60_000
 RUNS = 7
 

@@ -34,11 +34,11 @@ impl Finder<'_> {
         match content {
             Content::Plain | Content::Map { .. } => Ok(()),
             Content::Tlv { tag, length, parts } => self.tlv(inner, at.start, *tag, *length, parts),
-            Content::Protobuf(parts) => self.protobuf(inner, at, parts, &mut Vec::new()),
+            Content::Protobuf(parts) => self.protobuf(inner, at, parts, &mut Path::default()),
             Content::Jce(parts) => {
                 let mut cursor = Cursor::new(inner, at.start);
                 while cursor.left() > 0 {
-                    self.jce(&mut cursor, parts, &mut Vec::new())?;
+                    self.jce(&mut cursor, parts, &mut Path::default())?;
                 }
                 Ok(())
             }
@@ -48,7 +48,7 @@ impl Finder<'_> {
                 if cursor.left() == 0 {
                     return Ok(());
                 }
-                self.json(&mut cursor, parts, &mut Vec::new())?;
+                self.json(&mut cursor, parts, 0, u64::MAX)?;
                 spaces(&mut cursor);
                 if cursor.left() > 0 { Err(self.broken(cursor.at())) } else { Ok(()) }
             }
@@ -102,9 +102,9 @@ impl Finder<'_> {
         Ok(())
     }
 
-    fn protobuf(&mut self, buf: &[u8], at: Range<usize>, parts: &[Part], path: &mut Vec<u32>) -> Outcome<()> {
+    fn protobuf(&mut self, buf: &[u8], at: Range<usize>, parts: &[Part], path: &mut Path) -> Outcome<()> {
         for part in
-            self.wanted(parts).filter(|part| part.open && part.path.split_last().is_some_and(|(_, up)| up == path))
+            self.wanted(parts).filter(|part| part.open && part.path.split_last().is_some_and(|(_, up)| *up == **path))
         {
             self.note(part, at.clone());
         }
@@ -115,7 +115,7 @@ impl Finder<'_> {
             path.push(number);
             let mut inside = false;
             for part in self.wanted(parts) {
-                if part.path == *path && !part.open {
+                if *part.path == **path && !part.open {
                     let fits = match wire {
                         0 => self.is(part, |ty| matches!(ty, Ty::Varint { .. } | Ty::Twos)),
                         2 => self.is(part, Ty::is_text),
@@ -140,7 +140,7 @@ impl Finder<'_> {
     }
 
     /// One field of JCE, its head included. Returns false at the end of a struct.
-    fn jce(&mut self, cursor: &mut Cursor<'_>, parts: &[Part], path: &mut Vec<u32>) -> Outcome<bool> {
+    fn jce(&mut self, cursor: &mut Cursor<'_>, parts: &[Part], path: &mut Path) -> Outcome<bool> {
         let start = cursor.at();
         let (tag, kind) = jce_head(cursor, self.label)?;
         if kind == jce::END {
@@ -148,7 +148,8 @@ impl Finder<'_> {
             return if path.is_empty() { Err(self.broken(start)) } else { Ok(false) };
         }
         path.push(tag);
-        let wanted = |part: &&Part| part.path == *path;
+        let here = *path;
+        let wanted = |part: &&Part| *part.path == *here;
         if kind == jce::BEGIN && path.len() < MAX_PATH && parts.iter().any(|part| part.path.starts_with(path)) {
             while self.jce(cursor, parts, path)? {}
         } else {
@@ -169,13 +170,17 @@ impl Finder<'_> {
         Ok(true)
     }
 
-    fn json(&mut self, cursor: &mut Cursor<'_>, parts: &[Part], path: &mut Vec<Box<str>>) -> Outcome<()> {
+    /// A value of JSON, `depth` names from the outside in; `among` has a bit for each part with these names.
+    fn json(&mut self, cursor: &mut Cursor<'_>, parts: &[Part], depth: usize, among: u64) -> Outcome<()> {
         let start = cursor.at();
-        let inside = path.len() < MAX_PATH
-            && parts.iter().any(|part| part.names.len() > path.len() && part.names.starts_with(path));
+        let known = |among: u64| {
+            parts.iter().enumerate().filter(move |(index, _)| among >> index & 1 == 1).map(|(_, part)| part)
+        };
+        let here = known(among & self.wanted).filter(|part| part.names.len() == depth);
+        let inside = depth < MAX_PATH && known(among).any(|part| part.names.len() > depth);
         if cursor.peek() != Some(b'{') || !inside {
             let value = json_value(cursor, self.label, self.limits.max_nesting.min(MAX_SKIPPED))?;
-            for part in self.wanted(parts).filter(|part| part.names == *path) {
+            for part in here {
                 let text = cursor_bytes(cursor, &value);
                 let fits = match text.first() {
                     Some(b'"') => self.is(part, Ty::is_text),
@@ -196,15 +201,48 @@ impl Finder<'_> {
             return Ok(());
         }
         json_object(cursor, self.label, &mut |cursor, name| {
-            path.push(unescaped(cursor_bytes(cursor, &name)).into_owned().into());
-            self.json(cursor, parts, path)?;
-            path.pop();
-            Ok(())
+            let name = unescaped(cursor_bytes(cursor, &name));
+            let mut inner = among;
+            for (index, part) in parts.iter().enumerate() {
+                if part.names.get(depth).is_none_or(|known| **known != *name) {
+                    inner &= !(1 << index);
+                }
+            }
+            self.json(cursor, parts, depth + 1, inner)
         })?;
-        for part in self.wanted(parts).filter(|part| part.open && part.names == *path) {
+        for part in here.filter(|part| part.open) {
             self.note(part, start..cursor.at());
         }
         Ok(())
+    }
+}
+
+/// Numbers from the outside in, without allocation.
+#[derive(Clone, Copy, Default)]
+struct Path {
+    numbers: [u32; MAX_PATH + 1],
+    len: usize,
+}
+
+impl Path {
+    /// One step further in. Whoever goes beyond [`MAX_PATH`] has looked at the length before.
+    fn push(&mut self, number: u32) {
+        if let Some(place) = self.numbers.get_mut(self.len) {
+            *place = number;
+            self.len += 1;
+        }
+    }
+
+    fn pop(&mut self) {
+        self.len = self.len.saturating_sub(1);
+    }
+}
+
+impl std::ops::Deref for Path {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        self.numbers.get(..self.len).unwrap_or_default()
     }
 }
 

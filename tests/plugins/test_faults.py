@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kit.installed import PACKAGE, PYTEST_PLUGIN
 from kit.plugins import compiled
 
 from metaprotocol.testing import FuzzOptions, fuzz, replay
@@ -53,9 +54,9 @@ def test_conformance(fault: int, told: str, samples: Path) -> None:
         # A body whose first byte says more than there is.
         (samples / "one.c2s.hex").write_text("46 01 04 ff aa bb cc")
     library = compiled("faults.c", f"-DFAULT={fault}")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "_metaprotocol_pytest", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", *PYTEST_PLUGIN, "-p", "no:cacheprovider"]
     command += ["--codec", str(library), "--samples", str(samples)]
-    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT}/src"}
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": PACKAGE}
     done = subprocess.run(
         command, cwd=samples.parent, env=environ, capture_output=True, text=True, timeout=100, check=False
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from kit.captures import captures
+from kit.installed import PACKAGE
 from kit.toy import Toy, toy_frame
 from typer.testing import CliRunner
 
@@ -277,7 +278,7 @@ def test_a_plot(suffix: str, front: bytes, tmp_path: Path) -> None:
 
 def test_a_plot_needs_matplotlib(run: Run, tmp_path: Path) -> None:
     (tmp_path / "matplotlib.py").write_text("raise ImportError('not installed')")
-    done = run("bench", "thrift", "--plot", tmp_path / "speed.png", PYTHONPATH=f"{tmp_path}:{ROOT / 'src'}")
+    done = run("bench", "thrift", "--plot", tmp_path / "speed.png", PYTHONPATH=f"{tmp_path}:{PACKAGE}")
     assert done.returncode == 1
     assert "pip install 'metaprotocol[plot]'" in done.stderr.decode()
 

@@ -54,7 +54,7 @@ def test_check_says_in_a_line_what_a_good_description_makes(run: Run, acorn: Pat
     assert done.returncode == 0
     assert done.stdout.decode() == (
         f"{acorn}: ok: acorn (Acorn, our own protocol); header 12 bytes or more; keys topic*; replies to error and "
-        "heartbeat; detected by constants; split walks the header\n"
+        "heartbeat; detected by constants; split is fast\n"
     )
     [row] = rows(run("codec", "check", acorn).stdout)
     assert (row["ok"], row["name"], row["header_len"], row["least_header_len"]) == (True, "acorn", None, 12)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kit.installed import PACKAGE
 from kit.toy import toy_frame
 
 from metaprotocol import Kind
@@ -31,7 +32,7 @@ def samples(tmp_path: Path) -> Path:
 def test_what_is_found_and_seen_again(run: Run, samples: Path, tmp_path: Path) -> None:
     found = tmp_path / "found"
     options = ("--samples", samples, "--artifacts", found, *QUICK)
-    done = run("fuzz", "kit.buggy:OverAsks", *options, PYTHONPATH=f"{ROOT}/src:{TESTS}")
+    done = run("fuzz", "kit.buggy:OverAsks", *options, PYTHONPATH=f"{PACKAGE}:{TESTS}")
     assert done.returncode == 1, done.stderr
     events = rows(done.stdout)
     assert {event["event"] for event in events} == {"progress", "finding", "end"}
@@ -42,9 +43,9 @@ def test_what_is_found_and_seen_again(run: Run, samples: Path, tmp_path: Path) -
     # The command that it printed, as a shell would run it.
     program, *arguments = finding["command"].split()
     assert program == "metaprotocol"
-    again = run(*arguments, PYTHONPATH=f"{ROOT}/src:{TESTS}")
+    again = run(*arguments, PYTHONPATH=f"{PACKAGE}:{TESTS}")
     assert (again.returncode, rows(again.stdout)[0]["kind"]) == (1, "over-ask")
-    fine = run("fuzz", "kit.toy:Toy", "--replay", finding["path"], PYTHONPATH=f"{ROOT}/src:{TESTS}")
+    fine = run("fuzz", "kit.toy:Toy", "--replay", finding["path"], PYTHONPATH=f"{PACKAGE}:{TESTS}")
     assert (fine.returncode, rows(fine.stdout)) == (0, [{"event": "replayed", "path": finding["path"], "findings": 0}])
 
 
@@ -56,7 +57,7 @@ def test_nothing_found(run: Run) -> None:
 def test_on_a_terminal(
     run_on_terminal: Callable[..., tuple[int, str]], samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}/src:{TESTS}")
+    monkeypatch.setenv("PYTHONPATH", f"{PACKAGE}:{TESTS}")
     options = ("--samples", samples, "--artifacts", tmp_path, *QUICK)
     code, shown = run_on_terminal("fuzz", "kit.buggy:Normalises", *options)
     assert code == 1

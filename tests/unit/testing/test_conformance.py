@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from kit import buggy
+from kit.installed import PACKAGE, PYTEST_PLUGIN
 from kit.toy import Toy, toy_frame
 from kit.vectors import CODECS
 
@@ -206,28 +207,29 @@ def test_what_the_side_file_says_is_held() -> None:
 
 def pytest_run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, arguments)]
-    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT}/src:{ROOT}/tests"}
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{PACKAGE}:{ROOT}/tests"}
     return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=110, check=False)
 
 
-PLUGIN = ("-p", "_metaprotocol_pytest")
 FEW = ("-k", "test_rewrite or test_sample_decodes or test_mine")
 
 
 class TestPlugin:
     def test_from_the_command_line(self, samples: Path, tmp_path: Path) -> None:
         (tmp_path / "test_mine.py").write_text("def test_mine(): assert False")
-        done = pytest_run(*PLUGIN, "--codec", "kit.toy:Toy", "--samples", "samples", *FEW, cwd=tmp_path)
+        done = pytest_run(*PYTEST_PLUGIN, "--codec", "kit.toy:Toy", "--samples", "samples", *FEW, cwd=tmp_path)
         assert done.returncode == 0, done.stdout
         assert " passed" in done.stdout
 
     def test_with_tests_of_ones_own(self, samples: Path, tmp_path: Path) -> None:
         (tmp_path / "test_mine.py").write_text("def test_mine(): assert False")
-        done = pytest_run(*PLUGIN, "--codec", "kit.toy:Toy", "--samples", samples, *FEW, "test_mine.py", cwd=tmp_path)
+        done = pytest_run(
+            *PYTEST_PLUGIN, "--codec", "kit.toy:Toy", "--samples", samples, *FEW, "test_mine.py", cwd=tmp_path
+        )
         assert (done.returncode, "1 failed" in done.stdout, " passed" in done.stdout) == (1, True, True)
 
     def test_failures_are_told_in_words(self, samples: Path, tmp_path: Path) -> None:
-        done = pytest_run(*PLUGIN, "--codec", "kit.buggy:Normalises", "--samples", samples, *FEW, cwd=tmp_path)
+        done = pytest_run(*PYTEST_PLUGIN, "--codec", "kit.buggy:Normalises", "--samples", samples, *FEW, cwd=tmp_path)
         assert done.returncode == 1
         assert "toy, sample ask.c2s: rewrite: rewrite without edits is not the frame: 33 bytes, not 34" in done.stdout
         assert "conformance::TestCodec::test_rewrite[ask.c2s]" in done.stdout
@@ -242,7 +244,7 @@ class TestPlugin:
         ],
     )
     def test_what_cannot_be_is_told(self, arguments: list[str], told: str, samples: Path, tmp_path: Path) -> None:
-        done = pytest_run(*PLUGIN, *arguments, cwd=tmp_path)
+        done = pytest_run(*PYTEST_PLUGIN, *arguments, cwd=tmp_path)
         assert done.returncode != 0
         assert told in done.stdout + done.stderr
 
@@ -250,7 +252,7 @@ class TestPlugin:
         (tmp_path / "test_mine.py").write_text(
             "import sys\ndef test_mine(): assert not [name for name in sys.modules if name.startswith('metaprotocol')]"
         )
-        assert pytest_run(*PLUGIN, "test_mine.py", cwd=tmp_path).returncode == 0
+        assert pytest_run(*PYTEST_PLUGIN, "test_mine.py", cwd=tmp_path).returncode == 0
 
 
 def test_a_class_in_a_module_of_ones_own(samples: Path, tmp_path: Path) -> None:

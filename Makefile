@@ -96,7 +96,7 @@ wheel: $(VENV)/.python ## Build the wheel and the sdist into dist/
 	$(PIP) install build
 	$(BIN)/python -m build --outdir dist .
 
-sdist-check: $(VENV)/.python ## Build the sdist, install from it in an empty environment, decode a frame
+sdist-check: $(VENV)/.python ## Build the sdist, install from it in an empty environment, work through the tutorial there
 	tests/packaging/sdist.sh $(PYTHON)
 
 clean: ## Remove everything that was built

@@ -5,20 +5,13 @@
 //! numbered parts does: that is refused if anything behind it refers to a number from there on.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Segments, Value, segments_len};
+use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Patch, Segments, Value, patched, patched_len};
 
 use crate::body::{self, Attachments, Entries};
 use crate::fields::{self, Place};
 use crate::hessian::{Counts, END, MAP, Reader, write_str};
 use crate::wire::{HEADER_LEN, HESSIAN2, Header, OK};
-
-/// Bytes of the frame to be replaced by others.
-struct Patch {
-    at: Range<usize>,
-    with: Vec<u8>,
-}
 
 /// One attachment to be changed.
 struct Change<'e> {
@@ -35,37 +28,19 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
         return Ok(vec![Cow::Borrowed(frame.bytes)]);
     }
     let mut header = fields::header(frame)?;
-    let patches =
+    let mut patches =
         if edits.set.is_empty() && edits.remove.is_empty() { Vec::new() } else { plan(frame, header, edits, limits)? };
     if let Some(request_id) = edits.request_id {
         header.request_id = request_id;
     }
-    let mut segments: Segments<'a> = Vec::with_capacity(2 + 2 * patches.len());
-    segments.push(Cow::Borrowed(&[]));
-    let mut from = HEADER_LEN;
-    for patch in patches {
-        push(&mut segments, Cow::Borrowed(frame.bytes.get(from..patch.at.start).unwrap_or_default()));
-        push(&mut segments, Cow::Owned(patch.with));
-        from = patch.at.end;
-    }
-    push(&mut segments, Cow::Borrowed(frame.bytes.get(from..).unwrap_or_default()));
-
-    let body_len = segments_len(&segments) as u64;
-    let len = body_len + HEADER_LEN as u64;
+    let len = patched_len(frame.bytes.len(), &patches);
     let max = limits.max_frame_len.min(i32::MAX as u64);
-    if len > max {
-        return Err(EncodeError::TooLong { len, max });
+    if len as u64 > max {
+        return Err(EncodeError::TooLong { len: len as u64, max });
     }
-    if let Some(first) = segments.first_mut() {
-        *first = Cow::Owned(header.to_bytes(body_len as u32).to_vec());
-    }
-    Ok(segments)
-}
-
-fn push<'a>(segments: &mut Segments<'a>, segment: Cow<'a, [u8]>) {
-    if !segment.is_empty() {
-        segments.push(segment);
-    }
+    let header = header.to_bytes((len - HEADER_LEN) as u32).to_vec();
+    patches.push(Patch { at: 0..HEADER_LEN, with: header });
+    Ok(patched(frame.bytes, patches))
 }
 
 fn not_writable(key: &str, why: &'static str) -> EncodeError {

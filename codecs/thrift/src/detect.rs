@@ -146,6 +146,13 @@ const fn is_name_byte(byte: u8) -> bool {
     byte >= 0x20 && byte != 0x7f
 }
 
+/// Whether an old binary message of this name is recognised at the start of a stream.
+pub(crate) fn is_old_name(name: &[u8]) -> bool {
+    name.len() <= MAX_PLAUSIBLE_NAME
+        && name.first().is_some_and(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'[')
+        && name.iter().all(|byte| is_name_byte(*byte))
+}
+
 /// The verb.
 pub(crate) fn detect(direction: Direction, prefix: &[u8]) -> Detection {
     // No length above THeader's, whatever an operator allows: beyond it lies text.

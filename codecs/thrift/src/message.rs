@@ -10,8 +10,9 @@
 use std::ops::Range;
 
 use metaprotocol_core::Reason;
+use metaprotocol_core::protobuf::push_varint;
 
-use crate::window::{Stop, Window, push_varint};
+use crate::window::{Stop, Window};
 use crate::wire::{
     BINARY_MAGIC, COMPACT_ID, COMPACT_MAGIC, COMPACT_TYPE_SHIFT, COMPACT_VERSION, COMPACT_VERSION_MASK, MessageType,
     Protocol,

@@ -1,11 +1,11 @@
 //! Answers made locally: an exception message in the request's own transport and protocol.
 
+use metaprotocol_core::protobuf::push_varint;
 use metaprotocol_core::{EncodeError, ErrorType, Frame, Kind, Limits, Reply};
 
 use crate::fields::{self, Depth, EXCEPTION_MESSAGE_ID, EXCEPTION_TYPE_ID};
 use crate::header::{self, PROTOCOL_BINARY, PROTOCOL_COMPACT};
 use crate::message;
-use crate::window::push_varint;
 use crate::wire::{HEADER_MAGIC, LENGTH_LEN, MessageType, Protocol, Transport};
 
 /// The types of TApplicationException that every implementation knows. fbthrift's own (11 load shedding, 12 timeout) are

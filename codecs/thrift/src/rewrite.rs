@@ -6,20 +6,15 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Segments, Value};
+use metaprotocol_core::protobuf::push_varint;
+use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Patch, Segments, Value, patched, patched_len};
 
+use crate::detect::is_old_name;
 use crate::fields::{self, Depth, Opened, SEPARATOR};
 use crate::header::{self, Header, INFO_KEY_VALUE, Info};
 use crate::inflate::deflate;
 use crate::message;
-use crate::window::push_varint;
-use crate::wire::{LENGTH_LEN, Transport, Variant};
-
-/// New bytes for a range of the frame.
-struct Patch {
-    range: Range<usize>,
-    bytes: Vec<u8>,
-}
+use crate::wire::{LENGTH_LEN, Protocol, Transport, Variant};
 
 /// The message's name as service and method; `None` where it stays.
 #[derive(Default)]
@@ -158,10 +153,10 @@ pub(crate) fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) 
         let changes = message_patches(&opened, &plan)?;
         match &header {
             Some(header) if header.zlib && !changes.is_empty() => {
-                let payload = assemble(&opened.bytes, changes).concat();
+                let payload = patched(&opened.bytes, changes).concat();
                 let bytes =
                     deflate(&payload).map_err(|_| not_writable("seq_id", "the payload cannot be compressed again"))?;
-                patches.push(Patch { range: header.payload_at..frame.bytes.len(), bytes });
+                patches.push(Patch { at: header.payload_at..frame.bytes.len(), with: bytes });
             }
             _ => patches = changes,
         }
@@ -171,15 +166,13 @@ pub(crate) fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) 
             && id != old
         {
             let range = header::SEQUENCE_AT..header::SEQUENCE_AT + 4;
-            patches.push(Patch { range, bytes: id.to_be_bytes().to_vec() });
+            patches.push(Patch { at: range, with: id.to_be_bytes().to_vec() });
         }
     }
     if let (Some(header), false) = (&header, plan.headers.is_empty()) {
         patches.extend(header_patches(frame.bytes, header, &plan.headers, limits)?);
     }
-    let grown: usize = patches.iter().map(|patch| patch.bytes.len()).sum();
-    let shrunk: usize = patches.iter().map(|patch| patch.range.len()).sum();
-    let len = frame.bytes.len() - shrunk + grown;
+    let len = patched_len(frame.bytes.len(), &patches);
     if variant.transport != Transport::Unframed && len != frame.bytes.len() {
         let max = LENGTH_LEN as u64
             + if variant.transport == Transport::Header { header::MAX_LENGTH } else { i32::MAX as u64 };
@@ -188,32 +181,9 @@ pub(crate) fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) 
         }
         let mut bytes = Vec::with_capacity(LENGTH_LEN);
         header::push_length(&mut bytes, len);
-        patches.push(Patch { range: 0..LENGTH_LEN, bytes });
+        patches.push(Patch { at: 0..LENGTH_LEN, with: bytes });
     }
-    Ok(assemble(frame.bytes, patches))
-}
-
-/// The pieces of `bytes` with the patches in their places.
-fn assemble(bytes: &[u8], mut patches: Vec<Patch>) -> Segments<'_> {
-    patches.sort_by_key(|patch| patch.range.start);
-    let mut segments = Segments::with_capacity(2 * patches.len() + 1);
-    let mut at = 0;
-    for patch in patches {
-        let before = bytes.get(at..patch.range.start).unwrap_or_default();
-        if !before.is_empty() {
-            segments.push(Cow::Borrowed(before));
-        }
-        at = patch.range.end;
-        match segments.last_mut() {
-            Some(Cow::Owned(last)) if before.is_empty() => last.extend_from_slice(&patch.bytes),
-            _ => segments.push(Cow::Owned(patch.bytes)),
-        }
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    if !rest.is_empty() {
-        segments.push(Cow::Borrowed(rest));
-    }
-    segments
+    Ok(patched(frame.bytes, patches))
 }
 
 /// What changes in the message head.
@@ -223,7 +193,7 @@ fn message_patches(opened: &Opened<'_>, plan: &Plan<'_>) -> Result<Vec<Patch>, E
     if let Some(id) = plan.sequence_id.filter(|id| *id != head.sequence_id) {
         let mut bytes = Vec::with_capacity(5);
         message::push_sequence_id(&mut bytes, head.protocol, id);
-        patches.push(Patch { range: head.sequence.clone(), bytes });
+        patches.push(Patch { at: head.sequence.clone(), with: bytes });
     }
     if plan.name.service.is_none() && plan.name.method_name.is_none() {
         return Ok(patches);
@@ -243,12 +213,18 @@ fn message_patches(opened: &Opened<'_>, plan: &Plan<'_>) -> Result<Vec<Patch>, E
         if name.is_empty() {
             return Err(not_writable("service", "it is all there is of the method's name"));
         }
+        if head.protocol == Protocol::BinaryOld && !is_old_name(&name) {
+            let key = if plan.name.service.is_some() { "service" } else { "method_name" };
+            let expected =
+                "a name of up to 512 bytes that begins with a letter, by which old binary messages are known";
+            return Err(EncodeError::BadValue { key: key.into(), expected: expected.into() });
+        }
         if name.len() > i32::MAX as usize {
             return Err(EncodeError::TooLong { len: name.len() as u64, max: i32::MAX as u64 });
         }
         let mut bytes = Vec::with_capacity(name.len() + 5);
         message::push_name(&mut bytes, head.protocol, &name);
-        patches.push(Patch { range: head.sized_name.clone(), bytes });
+        patches.push(Patch { at: head.sized_name.clone(), with: bytes });
     }
     Ok(patches)
 }
@@ -321,8 +297,8 @@ fn header_patches(
         let max = u64::from(u16::MAX) * header::WORD as u64;
         return Err(EncodeError::TooLong { len: (words * header::WORD) as u64, max });
     };
-    let size = Patch { range: header::SIZE_AT..header::DATA_AT, bytes: size.to_be_bytes().to_vec() };
-    Ok(vec![size, Patch { range: header.infos_at..header.payload_at, bytes: data }])
+    let size = Patch { at: header::SIZE_AT..header::DATA_AT, with: size.to_be_bytes().to_vec() };
+    Ok(vec![size, Patch { at: header.infos_at..header.payload_at, with: data }])
 }
 
 fn push_pair(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {

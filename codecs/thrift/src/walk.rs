@@ -371,7 +371,7 @@ mod tests {
     fn varints_are_not_read_again_from_the_start_of_their_list() {
         let count = 5000_usize;
         let mut bytes = vec![0x19, 0xf6];
-        crate::window::push_varint(&mut bytes, count as u64);
+        metaprotocol_core::protobuf::push_varint(&mut bytes, count as u64);
         for _ in 0..count {
             bytes.extend_from_slice(&[0xff, 0xff, 0xff, 0x01]);
         }

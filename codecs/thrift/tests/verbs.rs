@@ -230,6 +230,21 @@ fn parts_of_names() {
 }
 
 #[test]
+fn old_binary_keeps_a_name_by_which_it_is_known() {
+    for transport in [Transport::Unframed, Transport::Framed] {
+        let message = Message { protocol: Protocol::Old, transport, name: "S:f".to_owned(), ..Message::hello() };
+        let bytes = message.bytes();
+        let frame = whole(&Thrift, CLIENT, &bytes);
+        for (key, value) in [("service", "ñ"), ("method", "[f"), ("method", "\u{1}"), ("method", &"x".repeat(513))] {
+            let refused = bad_value(rewrite(&Thrift, frame, &set(&[(key, value)])));
+            assert!(["service", "method_name"].contains(&&*refused), "{key} {value:?}: {refused}");
+        }
+        let edited = rewrite(&Thrift, frame, &set(&[("service", "sñ")])).expect("a name");
+        assert_eq!(field(&Thrift, whole(&Thrift, CLIENT, &edited), "service"), Some(string("sñ")));
+    }
+}
+
+#[test]
 fn ids_are_32_bits_signed() {
     let bytes = Message::hello().bytes();
     let frame = whole(&Thrift, CLIENT, &bytes);

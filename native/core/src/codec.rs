@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     Connection, DecodeError, Decoder, Direction, Edits, EncodeError, Frame, Head, Key, Limits, Reply, Segments, Value,
-    Visit,
+    Visit, tls,
 };
 
 /// What `split` found at the front of a buffer.
@@ -241,6 +241,8 @@ pub trait AnyCodec: Send + Sync + 'static {
     fn as_any(&self) -> &dyn Any;
 }
 
+const ENCRYPTED: &str = "the stream is encrypted";
+
 impl<C: Codec> AnyCodec for C {
     fn as_any(&self) -> &dyn Any {
         self
@@ -258,8 +260,9 @@ impl<C: Codec> AnyCodec for C {
         if buf.is_empty() {
             return Ok(Split::Need((Codec::info(self).min_header_len as usize).max(1)));
         }
-        let split = Codec::split(self, &mut self.state(), direction, limits, buf)?;
-        limits.check(split, buf.len())
+        let split = Codec::split(self, &mut self.state(), direction, limits, buf);
+        let split = split.and_then(|split| limits.check(split, buf.len()));
+        split.or_else(|error| tls::record(buf, true).ok_or(error))
     }
 
     fn key(&self, name: &str) -> Key {
@@ -267,18 +270,28 @@ impl<C: Codec> AnyCodec for C {
     }
 
     fn field<'a>(&self, frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
-        Codec::field(self, frame, key, limits)
+        if frame.head.is_opaque() { Ok(None) } else { Codec::field(self, frame, key, limits) }
     }
 
     fn fields<'a>(&self, frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError> {
-        Codec::fields(self, frame, limits, visit)
+        if frame.head.is_opaque() { Ok(()) } else { Codec::fields(self, frame, limits, visit) }
     }
 
     fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError> {
-        Codec::rewrite(self, frame, edits, limits)
+        if !frame.head.is_opaque() {
+            return Codec::rewrite(self, frame, edits, limits);
+        }
+        let key = edits.set.first().map(|(key, _)| *key).or(edits.remove.first().copied());
+        match key.or(edits.request_id.map(|_| "request_id")) {
+            Some(key) => Err(EncodeError::NotWritable { key: key.into(), why: ENCRYPTED.into() }),
+            None => Ok(vec![Cow::Borrowed(frame.bytes)]),
+        }
     }
 
     fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError> {
+        if request.head.is_opaque() {
+            return Err(EncodeError::NoReply { why: ENCRYPTED.into() });
+        }
         Codec::reply(self, request, reply)
     }
 

@@ -5,11 +5,12 @@
 //! * Bytes of a frame that lies within one chunk are never copied. A frame that straddles chunks is copied once, into a
 //!   buffer of its own that grows with the bytes that came, not with the length that was claimed.
 //! * A partial frame costs O(new bytes).
+//! * A stream that begins as TLS where the codec finds none of its frames is TLS from there on: opaque control frames.
 //! * After an error a direction is poisoned and gives the same error for ever; frames before it have been given out.
 
 use std::sync::Arc;
 
-use crate::{Codec, DecodeError, Direction, Head, Info, Limits, Reason, Split};
+use crate::{Codec, DecodeError, Direction, Head, Info, Limits, Reason, Split, tls};
 
 /// Bytes kept before and after the place of an error, for its hexdump.
 const EXCERPT_BEFORE: usize = 16;
@@ -115,6 +116,8 @@ struct Half {
     head: Option<Head>,
     /// How many more bytes it takes to get further.
     need: usize,
+    /// True once the stream has shown itself to be TLS.
+    encrypted: bool,
     failure: Option<Box<Failure>>,
 }
 
@@ -127,6 +130,18 @@ impl Half {
             self.carry.reserve_exact(bytes.len() + more.min(ROOM_FOR_MORE * come));
         }
         self.carry.extend_from_slice(bytes);
+    }
+
+    /// What the front of `buf` is where it is no frame of the codec, or if it cannot be since the stream is TLS.
+    #[cold]
+    fn record(&mut self, error: DecodeError, buf: &[u8]) -> Result<Split, DecodeError> {
+        let begins = !self.encrypted;
+        if begins && self.start > 0 {
+            return Err(error);
+        }
+        let split = tls::record(buf, begins).ok_or(error)?;
+        self.encrypted |= matches!(split, Split::Head(_));
+        Ok(split)
     }
 
     /// Records an error found in `buf`, which starts at the frame under way plus `base` bytes.
@@ -146,6 +161,33 @@ impl Half {
         self.failure = Some(failure.clone());
         failure
     }
+}
+
+/// The codec's answer, checked; or the TLS record where there is one instead.
+#[inline(always)]
+fn split<C: Codec>(
+    codec: &C,
+    state: &mut C::State,
+    direction: Direction,
+    limits: &Limits,
+    half: &mut Half,
+    buf: &[u8],
+) -> Result<Split, DecodeError> {
+    if half.encrypted {
+        return half.record(Reason::BadEncoding { field: "TLS record" }.at(0), buf);
+    }
+    let error = match codec.split(state, direction, limits, buf) {
+        Ok(Split::Head(head)) => match limits.check_head(&head) {
+            Ok(()) => return Ok(Split::Head(head)),
+            Err(error) => error,
+        },
+        Ok(Split::Need(more)) => match limits.check_need(more, buf.len()) {
+            Ok(()) => return Ok(Split::Need(more)),
+            Err(error) => error,
+        },
+        Err(error) => error,
+    };
+    half.record(error, buf)
 }
 
 /// The [`Connection`] of one [`Codec`], its loop compiled for that codec.
@@ -183,14 +225,11 @@ impl<C: Codec> Decoder<C> {
             }
             let head = match known.take() {
                 Some(head) => head,
-                None => match codec.split(state, direction, limits, rest) {
-                    Ok(Split::Head(head)) => match limits.check_head(&head) {
-                        Ok(()) => head,
-                        Err(error) => break Err(error),
-                    },
+                None => match split(codec.as_ref(), state, direction, limits, half, rest) {
+                    Ok(Split::Head(head)) => head,
                     Ok(Split::Need(more)) => {
                         half.need = more.max(1);
-                        break limits.check_need(more, rest.len());
+                        break Ok(());
                     }
                     Err(error) => break Err(error),
                 },
@@ -236,10 +275,9 @@ impl<C: Codec> Decoder<C> {
             let head = match half.head.take() {
                 Some(head) => head,
                 None => {
-                    let split = self
-                        .codec
-                        .split(&mut self.state, direction, &self.limits, &half.carry)
-                        .and_then(|split| self.limits.check(split, half.carry.len()));
+                    let carry = std::mem::take(&mut half.carry);
+                    let split = split(self.codec.as_ref(), &mut self.state, direction, &self.limits, half, &carry);
+                    half.carry = carry;
                     match split {
                         Ok(Split::Head(head)) => head,
                         Ok(Split::Need(more)) => {

@@ -1,6 +1,7 @@
 //! Edits of frames and replies made on the spot.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::Value;
 
@@ -30,6 +31,47 @@ pub type Segments<'a> = Vec<Cow<'a, [u8]>>;
 #[must_use]
 pub fn segments_len(segments: &Segments<'_>) -> usize {
     segments.iter().map(|segment| segment.len()).sum()
+}
+
+/// New bytes for a range of a frame; an empty range is a place to insert at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// What is replaced, in bytes from the start of the frame.
+    pub at: Range<usize>,
+    /// The bytes that come in its place.
+    pub with: Vec<u8>,
+}
+
+/// How long `len` bytes are after the patches.
+#[must_use]
+pub fn patched_len(len: usize, patches: &[Patch]) -> usize {
+    patches.iter().fold(len, |len, patch| len + patch.with.len() - patch.at.len())
+}
+
+/// `bytes` with the patches in their places. Patches may come in any order and must not overlap; those at one place stay
+/// in the order given.
+#[must_use]
+pub fn patched(bytes: &[u8], mut patches: Vec<Patch>) -> Segments<'_> {
+    patches.sort_by_key(|patch| patch.at.start);
+    let mut segments = Segments::with_capacity(2 * patches.len() + 1);
+    let mut at = 0;
+    for Patch { at: place, with } in patches {
+        let before = bytes.get(at..place.start).unwrap_or_default();
+        if !before.is_empty() {
+            segments.push(Cow::Borrowed(before));
+        }
+        at = place.end;
+        match segments.last_mut() {
+            Some(Cow::Owned(last)) if before.is_empty() => last.extend_from_slice(&with),
+            _ if with.is_empty() => {}
+            _ => segments.push(Cow::Owned(with)),
+        }
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    if !rest.is_empty() {
+        segments.push(Cow::Borrowed(rest));
+    }
+    segments
 }
 
 /// Why a request is answered locally. The first six are the error types of MetaProtocol Proxy.
@@ -81,4 +123,23 @@ pub enum Reply<'m> {
     Error(ErrorType, &'m str),
     /// The answer to a heartbeat.
     Heartbeat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_leave_the_rest_borrowed() {
+        let patch = |at: Range<usize>, with: &[u8]| Patch { at, with: with.to_vec() };
+        let patches = vec![patch(6..6, b"!"), patch(0..2, b"AB"), patch(2..3, b"C"), patch(4..5, b"")];
+        assert_eq!(patched_len(6, &patches), 6);
+        let segments = patched(b"abcdef", patches);
+        let expected: [Cow<'_, [u8]>; 4] =
+            [Cow::Owned(b"ABC".to_vec()), Cow::Borrowed(b"d"), Cow::Borrowed(b"f"), Cow::Owned(b"!".to_vec())];
+        assert_eq!(segments, expected);
+        let borrowed: Vec<_> = segments.iter().map(|segment| matches!(segment, Cow::Borrowed(_))).collect();
+        assert_eq!(borrowed, [false, true, true, false]);
+        assert_eq!(patched(b"same", Vec::new()), [Cow::Borrowed(b"same")]);
+    }
 }

@@ -125,7 +125,19 @@ pub struct Head {
     /// Bytes of the whole frame, header included.
     pub frame_len: usize,
     /// A note the codec leaves for its own other verbs (a detected dialect, a remembered version). Nobody else reads it.
+    /// [`Head::OPAQUE`] is not the codec's to use.
     pub variant: u32,
+}
+
+impl Head {
+    /// The variant of control frames that are no frames of the codec: what they hold is encrypted, and handed on as it is.
+    pub const OPAQUE: u32 = u32::MAX;
+
+    /// True if no codec can look into the frame.
+    #[must_use]
+    pub const fn is_opaque(&self) -> bool {
+        self.variant == Self::OPAQUE && matches!(self.kind, Kind::Control)
+    }
 }
 
 /// One whole frame: its head and a view of its bytes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::{ControlFlow, Range};
 
-use metaprotocol_core::{Cursor, Direction, Edits, EncodeError, Frame, Limits, Segments, Value};
+use metaprotocol_core::{Cursor, Direction, Edits, EncodeError, Frame, Limits, Segments, Value, protobuf};
 
 use crate::SpecCodec;
 use crate::expr::number;
@@ -14,7 +14,7 @@ use crate::model::{
     Affine, Content, Entry, Field, FieldId, Format, Item, KeySpec, Length, Order, Part, Place, Program, Shape, Slot,
     Source, Ty,
 };
-use crate::parts::{self, find, proto_field};
+use crate::parts::{self, find};
 use crate::view::{View, decode, encode, range, unsigned, varint};
 use crate::walk::{Mark, Stop, Walk};
 
@@ -395,11 +395,9 @@ fn proto_set(message: &[u8], path: &[u32], ty: Ty, new: &New, key: &str) -> Outc
     let [number, deeper @ ..] = path else { return Ok(message.to_vec()) };
     let mut last = None;
     let mut cursor = Cursor::new(message, 0);
-    while cursor.left() > 0 {
-        let start = cursor.at();
-        let (found, _, value) = proto_field(&mut cursor, "protobuf")?;
-        if found == *number {
-            last = Some((start..cursor.at(), value));
+    while let Some(field) = protobuf::next(&mut cursor, "protobuf")? {
+        if field.number == *number {
+            last = Some((field.at..field.end, field.place()));
         }
     }
     let field = if deeper.is_empty() {
@@ -413,9 +411,8 @@ fn proto_set(message: &[u8], path: &[u32], ty: Ty, new: &New, key: &str) -> Outc
 }
 
 fn proto_bytes(number: u32, bytes: &[u8]) -> Vec<u8> {
-    let mut out = varint(u64::from(number) << 3 | 2);
-    out.extend(varint(bytes.len() as u64));
-    out.extend_from_slice(bytes);
+    let mut out = Vec::with_capacity(bytes.len() + 10);
+    protobuf::push_bytes(&mut out, number, bytes);
     out
 }
 

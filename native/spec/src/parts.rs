@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
-use metaprotocol_core::{Cursor, DecodeError, Limits, Reason};
+use metaprotocol_core::{Cursor, DecodeError, Limits, Reason, protobuf};
 
 use crate::model::{Content, Field, Order, Part, Place, Shape, Slot, Ty};
 use crate::view::unsigned;
@@ -110,29 +110,28 @@ impl Finder<'_> {
         }
         let message = buf.get(..at.end).unwrap_or(buf);
         let mut cursor = Cursor::new(message, at.start);
-        while cursor.left() > 0 {
-            let (number, wire, value) = proto_field(&mut cursor, self.label)?;
-            path.push(number);
+        while let Some(field) = protobuf::next(&mut cursor, self.label)? {
+            path.push(field.number);
             let mut inside = false;
             for part in self.wanted(parts) {
                 if *part.path == **path && !part.open {
-                    let fits = match wire {
-                        0 => self.is(part, |ty| matches!(ty, Ty::Varint { .. } | Ty::Twos)),
-                        2 => self.is(part, Ty::is_text),
+                    let fits = match field.wire {
+                        protobuf::VARINT => self.is(part, |ty| matches!(ty, Ty::Varint { .. } | Ty::Twos)),
+                        protobuf::LEN => self.is(part, Ty::is_text),
                         _ => self.is(part, |ty| matches!(ty, Ty::Int { .. } | Ty::Float { .. })),
                     };
                     // A field of another type is an unknown field, as to all readers of protobuf.
                     if fits {
-                        self.note(part, value.clone());
+                        self.note(part, field.place());
                     }
                 }
-                inside |= wire == 2
+                inside |= field.wire == protobuf::LEN
                     && part.path.len() > path.len()
                     && part.path.starts_with(path)
                     && !(part.open && part.path.len() == path.len());
             }
             if inside && path.len() < MAX_PATH {
-                self.protobuf(buf, value, parts, path)?;
+                self.protobuf(buf, field.place(), parts, path)?;
             }
             path.pop();
         }
@@ -253,30 +252,6 @@ fn take_int(cursor: &mut Cursor<'_>, (width, order): (u8, Order)) -> Result<u64,
 fn cursor_bytes<'b>(cursor: &Cursor<'b>, at: &Range<usize>) -> &'b [u8] {
     // A cursor's own bytes, which it has passed already.
     cursor.bytes().get(at.clone()).unwrap_or_default()
-}
-
-/// Number, wire type and place of the value of the next field of a protobuf message.
-pub(crate) fn proto_field(cursor: &mut Cursor<'_>, label: &'static str) -> Outcome<(u32, u8, Range<usize>)> {
-    let start = cursor.at();
-    let broken = || Reason::BadEncoding { field: label }.at(start);
-    let head = cursor.varint(5).map_err(|error| error.within(label))?;
-    let number = u32::try_from(head >> 3).ok().filter(|number| (1..1 << 29).contains(number)).ok_or_else(broken)?;
-    let wire = (head & 7) as u8;
-    let mut at = cursor.at();
-    match wire {
-        0 => cursor.varint(10).map(|_| ()).map_err(|error| error.within(label))?,
-        1 => cursor.skip(8).map_err(|short| short.within(label))?,
-        2 => {
-            let len = cursor.varint(10).map_err(|error| error.within(label))?;
-            at = cursor.at();
-            let len = usize::try_from(len).map_err(|_| broken())?;
-            cursor.skip(len).map_err(|short| short.within(label))?;
-        }
-        5 => cursor.skip(4).map_err(|short| short.within(label))?,
-        // Groups were given up before protobuf was published.
-        _ => return Err(broken()),
-    }
-    Ok((number, wire, at..cursor.at()))
 }
 
 /// The types of JCE that are not integers.
@@ -579,10 +554,9 @@ pub(crate) fn entries<'a>(
         }
         (Content::Protobuf(_), Some(part)) => {
             let wanted = part.path.last().copied();
-            while cursor.left() > 0 {
-                let start = cursor.at();
-                let (number, wire, place) = proto_field(&mut cursor, label)?;
-                if Some(number) != wanted || wire != 2 {
+            while let Some(field) = protobuf::next(&mut cursor, label)? {
+                let (start, place) = (field.at, field.place());
+                if Some(field.number) != wanted || field.wire != protobuf::LEN {
                     continue;
                 }
                 counted(start)?;
@@ -590,12 +564,12 @@ pub(crate) fn entries<'a>(
                 let message = inner.get(..place.end).unwrap_or(inner);
                 let mut entry = Cursor::new(message, place.start);
                 let (mut key, mut value, mut ty) = (0..0, 0..0, Ty::Text { padding: None });
-                while entry.left() > 0 {
-                    match proto_field(&mut entry, label)? {
-                        (1, 2, place) => key = place,
-                        (2, 2, place) => value = place,
-                        (2, 0, place) => (value, ty) = (place, Ty::Varint { zigzag: false }),
-                        (1 | 2, ..) => return Err(broken),
+                while let Some(field) = protobuf::next(&mut entry, label)? {
+                    match (field.number, field.wire) {
+                        (1, protobuf::LEN) => key = field.place(),
+                        (2, protobuf::LEN) => value = field.place(),
+                        (2, protobuf::VARINT) => (value, ty) = (field.place(), Ty::Varint { zigzag: false }),
+                        (1 | 2, _) => return Err(broken),
                         _ => {}
                     }
                 }

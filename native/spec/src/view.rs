@@ -1,6 +1,6 @@
 //! Reading fields where the walk found them.
 
-use metaprotocol_core::{Cursor, Direction};
+use metaprotocol_core::{Cursor, Direction, protobuf};
 
 use crate::model::{Field, FieldId, Order, Place, Slot, Ty};
 
@@ -142,12 +142,8 @@ pub(crate) const fn range(signed: bool, bits: u32) -> (i128, i128) {
     }
 }
 
-pub(crate) fn varint(mut value: u64) -> Vec<u8> {
+pub(crate) fn varint(value: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(10);
-    while value > 0x7f {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
+    protobuf::push_varint(&mut bytes, value);
     bytes
 }

@@ -1,0 +1,158 @@
+//! The wire format of Protocol Buffers: one field after another, without a schema and without allocation.
+//!
+//! <https://protobuf.dev/programming-guides/encoding>
+
+use std::ops::Range;
+
+use crate::{Cursor, DecodeError, Reason};
+
+/// Number of a wire type: a varint.
+pub const VARINT: u8 = 0;
+/// Eight bytes, little-endian.
+pub const I64: u8 = 1;
+/// A varint length and as many bytes.
+pub const LEN: u8 = 2;
+/// Four bytes, little-endian.
+pub const I32: u8 = 5;
+
+/// Most bytes of a tag, a varint of 32 bits.
+const MAX_TAG_LEN: usize = 5;
+/// Most bytes of any other varint.
+const MAX_VARINT_LEN: usize = 10;
+
+/// One field of a message, as it stands on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Its number in the `.proto` file, at least 1.
+    pub number: u32,
+    /// [`VARINT`], [`I64`], [`LEN`] or [`I32`].
+    pub wire: u8,
+    /// The value of a number as the wire has it, without sign or zigzag; 0 for [`LEN`].
+    pub value: u64,
+    /// The bytes of a [`LEN`] field; empty for numbers.
+    pub bytes: &'a [u8],
+    /// Offset of its tag in the slice of the cursor.
+    pub at: usize,
+    /// Offset of its value, behind the tag and the length.
+    pub value_at: usize,
+    /// Offset of the byte behind it.
+    pub end: usize,
+}
+
+impl Field<'_> {
+    /// Where the value stands in the slice of the cursor.
+    #[must_use]
+    pub const fn place(&self) -> Range<usize> {
+        self.value_at..self.end
+    }
+}
+
+/// The next field of a message that ends where the cursor's slice ends; `None` at that end. `name` is what errors call
+/// the message.
+///
+/// # Errors
+/// [`Reason::UnexpectedEnd`] for a field beyond the end, [`Reason::BadEncoding`] for an endless varint, the number 0 and
+/// groups, which proto2 gave up before it was published.
+#[inline]
+pub fn next<'a>(cursor: &mut Cursor<'a>, name: &'static str) -> Result<Option<Field<'a>>, DecodeError> {
+    if cursor.left() == 0 {
+        return Ok(None);
+    }
+    let at = cursor.at();
+    let broken = || Reason::BadEncoding { field: name }.at(at);
+    let tag = cursor.varint(MAX_TAG_LEN).map_err(|error| error.within(name))?;
+    let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number)).ok_or_else(broken)?;
+    let wire = (tag & 7) as u8;
+    let mut value_at = cursor.at();
+    let (mut value, mut bytes): (u64, &[u8]) = (0, &[]);
+    match wire {
+        VARINT => value = cursor.varint(MAX_VARINT_LEN).map_err(|error| error.within(name))?,
+        I64 => value = u64::from_le_bytes(cursor.array().map_err(|short| short.within(name))?),
+        LEN => {
+            let len = cursor.varint(MAX_VARINT_LEN).map_err(|error| error.within(name))?;
+            value_at = cursor.at();
+            bytes = cursor.take(usize::try_from(len).map_err(|_| broken())?).map_err(|short| short.within(name))?;
+        }
+        I32 => value = u32::from_le_bytes(cursor.array().map_err(|short| short.within(name))?).into(),
+        _ => return Err(broken()),
+    }
+    Ok(Some(Field { number, wire, value, bytes, at, value_at, end: cursor.at() }))
+}
+
+/// Appends a varint.
+pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends a number as a [`VARINT`] field; negative numbers go as their 64 bits in two's complement.
+pub fn push_number(out: &mut Vec<u8>, number: u32, value: u64) {
+    push_varint(out, u64::from(number) << 3 | u64::from(VARINT));
+    push_varint(out, value);
+}
+
+/// Appends a [`LEN`] field.
+pub fn push_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    push_varint(out, u64::from(number) << 3 | u64::from(LEN));
+    push_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Seen<'a> = (u32, u8, u64, &'a [u8]);
+
+    fn fields(message: &[u8]) -> Result<Vec<Seen<'_>>, DecodeError> {
+        let mut cursor = Cursor::new(message, 0);
+        let mut found = Vec::new();
+        while let Some(field) = next(&mut cursor, "message")? {
+            assert_eq!(field.end, cursor.at());
+            found.push((field.number, field.wire, field.value, field.bytes));
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut message = Vec::new();
+        push_number(&mut message, 1, 300);
+        push_bytes(&mut message, 2, b"text");
+        push_number(&mut message, 536_870_911, u64::MAX);
+        message.extend([0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0]);
+        let expected: [Seen<'_>; 5] = [
+            (1, VARINT, 300, b""),
+            (2, LEN, 0, b"text"),
+            (536_870_911, VARINT, u64::MAX, b""),
+            (3, I32, 1, b""),
+            (4, I64, 2, b""),
+        ];
+        assert_eq!(fields(&message), Ok(expected.to_vec()));
+    }
+
+    #[test]
+    fn the_place_of_a_value_is_behind_tag_and_length() {
+        let message = [0x08, 0x01, 0x12, 0x02, b'a', b'b'];
+        let mut cursor = Cursor::new(&message, 2);
+        let field = next(&mut cursor, "message").ok().flatten();
+        assert_eq!(field.map(|field| (field.at, field.place())), Some((2, 4..6)));
+    }
+
+    #[test]
+    fn what_is_broken_is_refused_where_it_is() {
+        let broken = |at| Err(Reason::BadEncoding { field: "message" }.at(at));
+        let short = |at| Err(Reason::UnexpectedEnd { field: "message" }.at(at));
+        assert_eq!(fields(&[0x08, 0x01, 0x0b]), broken(2));
+        assert_eq!(fields(&[0x02]), broken(0));
+        assert_eq!(fields(&[&[0x08][..], &[0xff; 10]].concat()), broken(1));
+        assert_eq!(fields(&[0xff; 6]), broken(0));
+        assert_eq!(fields(&[0x12, 0x03, b'a']), short(2));
+        assert_eq!(fields(&[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]), short(11));
+        assert_eq!(fields(&[0x0d, 0, 0]), short(1));
+        assert_eq!(fields(&[0x08]), short(1));
+    }
+}

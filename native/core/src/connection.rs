@@ -134,12 +134,11 @@ impl Half {
 
     /// What the front of `buf` is where it is no frame of the codec, or if it cannot be since the stream is TLS.
     #[cold]
-    fn record(&mut self, error: DecodeError, buf: &[u8]) -> Result<Split, DecodeError> {
-        let begins = !self.encrypted;
-        if begins && self.start > 0 {
+    fn record(&mut self, error: DecodeError, begun: bool, buf: &[u8]) -> Result<Split, DecodeError> {
+        if begun && !self.encrypted {
             return Err(error);
         }
-        let split = tls::record(buf, begins).ok_or(error)?;
+        let split = tls::record(buf, !self.encrypted).ok_or(error)?;
         self.encrypted |= matches!(split, Split::Head(_));
         Ok(split)
     }
@@ -171,10 +170,11 @@ fn split<C: Codec>(
     direction: Direction,
     limits: &Limits,
     half: &mut Half,
+    begun: bool,
     buf: &[u8],
 ) -> Result<Split, DecodeError> {
     if half.encrypted {
-        return half.record(Reason::BadEncoding { field: "TLS record" }.at(0), buf);
+        return half.record(Reason::BadEncoding { field: "TLS record" }.at(0), begun, buf);
     }
     let error = match codec.split(state, direction, limits, buf) {
         Ok(Split::Head(head)) => match limits.check_head(&head) {
@@ -187,7 +187,7 @@ fn split<C: Codec>(
         },
         Err(error) => error,
     };
-    half.record(error, buf)
+    half.record(error, begun, buf)
 }
 
 /// The [`Connection`] of one [`Codec`], its loop compiled for that codec.
@@ -216,31 +216,39 @@ impl<C: Codec> Decoder<C> {
         let Self { codec, state, limits, halves } = self;
         let half = &mut halves[direction as usize];
         let mut at = 0;
-        let mut known = half.head.take();
+        if let Some(head) = half.head.take() {
+            if head.frame_len > buf.len() {
+                half.need = head.frame_len - buf.len();
+                half.seen = buf.len();
+                half.head = Some(head);
+                return Ok(0);
+            }
+            frames.push(Placed { head, at: base });
+            at = head.frame_len;
+        }
+        let begun = half.start > 0;
         let result = loop {
             let rest = buf.get(at..).unwrap_or_default();
             if rest.is_empty() {
                 half.need = 0;
                 break Ok(());
             }
-            let head = match known.take() {
-                Some(head) => head,
-                None => match split(codec.as_ref(), state, direction, limits, half, rest) {
-                    Ok(Split::Head(head)) => head,
-                    Ok(Split::Need(more)) => {
-                        half.need = more.max(1);
+            match split(codec.as_ref(), state, direction, limits, half, begun || at > 0, rest) {
+                Ok(Split::Head(head)) => {
+                    if head.frame_len > rest.len() {
+                        half.need = head.frame_len - rest.len();
+                        half.head = Some(head);
                         break Ok(());
                     }
-                    Err(error) => break Err(error),
-                },
-            };
-            if head.frame_len > rest.len() {
-                half.need = head.frame_len - rest.len();
-                half.head = Some(head);
-                break Ok(());
+                    frames.push(Placed { head, at: base + at });
+                    at += head.frame_len;
+                }
+                Ok(Split::Need(more)) => {
+                    half.need = more.max(1);
+                    break Ok(());
+                }
+                Err(error) => break Err(error),
             }
-            frames.push(Placed { head, at: base + at });
-            at += head.frame_len;
         };
         half.start += at as u64;
         half.seen = buf.len() - at;
@@ -276,7 +284,15 @@ impl<C: Codec> Decoder<C> {
                 Some(head) => head,
                 None => {
                     let carry = std::mem::take(&mut half.carry);
-                    let split = split(self.codec.as_ref(), &mut self.state, direction, &self.limits, half, &carry);
+                    let split = split(
+                        self.codec.as_ref(),
+                        &mut self.state,
+                        direction,
+                        &self.limits,
+                        half,
+                        half.start > 0,
+                        &carry,
+                    );
                     half.carry = carry;
                     match split {
                         Ok(Split::Head(head)) => head,

@@ -176,7 +176,7 @@ impl Codec for SpecCodec {
         SpecState { marks: [Mark::NONE; 2] }
     }
 
-    #[inline]
+    #[inline(always)]
     fn split(
         &self,
         state: &mut SpecState,

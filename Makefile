@@ -73,6 +73,7 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 	else echo 'valgrind is not installed: no instruction counts'; fi
 
 captures: $(VENV)/.python ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go)
+	$(BIN)/python tests/captures/record_brpc.py
 	$(BIN)/python tests/captures/record_dubbo.py
 	$(BIN)/python tests/captures/record_thrift.py
 

@@ -26,6 +26,11 @@ fn frame(protocol: &str, body_len: usize) -> Vec<u8> {
             message.push(0);
             [&(message.len() as u32).to_be_bytes()[..], &message].concat()
         }
+        "brpc" => {
+            let meta = b"\x0a\x1f\x0a\x13example.EchoService\x12\x08sayHello\x18\x00\x20\x07";
+            let sizes = [(meta.len() + body_len) as u32, meta.len() as u32].map(u32::to_be_bytes).concat();
+            [&b"PRPC"[..], &sizes, meta, &body].concat()
+        }
         "qza" => {
             let len = (106 + body_len) as u32;
             let mut header = vec![0; 106];

@@ -63,7 +63,8 @@ impl Codec for Trpc {
 
     fn state(&self) -> Self::State {}
 
-    #[inline]
+    // Once in the loop over a chunk's frames, where a call would copy its answer through memory.
+    #[inline(always)]
     fn split(
         &self,
         _state: &mut Self::State,

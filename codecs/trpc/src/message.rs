@@ -126,18 +126,62 @@ pub fn open(frame: Frame<'_>) -> Result<(Fixed, Message), DecodeError> {
 pub type Numbers = [u32; 16];
 
 /// Walks the message that ends where `header` ends, behind the fixed header, for its numbers.
-#[inline]
+///
+/// Nearly all tags take one byte, nearly all lengths one, nearly all numbers a few: those are stepped over here. Any other
+/// field, and what is broken, is left to the general reader.
+#[inline(always)]
 pub fn numbers(header: &[u8]) -> Result<Numbers, DecodeError> {
     let mut found = Numbers::default();
-    let mut cursor = Cursor::new(header, FIXED_LEN);
-    while let Some(field) = protobuf::next(&mut cursor, NAME)? {
-        if field.wire == VARINT
-            && let Some(found) = found.get_mut(field.number as usize)
+    let (mut start, mut at) = (FIXED_LEN, FIXED_LEN);
+    while let Some(rest) = header.get(at..)
+        && let Some(&[tag, first]) = rest.first_chunk()
+    {
+        start = at;
+        let (wire, one_byte) = (tag & 7, (8..0x80).contains(&tag));
+        if one_byte && wire == LEN && first < 0x80 {
+            at += 2 + usize::from(first);
+        } else if one_byte
+            && wire == VARINT
+            && let Some((value, len)) = short_varint(rest)
         {
-            *found = field.value as u32;
+            found[usize::from(tag >> 3 & 15)] = value;
+            at += 1 + len;
+        } else {
+            at = general(header, at, &mut found)?;
         }
     }
+    if at != header.len() {
+        // A field that runs over the end, or a lone byte: the general reader says what is wrong with it.
+        general(header, if at > header.len() { start } else { at }, &mut found)?;
+    }
     Ok(found)
+}
+
+/// A varint of up to four bytes behind a tag, and how many it takes.
+#[inline(always)]
+fn short_varint(field: &[u8]) -> Option<(u32, usize)> {
+    match *field {
+        [_, a @ ..0x80, ..] => Some((a.into(), 1)),
+        [_, a, b @ ..0x80, ..] => Some((u32::from(a & 0x7f) | u32::from(b) << 7, 2)),
+        [_, a, b, c @ ..0x80, ..] => Some((u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(c) << 14, 3)),
+        [_, a, b, c, d @ ..0x80, ..] => {
+            Some((u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(c & 0x7f) << 14 | u32::from(d) << 21, 4))
+        }
+        _ => None,
+    }
+}
+
+/// One field, whatever it is. Returns where it ends.
+#[cold]
+fn general(header: &[u8], at: usize, found: &mut Numbers) -> Result<usize, DecodeError> {
+    let mut cursor = Cursor::new(header, at);
+    if let Some(field) = protobuf::next(&mut cursor, NAME)?
+        && field.wire == VARINT
+        && let Some(found) = found.get_mut(field.number as usize)
+    {
+        *found = field.value as u32;
+    }
+    Ok(cursor.at())
 }
 
 /// Visits every field of a frame's message, inner messages before their fields. Offsets count from the frame's start.

@@ -15,26 +15,25 @@ use crate::wire::{
 
 /// The call type of requests that nobody answers.
 const ONEWAY: u32 = 1;
+/// Magic and data frame type of unary frames.
+const UNARY_FRONT: u32 = (MAGIC as u32) << 8 | UNARY as u32;
 
-#[inline]
+#[inline(always)]
 pub fn split(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
     let Some(bytes) = buf.first_chunk::<FIXED_LEN>() else { return short(buf) };
-    let fixed = Fixed::from_bytes(*bytes);
-    let [m0, m1, ..] = *bytes;
-    if u16::from_be_bytes([m0, m1]) != MAGIC || fixed.data_type != UNARY {
-        return stream(direction, limits, buf, fixed);
+    let word = u128::from_be_bytes(*bytes);
+    if (word >> 104) as u32 != UNARY_FRONT {
+        return stream(direction, limits, buf);
     }
-    let header_len = FIXED_LEN + usize::from(fixed.message_len);
-    if header_len > fixed.total as usize
-        || header_len > limits.max_header_len as usize
-        || u64::from(fixed.total) > limits.max_frame_len
-    {
-        return Err(broken(fixed, header_len, limits));
+    let total = (word >> 64) as u32 as usize;
+    let header_len = FIXED_LEN + usize::from((word >> 48) as u16);
+    if header_len > total || header_len > limits.max_header_len as usize || total as u64 > limits.max_frame_len {
+        return Err(broken(Fixed::from_bytes(*bytes), header_len, limits));
     }
     let Some(header) = buf.get(..header_len) else { return Ok(Split::Need(header_len - buf.len())) };
     let numbers = message::numbers(header)?;
     let attachment = numbers[number::ATTACHMENT_SIZE];
-    if attachment as usize > fixed.total as usize - header_len {
+    if attachment as usize > total - header_len {
         return Err(Reason::BadLength { field: "attachment size", value: attachment.into() }.at(FIXED_LEN));
     }
     Ok(Split::Head(Head {
@@ -42,7 +41,7 @@ pub fn split(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split,
         request_id: RequestId::Int(numbers[number::REQUEST_ID].into()),
         stream_id: None,
         header_len: header_len as u32,
-        frame_len: fixed.total as usize,
+        frame_len: total,
         variant: message::variant(direction),
     }))
 }
@@ -58,8 +57,9 @@ const fn unary_kind(direction: Direction, numbers: &Numbers) -> Kind {
 }
 
 /// A frame of a stream, or none at all.
-fn stream(direction: Direction, limits: &Limits, buf: &[u8], fixed: Fixed) -> Result<Split, DecodeError> {
+fn stream(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
     check_front(buf)?;
+    let Some(fixed) = Fixed::of(buf) else { return short(buf) };
     let client = matches!(direction, Direction::ClientToServer);
     let message = Message::of(fixed, client);
     let header_len = if message == Message::Data { FIXED_LEN } else { fixed.total as usize };

@@ -1,8 +1,8 @@
 """Writes src/schema/tables.rs from Kafka's published message definitions and its list of error codes.
 
 The definitions are the JSON files `common/message/*.json` inside the kafka-clients jar; the error codes stand in its
-class `org.apache.kafka.common.protocol.Errors`, which `javap` prints. Two jars are read: the newer one says what there is
-now, the older one is the last with the versions that Kafka 4.0 removed. Where both know a version, the newer one counts.
+class `org.apache.kafka.common.protocol.Errors`, which `javap` prints. Two jars are read: the newer says what there is
+now, the older is the last with the versions that Kafka 4.0 removed. Where both know a version, the newer one counts.
 
 `generate.py [JAR ...]` writes the tables; `--check` compares them with the file instead. Jars that are not given are
 fetched with Maven (`mvn`). Needs a JDK for `javap`.

@@ -13,6 +13,7 @@ static CODECS: LazyLock<Vec<Arc<dyn AnyCodec>>> = LazyLock::new(built_in);
 fn built_in() -> Vec<Arc<dyn AnyCodec>> {
     let mut codecs: Vec<Arc<dyn AnyCodec>> = vec![
         Arc::new(metaprotocol_dubbo::Dubbo),
+        Arc::new(metaprotocol_kafka::Kafka),
         Arc::new(metaprotocol_thrift::Thrift),
         Arc::new(metaprotocol_trpc::Trpc),
     ];

@@ -1,14 +1,10 @@
 //! Metadata: the keys of the metas, found by the numbers of their fields.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
-use metaprotocol_core::protobuf::{Field, LEN};
 use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Kind, Limits, Reason, Value, Visit};
 
-use crate::meta::{
-    As, Count, Message, REQUEST, RESPONSE, STREAM, Slot, Table, WRAPPED, entry, field as top, is_entry, nested,
-    show_entry,
-};
+use crate::meta::{As, Message, REQUEST, RESPONSE, STREAM, Slot, Table, WRAPPED, field as top, nested};
 use crate::split::{RPC_META, STREAM_META, wrapped_meta};
 use crate::table;
 use crate::wire::{HEADER_LEN, META_SIZE_AT, STRM, rpc, stream, variant};
@@ -28,6 +24,8 @@ const fn settings(on: u8, number: u32, read_as: As) -> Slot {
 
 /// The keys that are always known, and where they are found.
 pub static TABLE: Table = table![
+    // Clients written in Java put their fields where others have the request's text.
+    users: [top(CALL, rpc::USER_FIELDS, As::Entry), request(rpc::REQUEST_ID, As::EntryNoText)];
     KeyInfo::write("service", "the service called") => [request(1, As::Text)],
     KeyInfo::write("interface", "the same as `service`, by its name in Dubbo") => [request(1, As::Text)],
     KeyInfo::write("method", "the method called") => [request(2, As::Text)],
@@ -118,21 +116,10 @@ fn payload_size(frame: Frame<'_>, message: Message<'_>) -> Result<Value<'static>
     Ok(Value::UInt(frame.body().len().saturating_sub(attachment) as u64))
 }
 
-/// True for the fields that hold a user's own: entries of the map of the meta, and, from clients written in Java, those
-/// that stand where others have the request's text.
-pub fn is_user(parent: u32, field: &Field<'_>) -> bool {
-    field.wire == LEN
-        && match parent {
-            0 => field.number == rpc::USER_FIELDS,
-            rpc::REQUEST => field.number == rpc::REQUEST_ID && is_entry(field.bytes),
-            _ => false,
-        }
-}
-
 pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
     let metas = metas(frame)?;
     if key.id == Key::DYNAMIC {
-        return metas.rpc.map_or(Ok(None), |(on, message)| user(message, on, &key.name, limits));
+        return metas.rpc.map_or(Ok(None), |(on, message)| TABLE.user(&key.name, on, message, limits));
     }
     if let Some((on, message)) = metas.rpc {
         if key.id == PAYLOAD_SIZE {
@@ -145,61 +132,15 @@ pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<
     metas.stream.map_or(Ok(None), |message| TABLE.value(key.id, STREAM, message))
 }
 
-/// The value of a user's field, the last of its name.
-fn user<'a>(message: Message<'a>, on: u8, name: &str, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
-    let mut count = Count::new(limits);
-    let mut found = None;
-    each_user(message, on, &mut |_, field| {
-        count.one(field.at)?;
-        let (key, value) = entry(message.inner(field))?;
-        if key == name.as_bytes() {
-            found = Some(Value::Str(String::from_utf8_lossy(value)));
-        }
-        Ok(())
-    })?;
-    Ok(found)
-}
-
-/// Shows every field that holds a user's own, with the field that nests it.
-pub fn each_user<'a>(
-    message: Message<'a>,
-    on: u8,
-    show: &mut dyn FnMut(Option<Field<'a>>, &Field<'a>) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
-    let mut cursor = message.cursor();
-    while let Some(field) = message.next(&mut cursor)? {
-        if is_user(0, &field) {
-            show(None, &field)?;
-        } else if on == REQUEST && field.number == rpc::REQUEST && field.wire == LEN {
-            let inner = message.inner(&field);
-            let mut cursor = inner.cursor();
-            while let Some(nested) = inner.next(&mut cursor)? {
-                if is_user(rpc::REQUEST, &nested) {
-                    show(Some(field), &nested)?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 pub fn fields<'a>(frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError> {
     let metas = metas(frame)?;
     if let Some(message) = metas.stream
-        && TABLE.walk(STREAM, message, visit, &mut |_, _, _| Ok(ControlFlow::Continue(())))?.is_break()
+        && TABLE.walk(STREAM, message, limits, visit)?.is_break()
     {
         return Ok(());
     }
     let Some((on, message)) = metas.rpc else { return Ok(()) };
-    let mut count = Count::new(limits);
-    let ended = TABLE.walk(on, message, visit, &mut |parent, field, visit| {
-        if is_user(parent, field) {
-            show_entry(&TABLE, message.inner(field), &mut count, visit)
-        } else {
-            Ok(ControlFlow::Continue(()))
-        }
-    })?;
-    if ended.is_continue() {
+    if TABLE.walk(on, message, limits, visit)?.is_continue() {
         let _ended = visit("payload_size", payload_size(frame, message)?);
     }
     Ok(())

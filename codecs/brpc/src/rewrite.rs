@@ -3,16 +3,17 @@
 
 use std::borrow::Cow;
 
-use metaprotocol_core::protobuf::{Field, push_bytes, push_number};
+use metaprotocol_core::protobuf::push_number;
 use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Patch, RequestId, Segments, patched};
 
-use crate::fields::{TABLE, each_user, metas};
-use crate::meta::{As, Count, Message, Parent, Path, Plan, REQUEST, STREAM, Splice, entry, lengths, not_writable};
+use crate::fields::{TABLE, field, metas};
+use crate::meta::{As, Message, Parent, Path, Plan, STREAM, Splice, lengths, not_writable};
 use crate::wire::{HEADER_LEN, PRPC, STRM, header, rpc};
 
 /// Every request has them.
 const REQUIRED: [&str; 4] = ["service", "interface", "method", "stream_id"];
 const CORRELATION_ID: Path = Path { parent: Parent::Meta, number: rpc::CORRELATION_ID };
+const USER_FIELDS: Path = Path { parent: Parent::Meta, number: rpc::USER_FIELDS };
 const REQUEST_ID: Path = Path { parent: Parent::Nested(rpc::REQUEST), number: rpc::REQUEST_ID };
 
 pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError> {
@@ -25,7 +26,7 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
     let (mut patches, mut longer) = (Vec::new(), 0);
     if let Some((on, message)) = metas.rpc {
         let own = edits_of(edits, on, metas.stream.is_some());
-        let (inner, growth) = edit_rpc(message, on, &own, request_id, limits)?;
+        let (inner, growth) = edit_rpc(frame, message, on, &own, request_id, limits)?;
         patches = inner;
         longer = growth;
         let front = message.place().start;
@@ -36,7 +37,7 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
     }
     if let Some(message) = metas.stream {
         let own = edits_of(edits, STREAM, metas.rpc.is_some());
-        let plan = Plan::new(&TABLE, STREAM, &REQUIRED, &own, message)?;
+        let plan = Plan::new(&TABLE, STREAM, &REQUIRED, &own, &|key| Ok(field(frame, key, limits)?.is_some()))?;
         plan.refuse_users()?;
         let mut splice = Splice::new(message);
         plan.apply(&mut splice)?;
@@ -66,46 +67,24 @@ fn edits_of<'e>(edits: &Edits<'e>, on: u8, divided: bool) -> Edits<'e> {
 }
 
 fn edit_rpc(
+    frame: Frame<'_>,
     message: Message<'_>,
     on: u8,
     edits: &Edits<'_>,
     request_id: Option<u64>,
     limits: &Limits,
 ) -> Result<(Vec<Patch>, isize), EncodeError> {
-    let plan = Plan::new(&TABLE, on, &REQUIRED, edits, message)?;
+    let plan = Plan::new(&TABLE, on, &REQUIRED, edits, &|key| Ok(field(frame, key, limits)?.is_some()))?;
     let mut splice = Splice::new(message);
-    // From clients written in Java: their own fields where others have the request's text.
-    let mut java = false;
-    if !plan.users.is_empty() || plan.sets(REQUEST_ID) {
-        let mut users: Vec<(Option<Field<'_>>, Field<'_>, &[u8])> = Vec::new();
-        let mut count = Count::new(limits);
-        each_user(message, on, &mut |parent, field| {
-            count.one(field.at)?;
-            java |= parent.is_some();
-            users.push((parent, *field, entry(message.inner(field))?.0));
-            Ok(())
-        })?;
-        for (name, value) in &plan.users {
-            let all = users.iter().filter(|(_, _, key)| *key == name.as_bytes());
-            match (value, all.clone().last()) {
-                (None, _) => {
-                    all.for_each(|(parent, field, _)| splice.replace(*parent, field.at..field.end, Vec::new()))
-                }
-                (Some(value), Some((parent, field, _))) => splice.set_entry(*parent, field, value)?,
-                (Some(value), None) => {
-                    let (parent, number) = if java && on == REQUEST {
-                        (Parent::Nested(rpc::REQUEST), rpc::REQUEST_ID)
-                    } else {
-                        (Parent::Meta, rpc::USER_FIELDS)
-                    };
-                    splice.add(parent, &new_entry(number, name, value))?;
-                }
-            }
+    if plan.has_users() || plan.sets(REQUEST_ID) {
+        let users = TABLE.users(on, message, limits)?;
+        // This client writes fields of its own where others have the request's text.
+        let java = users.iter().any(|user| user.parent.is_some());
+        if java && plan.sets(REQUEST_ID) {
+            let why = "in its place this client writes fields of its own";
+            return Err(not_writable("request_id", why));
         }
-    }
-    if java && plan.sets(REQUEST_ID) {
-        let why = "this client writes fields of its own in the place of the request's id";
-        return Err(not_writable("request_id", why));
+        plan.apply_users(&mut splice, &users, if java { REQUEST_ID } else { USER_FIELDS })?;
     }
     plan.apply(&mut splice)?;
     if let Some(request_id) = request_id {
@@ -114,14 +93,4 @@ fn edit_rpc(
         splice.set(CORRELATION_ID, As::UInt64, encoded)?;
     }
     Ok(splice.finish())
-}
-
-/// A field of this number that holds a key and a value.
-fn new_entry(number: u32, key: &str, value: &str) -> Vec<u8> {
-    let mut content = Vec::with_capacity(key.len() + value.len() + 8);
-    push_bytes(&mut content, 1, key.as_bytes());
-    push_bytes(&mut content, 2, value.as_bytes());
-    let mut out = Vec::with_capacity(content.len() + 4);
-    push_bytes(&mut out, number, &content);
-    out
 }

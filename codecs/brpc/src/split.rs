@@ -14,7 +14,7 @@ use metaprotocol_core::protobuf::{LEN, VARINT};
 use metaprotocol_core::{DecodeError, Detection, Direction, Head, Kind, Limits, Reason, RequestId, Split};
 
 use crate::meta::{As, Message};
-use crate::wire::{BODY_SIZE_AT, HEADER_LEN, META_SIZE_AT, PRPC, STRM, rpc, stream, variant};
+use crate::wire::{BODY_SIZE_AT, HEADER_LEN, META_SIZE_AT, PRPC, STRM, check_magic, rpc, stream, variant};
 
 /// What errors call the messages.
 pub const RPC_META: &str = "RpcMeta";
@@ -256,11 +256,7 @@ fn short(limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
 
 /// What is wrong with the magic and the body size, as far as they are in.
 fn check_front(limits: &Limits, buf: &[u8]) -> Result<(), DecodeError> {
-    let magic = if buf.first() == Some(&b'S') { b"STRM" } else { b"PRPC" };
-    if let Some(at) = buf.iter().zip(magic).position(|(found, expected)| found != expected) {
-        let read = |bytes: &[u8]| bytes.iter().take(at + 1).fold(0, |number, byte| number << 8 | u64::from(*byte));
-        return Err(Reason::BadMagic { expected: read(magic), found: read(buf) }.at(0));
-    }
+    check_magic(buf, if buf.first() == Some(&b'S') { *b"STRM" } else { *b"PRPC" })?;
     if let Some(size) = buf.get(BODY_SIZE_AT..).and_then(<[u8]>::first_chunk::<4>) {
         let value = HEADER_LEN as u64 + u64::from(u32::from_be_bytes(*size));
         if value > limits.max_frame_len {

@@ -9,6 +9,8 @@
 //!   STRM     that follows                               meta says
 //! ```
 
+use metaprotocol_core::{DecodeError, Reason};
+
 /// Bytes before the meta.
 pub const HEADER_LEN: usize = 12;
 /// The first four bytes of a call or its answer.
@@ -63,6 +65,20 @@ pub mod stream {
     pub const FEEDBACK: u64 = 4;
     /// The names of the types, by their numbers.
     pub const TYPES: [&str; 5] = ["unknown", "rst", "close", "data", "feedback"];
+}
+
+/// Checks the first four bytes of a frame, as far as they are in.
+///
+/// # Errors
+/// [`Reason::BadMagic`] of the bytes up to the first that is wrong, so that the error does not depend on how many are in.
+pub fn check_magic(buf: &[u8], magic: [u8; 4]) -> Result<(), DecodeError> {
+    match buf.iter().zip(&magic).position(|(found, expected)| found != expected) {
+        Some(at) => {
+            let read = |bytes: &[u8]| bytes.iter().take(at + 1).fold(0, |number, byte| number << 8 | u64::from(*byte));
+            Err(Reason::BadMagic { expected: read(&magic), found: read(buf) }.at(0))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The 12 bytes of a header.

@@ -20,6 +20,7 @@ public final class Client {
         Map<String, Scenario> all = new TreeMap<>();
         all.put("interop", scenarios::interop);
         all.put("admin", new Administration(clients, options)::run);
+        all.put("create", scenarios::create);
         all.put("compression", scenarios::compression);
         all.put("errors", scenarios::errors);
         all.put("groups", scenarios::groups);

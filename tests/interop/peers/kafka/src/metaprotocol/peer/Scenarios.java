@@ -3,10 +3,10 @@ package metaprotocol.peer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
@@ -18,7 +18,6 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.RecordMetadata;
-import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.config.ConfigResource;
@@ -102,6 +101,13 @@ final class Scenarios {
         }
     }
 
+    /** The topic alone, for clients that cannot create one. */
+    void create() {
+        try (Admin admin = clients.admin()) {
+            create(admin, topic, 2);
+        }
+    }
+
     void compression() {
         try (Admin admin = clients.admin()) {
             create(admin, topic, 1);
@@ -132,7 +138,7 @@ final class Scenarios {
             int count = 60;
             for (String acks : new String[] {"1", "0"}) {
                 String id = name + "-producer-" + acks;
-                // Batches as small as records: one request each, though none waits for the one before.
+                // Batches of a record or two, of which none waits for the one before.
                 try (Producer<byte[], byte[]> producer = clients.producer(
                         id, "acks", acks, "batch.size", 0, "max.in.flight.requests.per.connection", 50)) {
                     Told.by(id, "produce_many", Told.of("topic", topic, "acks", acks, "count", count), () -> {
@@ -363,7 +369,7 @@ final class Scenarios {
     }
 
     private static Map<String, Long> offsets(Map<TopicPartition, OffsetAndMetadata> committed) {
-        Map<String, Long> offsets = new java.util.TreeMap<>();
+        Map<String, Long> offsets = new TreeMap<>();
         committed.forEach((partition, offset) -> offsets.put(partition.toString(), offset.offset()));
         return offsets;
     }

@@ -11,8 +11,11 @@ use metaprotocol_core::{AnyCodec, Detection, Direction};
 static CODECS: LazyLock<Vec<Arc<dyn AnyCodec>>> = LazyLock::new(built_in);
 
 fn built_in() -> Vec<Arc<dyn AnyCodec>> {
-    let mut codecs: Vec<Arc<dyn AnyCodec>> =
-        vec![Arc::new(metaprotocol_dubbo::Dubbo), Arc::new(metaprotocol_thrift::Thrift)];
+    let mut codecs: Vec<Arc<dyn AnyCodec>> = vec![
+        Arc::new(metaprotocol_dubbo::Dubbo),
+        Arc::new(metaprotocol_redis::Redis),
+        Arc::new(metaprotocol_thrift::Thrift),
+    ];
     for (file, text) in DESCRIBED {
         match metaprotocol_spec::compile(text, file) {
             Ok(codec) => codecs.push(Arc::new(codec)),

@@ -12,7 +12,7 @@ SOURCES := $(shell find native codecs src build_backend -type f \
 	-not -path '*/fuzz/*' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format bench captures vectors drawings interop fuzz docs wheel sdist-check clean
+.PHONY: help demo test test-rust test-python lint format bench captures vectors commands drawings interop fuzz docs wheel sdist-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ captures: $(VENV)/.python ## Record tests/captures again from real peers (needs 
 
 vectors: ## Write the codecs' vectors again from what their make.py states
 	for make in codecs/*/vectors/make.py; do PYTHONPATH=tests $(PYTHON) $$make || exit 1; done
+
+commands: ## Write Redis' table of commands again from what a server says (needs redis-server)
+	PYTHONPATH=tests/interop/peers/redis $(PYTHON) codecs/redis/commands.py
 
 drawings: $(VENV)/.package ## Draw the layouts in the documentation again from the descriptions
 	for name in qza zork awesomerpc; do $(BIN)/metaprotocol codec show $$name --svg docs/protocols/$$name.svg >/dev/null || exit 1; done

@@ -72,8 +72,9 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 	@if command -v valgrind >/dev/null; then $(BIN)/python bench/instructions.py; \
 	else echo 'valgrind is not installed: no instruction counts'; fi
 
-captures: $(VENV)/.python ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go)
+captures: $(VENV)/.group-test ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go, redis-server)
 	$(BIN)/python tests/captures/record_dubbo.py
+	$(BIN)/python tests/captures/record_redis.py
 	$(BIN)/python tests/captures/record_thrift.py
 
 vectors: ## Write the codecs' vectors again from what their make.py states
@@ -85,7 +86,7 @@ commands: ## Write Redis' table of commands again from what a server says (needs
 drawings: $(VENV)/.package ## Draw the layouts in the documentation again from the descriptions
 	for name in qza zork awesomerpc; do $(BIN)/metaprotocol codec show $$name --svg docs/protocols/$$name.svg >/dev/null || exit 1; done
 
-interop: $(VENV)/.package $(VENV)/.group-test ## Talk to real peers (needs JDK 17+, Maven, Go)
+interop: $(VENV)/.package $(VENV)/.group-test ## Talk to real peers (needs JDK 17+, Maven, Go, redis-server)
 	$(BIN)/python -m pytest tests/interop -m interop
 
 FUZZ_SECONDS ?= 30

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,33 +233,35 @@ def wait_for_sync(replica: Server) -> None:
 
 
 @contextmanager
-def users() -> Iterator[Server]:
+def users(port: int | None = None) -> Iterator[Server]:
     """A server that wants a password, and knows `alice`."""
-    with alone(password=PASSWORD) as server:
+    with alone(port=port, password=PASSWORD) as server:
         server("ACL", "SETUSER", "alice", "on", f">{PASSWORD}", "~open:*", "+@read", "+@connection")
         yield server
 
 
 @contextmanager
-def tls() -> Iterator[Server]:
+def tls(port: int | None = None) -> Iterator[Server]:
     """A server that speaks TLS only."""
-    with tempfile.TemporaryDirectory() as directory, alone(certificates=make_certificates(Path(directory))) as server:
-        yield server
+    with tempfile.TemporaryDirectory() as directory:
+        with alone(port=port, certificates=make_certificates(Path(directory))) as server:
+            yield server
 
 
 @contextmanager
-def cluster(masters: int = 3) -> Iterator[list[Server]]:
+def cluster(masters: int = 3, ports: Sequence[int] = ()) -> Iterator[list[Server]]:
     """Servers that share the slots evenly, in order."""
-    ports = free_ports(2 * masters)
+    free = free_ports(2 * masters)
+    ports, buses = ports or free[:masters], free[masters:]
     with ExitStack() as stack:
         servers = []
-        for port, bus in zip(ports[:masters], ports[masters:], strict=True):
+        for port, bus in zip(ports, buses, strict=True):
             options = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "5000"]
             servers.append(stack.enter_context(alone(*options, port=port)))
         for number, server in enumerate(servers):
             server("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             server("CLUSTER", "ADDSLOTSRANGE", SLOTS * number // masters, SLOTS * (number + 1) // masters - 1)
-        for server, bus in zip(servers[1:], ports[masters + 1 :], strict=True):
+        for server, bus in zip(servers[1:], buses[1:], strict=True):
             servers[0]("CLUSTER", "MEET", HOST, server.port, bus)
 
         def formed() -> bool:

@@ -19,7 +19,7 @@ To the client:
     number of the message to the server on this connection, from 0, that it answers; null for what nobody asked for. All
     confirmations of a SUBSCRIBE with several channels answer it.
 
-A payload of replication is a message of the type `rdb`.
+In replication a payload is a message of the type `rdb`, and a newline that only keeps the connection alive `newline`.
 
 Texts are strings; what is no UTF-8 is `{"hex": …}`, what is long `{"bytes": length, "sha256": …}`. Types that JSON has
 not are objects: `error`, `double`, `big`, `verbatim`, `map` (pairs), `set`.
@@ -1344,8 +1344,11 @@ def full_resync(given: tuple[Server, Callable[[], Any]]) -> None:
             written(talk)
 
 
-CASES.append(Case("replication-disk", full_resync, servers=following("--repl-diskless-sync", "no"), tshark=False))
-CASES.append(Case("replication-diskless", full_resync, servers=following("--repl-diskless-sync", "yes"), tshark=False))
+# Both are slow, so that the master sends newlines meanwhile: behind FULLRESYNC, or before it.
+SLOW_DISK = ("--repl-diskless-sync", "no", "--rdb-key-save-delay", "1500000")
+SLOW_START = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "2")
+CASES.append(Case("replication-disk", full_resync, servers=following(*SLOW_DISK), tshark=False))
+CASES.append(Case("replication-diskless", full_resync, servers=following(*SLOW_START), tshark=False))
 
 
 @case("replication-partial", servers=following(), tshark=False)
@@ -1575,8 +1578,9 @@ def pair_by_order(sent: list[dict[str, Said]], got: list[dict[str, Said]]) -> No
     """Of connections between servers: before PSYNC each command has its answer, behind it none has."""
     names = [each["args"][0] for each in sent]
     asked = names.index(b"PSYNC") + 1 if b"PSYNC" in names else len(sent)
-    for number, each in enumerate(got):
-        each["answers"] = number if number < asked else None
+    due = iter(range(asked))
+    for each in got:
+        each["answers"] = None if each["type"] == "newline" else next(due, None)
 
 
 def add_keys(oracle: Server, messages: list[dict[str, Said]]) -> None:

@@ -834,7 +834,12 @@ def pubsub_resp2(_: Server) -> None:
         assert talk("SUBSCRIBE", "again") == ["subscribe", "again", 1]
         assert talk("RESET") == "RESET"
         assert talk("GET", "x") is None
-        assert talk("SUBSCRIBE", "again") == ["subscribe", "again", 1]
+        # A transaction's answer has as many elements as commands: confirmations push the last one out.
+        assert talk.lines("MULTI\nSUBSCRIBE first second\nPING")[-1] == "QUEUED"
+        executed = talk.send("EXEC")
+        assert talk.read(executed) == [["subscribe", "first", 1], ["subscribe", "second", 2]]
+        assert talk.read(executed) == ["pong", ""]
+        assert talk("PING") == ["pong", ""]
         assert talk("QUIT") == "OK"
         assert talk.closed()
 
@@ -889,6 +894,11 @@ def pubsub_resp3(_: Server) -> None:
         assert talk.lines("MULTI\nSUBSCRIBE inside\nPING")[-1] == "QUEUED"
         executed = talk.send("EXEC")
         assert talk.read(executed) == [["subscribe", "inside", 3], "PONG"]
+        # Two push the last answer out.
+        assert talk.lines("MULTI\nSUBSCRIBE first second\nPING")[-1] == "QUEUED"
+        executed = talk.send("EXEC")
+        assert talk.read(executed) == [["subscribe", "first", 4], ["subscribe", "second", 5]]
+        assert talk.read(executed) == "PONG"
         assert talk("GET", "x") == "1"
         assert talk("RESET") == "RESET"
         assert talk("PING") == "PONG"
@@ -1108,6 +1118,12 @@ def reply_modes(protocol: int) -> Callable[..., None]:
                 while isinstance(talk.read(on if peek(talk) == b"+" else None), list):
                     pass
                 assert talk("PING") == "PONG"
+            # A subscription is confirmed whatever was said, and RESET ends the silence.
+            talk.send("CLIENT", "REPLY", "OFF")
+            talk.send("GET", "silent")
+            assert talk("SUBSCRIBE", "loud")[:2] == ["subscribe", "loud"]
+            assert talk("RESET") == "RESET"
+            assert talk("PING") == "PONG"
             assert talk("QUIT") == "OK"
 
     return play

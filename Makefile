@@ -81,7 +81,7 @@ vectors: ## Write the codecs' vectors again from what their make.py states
 	for make in codecs/*/vectors/make.py; do PYTHONPATH=tests $(PYTHON) $$make || exit 1; done
 
 commands: ## Write Redis' table of commands again from what a server says (needs redis-server)
-	PYTHONPATH=tests/interop/peers/redis $(PYTHON) codecs/redis/commands.py
+	PYTHONPATH=tests $(PYTHON) codecs/redis/commands.py
 
 drawings: $(VENV)/.package ## Draw the layouts in the documentation again from the descriptions
 	for name in qza zork awesomerpc; do $(BIN)/metaprotocol codec show $$name --svg docs/protocols/$$name.svg >/dev/null || exit 1; done

@@ -33,7 +33,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from redis_servers import Client, alone
+from interop.peers.redis.redis_servers import Client, alone
 
 TABLE = Path(__file__).resolve().parent / "src" / "commands.tsv"
 

@@ -55,11 +55,10 @@ from typing import Any, Self
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "redis"
-PEERS = HERE.parent / "interop" / "peers" / "redis"
 PORT = 6379
 CLUSTER_PORTS = (7000, 7001, 7002)
 
-sys.path[:0] = [str(HERE.parent), str(PEERS)]
+sys.path.insert(0, str(HERE.parent))
 
 try:
     import hiredis
@@ -68,11 +67,7 @@ except ImportError:
     sys.exit("redis-py and hiredis not found: pip install 'redis[hiredis]'")
 
 import redis.asyncio  # noqa: E402
-from record_dubbo import segments  # noqa: E402
-from redis._parsers import _AsyncHiredisParser, _HiredisParser, _RESP2Parser, _RESP3Parser  # noqa: E402
-from redis.cache import CacheConfig  # noqa: E402
-from redis.connection import HiredisRespSerializer, PythonRespSerializer  # noqa: E402
-from redis_servers import (  # noqa: E402
+from interop.peers.redis.redis_servers import (  # noqa: E402
     HOST,
     PASSWORD,
     ErrorReply,
@@ -86,6 +81,10 @@ from redis_servers import (  # noqa: E402
     wait,
     wait_for_sync,
 )
+from record_dubbo import segments  # noqa: E402
+from redis._parsers import _AsyncHiredisParser, _HiredisParser, _RESP2Parser, _RESP3Parser  # noqa: E402
+from redis.cache import CacheConfig  # noqa: E402
+from redis.connection import HiredisRespSerializer, PythonRespSerializer  # noqa: E402
 
 Said = Any
 """A value as the expectations say it."""

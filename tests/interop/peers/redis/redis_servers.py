@@ -243,9 +243,9 @@ def users(port: int | None = None) -> Iterator[Server]:
 @contextmanager
 def tls(port: int | None = None) -> Iterator[Server]:
     """A server that speaks TLS only."""
-    with tempfile.TemporaryDirectory() as directory:
-        with alone(port=port, certificates=make_certificates(Path(directory))) as server:
-            yield server
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yield stack.enter_context(alone(port=port, certificates=make_certificates(directory)))
 
 
 @contextmanager

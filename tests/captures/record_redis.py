@@ -1238,7 +1238,7 @@ def refused(_: Server) -> None:
             assert talk.closed()
 
 
-@case("errors", servers=users)
+@case("errors", servers=users, protocol=None)
 def errors(_: Server) -> None:
     with Talker() as talk, Talker() as admin:
         assert is_error(talk("GET", "open:x"), "NOAUTH")
@@ -1678,6 +1678,7 @@ def record(case: Case, oracle: Server) -> None:
             "server": oracle.version,
             "protocol": case.protocol,
             "readable": case.readable,
+            "tshark": case.readable and case.tshark and case.protocol == 2,
             "server_port": case.ports[0],
             "server_ports": list(case.ports),
             "connections": [

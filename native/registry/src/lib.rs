@@ -18,6 +18,7 @@ fn built_in() -> Vec<Arc<dyn AnyCodec>> {
         Arc::new(metaprotocol_kafka::Kafka),
         Arc::new(metaprotocol_nova::Nova),
         Arc::new(metaprotocol_public::Public),
+        Arc::new(metaprotocol_redis::Redis),
         Arc::new(metaprotocol_sofa::Sofa),
         Arc::new(metaprotocol_thrift::Thrift),
         Arc::new(metaprotocol_trpc::Trpc),

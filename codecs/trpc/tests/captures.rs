@@ -125,7 +125,7 @@ fn every_stream_is_read_as_its_client_tells_it() {
                 Some("value") => assert!(matches!(ends, (1, 0 | 1)), "{about}"),
                 Some("timeout") => assert_eq!(ends, (0, 0), "{about}"),
                 _ => {
-                    assert_eq!(ends, (0, 1), "{about}");
+                    assert!(matches!(ends, (0, 1 | 2)), "{about}");
                     let reset = of(SERVER, Kind::StreamClose);
                     says(
                         &fields(&Trpc, reset[0].frame()),

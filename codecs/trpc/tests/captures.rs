@@ -140,7 +140,7 @@ fn every_stream_is_read_as_its_client_tells_it() {
             seen += 1;
         }
     }
-    assert!(seen > 20 && fed_back > 2, "only {seen} streams, {fed_back} FEEDBACKs");
+    assert!(seen > 20 && fed_back >= 2, "only {seen} streams, {fed_back} FEEDBACKs");
 }
 
 #[test]

@@ -6,13 +6,16 @@ import importlib.util
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from interop.peers.redis import redis_servers
 from interop.running import running, unavailable
 
 PEERS = Path(__file__).resolve().parent / "peers"
+Servers = TypeVar("Servers")
 BUILD = 900
 """Seconds for a first build, which downloads libraries."""
 
@@ -44,6 +47,31 @@ def dubbo_server(dubbo: str) -> Iterator[Callable[[str], int]]:
             return ports[line]
 
         yield port
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[redis_servers.Server]:
+    """A Redis server alone. Tests leave their keys in it, and use names of their own."""
+    with started(redis_servers.alone()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[list[redis_servers.Server]]:
+    """Three Redis servers that share the slots."""
+    with started(redis_servers.cluster()) as servers:
+        yield servers
+
+
+@contextmanager
+def started(servers: AbstractContextManager[Servers]) -> Iterator[Servers]:
+    """What the block gives, if the programs are there."""
+    with ExitStack() as stack:
+        try:
+            given = stack.enter_context(servers)
+        except redis_servers.Unavailable as missing:
+            unavailable(str(missing))
+        yield given
 
 
 @pytest.fixture(scope="session")

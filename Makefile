@@ -72,8 +72,9 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 	@if command -v valgrind >/dev/null; then $(BIN)/python bench/instructions.py; \
 	else echo 'valgrind is not installed: no instruction counts'; fi
 
-captures: $(VENV)/.python ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go)
+captures: $(VENV)/.python $(VENV)/.group-test ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go)
 	$(BIN)/python tests/captures/record_dubbo.py
+	$(BIN)/python tests/captures/record_kafka.py
 	$(BIN)/python tests/captures/record_thrift.py
 
 vectors: ## Write the codecs' vectors again from what their make.py states

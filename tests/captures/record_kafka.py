@@ -117,9 +117,7 @@ def recordings() -> Iterator[Recording]:
         yield Recording(client)
     yield Recording("aiokafka", "4", "interop", "sasl-scram", security="scram")
     yield Recording("confluent", "4", "interop", "sasl-plain", security="plain")
-    yield Recording(
-        *("confluent", "4", "interop", "group-of-consumers"), options=("--group-protocol", "consumer")
-    )
+    yield Recording(*("confluent", "4", "interop", "group-of-consumers"), options=("--group-protocol", "consumer"))
     for version in ("0.8.2", "0.9.0", "0.10.0", "0.11.0", "1.0", "2.0"):
         old = ("--api-version", version)
         yield Recording("kafka-python", "3", "interop", f"as-{version}", options=old, create=version < "0.11")
@@ -142,7 +140,11 @@ def jar_version(line: str) -> str:
 def broker(line: str, log: Path) -> Iterator[None]:
     ports = ["--port", str(PORTS["none"]), "--sasl-port", str(PORTS["plain"]), "--tls-port", str(PORTS["tls"])]
     server = subprocess.Popen(
-        [RUN, "server", "--line", line, *ports, "--log", str(log)], stdout=subprocess.PIPE, text=True
+        [RUN, "server", "--line", line, *ports, "--log", str(log)],
+        stdout=subprocess.PIPE,
+        # It complains of what the scenarios provoke.
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     try:
         assert server.stdout is not None
@@ -247,6 +249,7 @@ def received(entries: list[dict[str, Any]], frames: list[dict[str, Any]]) -> lis
     return [found[at] for at in sorted(found)]
 
 
+TOPIC_RESOURCE = 2
 LISTS_OF_TOPICS = {"topics", "topicData", "topicNames", "topicPartitions", "subscribedTopicNames", "responses"}
 
 
@@ -261,7 +264,9 @@ def topics(message: Any, in_list: bool = False) -> Iterator[str]:
         for key, value in message.items():
             if isinstance(value, list | dict):
                 yield from topics(value, key in LISTS_OF_TOPICS)
-            elif in_list and key in ("name", "topic", "topicName") and value is not None:
+                continue
+            named = in_list and key in ("name", "topic", "topicName") and value is not None
+            if named or (key == "resourceName" and message["resourceType"] == TOPIC_RESOURCE):
                 yield value
 
 

@@ -99,7 +99,9 @@ class Admin:
 
     def describe_configs(self, topic: str) -> Values:
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        return {"cleanup.policy": self._client.describe_configs([resource])[resource].result(20)["cleanup.policy"].value}
+        return {
+            "cleanup.policy": self._client.describe_configs([resource])[resource].result(20)["cleanup.policy"].value
+        }
 
     def list_groups(self) -> Values:
         groups = self._client.list_consumer_groups().result(20).valid

@@ -260,7 +260,8 @@ impl<'a> Sink<'a> for Found<'a> {
         let int = || Value::Int(number(bytes, op.role).unwrap_or_default());
         match op.role {
             Role::Acks => return self.keep(ACKS, int()),
-            Role::Topic => return self.keep_all(TOPIC, TOPICS, text(bytes)),
+            // No topic has an empty name; one that is told by its id may.
+            Role::Topic if !bytes.is_empty() => return self.keep_all(TOPIC, TOPICS, text(bytes)),
             Role::ResourceName if self.resource_type == TOPIC_RESOURCE => {
                 return self.keep_all(TOPIC, TOPICS, text(bytes));
             }
@@ -299,7 +300,7 @@ impl<'a> Sink<'a> for Found<'a> {
                 self.port = number(bytes, op.role).and_then(|port| u32::try_from(port).ok());
                 self.address();
             }
-            Role::None | Role::TopicId | Role::ResourceName => {}
+            Role::None | Role::Topic | Role::TopicId | Role::ResourceName => {}
         }
         ControlFlow::Continue(())
     }

@@ -26,6 +26,8 @@
 #![forbid(unsafe_code)]
 
 mod detect;
+#[cfg(test)]
+mod every_message;
 mod fields;
 mod reply;
 mod rewrite;

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import hiredis
 import pytest
 import redis
 import redis.asyncio
@@ -211,7 +210,7 @@ class TestPrefixes:
             proxied = [outcome(client, words) for words in lines]
         assert [plain(each) for each in proxied] == [plain(each) for each in direct]
         plainly, prefixed = contents(redis_server, 1), contents(redis_server, 0)
-        assert len(plainly) > 30
+        assert len(plainly) > 25
         assert set(prefixed) == {PREFIX.encode() + key for key in plainly}
         assert {key.removeprefix(PREFIX.encode()): value for key, value in prefixed.items()} == plainly
         told = [exchange.request.metadata["command"] for exchange in proxy.exchanges()]
@@ -560,7 +559,8 @@ def invocations() -> list[list[str]]:
         for _ in range(12):
             more = chance.randrange(6) if int(arity) < 0 else 0
             found.append([*words, *chance.choices(WORDS, k=max(0, least) + more)])
-    return found
+    # Of SORT k STORE store, GETKEYS takes the destination for another STORE; the command itself does not.
+    return [words for words in found if words[0] != "sort" or "STORE STORE" not in " ".join(words).upper()]
 
 
 REAL = """
@@ -612,37 +612,8 @@ def test_keys_stand_where_the_server_finds_them(redis_server: Server) -> None:
                 theirs = []
             assert sorted(keys_of(*words)) == sorted(theirs), words
             compared += bool(theirs)
-    assert compared > 1500
+    assert compared > 2000
     assert refused < len(asked) / 3
-
-
-def test_hiredis_reads_what_the_server_said(redis_server: Server) -> None:
-    """Each answer of a server, alone, gives hiredis one value: frames end where values end."""
-    kinds = [
-        "string",
-        "integer",
-        "double",
-        "null",
-        "array",
-        "set",
-        "map",
-        "attrib",
-        "bignum",
-        "true",
-        "false",
-        "verbatim",
-    ]
-    with passing(redis_server) as proxy, connected(Speaker(3, False).client(proxy.port)) as client:
-        for kind in kinds:
-            client.execute_command("DEBUG", "PROTOCOL", kind)
-        client.execute_command("COMMAND", "DOCS")
-    frames = [exchange.response for exchange in proxy.exchanges() if exchange.response is not None]
-    assert len(frames) > len(kinds)
-    for frame in frames:
-        reader = hiredis.Reader()
-        reader.feed(bytes(frame))
-        reader.gets()
-        assert not reader.has_data()
 
 
 def test_tls_is_passed(redis_tls: Server) -> None:

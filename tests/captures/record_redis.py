@@ -1218,14 +1218,18 @@ def handshake(server: Server) -> None:
         assert talk.closed()
 
 
-@case("refused", tshark=False)
-def refused(_: Server) -> None:
-    """What the server answers with an error and the end."""
+@case("http")
+def http(_: Server) -> None:
+    """At the wrong door: the first line is a command with too many arguments, the second makes the server hang up."""
     with Talker() as talk:
-        # HTTP at the wrong door.
         assert is_error(talk.read(talk.raw(b"GET / HTTP/1.1\r\n", [b"GET", b"/", b"HTTP/1.1"])), "ERR wrong number")
         talk.raw(b"Host: localhost\r\n", [b"Host:", b"localhost"])
         assert talk.closed()
+
+
+@case("refused", tshark=False)
+def refused(_: Server) -> None:
+    """What the server answers with an error and the end."""
     for broken, why in (
         (b"*1\r\n+PING\r\n", "ERR Protocol error: expected '$', got '+'"),
         (b"*x\r\n", "ERR Protocol error: invalid multibulk length"),

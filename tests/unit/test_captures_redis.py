@@ -19,8 +19,8 @@ from metaprotocol import Connection, DecodeError, Direction, ErrorType, Frame, K
 
 CODEC = get_codec("redis")
 ALL = captures("redis")
-REFUSED = next(capture for capture in ALL if str(capture) == "refused")
-READABLE = [capture for capture in ALL if capture.expected["readable"] and capture is not REFUSED]
+HTTP, REFUSED = (next(capture for capture in ALL if str(capture) == name) for name in ("http", "refused"))
+READABLE = [capture for capture in ALL if capture.expected["readable"] and capture not in (HTTP, REFUSED)]
 TO_SERVER, TO_CLIENT = Direction
 Message = dict[str, Any]
 TYPES = {
@@ -326,21 +326,28 @@ def compare(frame: Frame, path: str, seen: Any) -> int:
 
 
 def test_what_a_server_refuses() -> None:
-    """What it answers with an error and the end of the connection is a DecodeError."""
-    messages = REFUSED.expected["messages"]
-    broken = 0
+    """What it answers with an error and the end of the connection is a DecodeError, where it begins."""
+    assert len(REFUSED.conversations) == 4
     for number, conversation in enumerate(REFUSED.conversations):
-        asked = [each for each in messages if each["conn"] == number and each["to"] == "server"]
-        if all(message["args"] for message in asked):
-            continue
-        broken += 1
-        fine = sum(message["length"] for message in asked if message["args"])
+        fine, _ = [
+            message
+            for message in REFUSED.expected["messages"]
+            if (message["conn"], message["to"]) == (number, "server")
+        ]
+        assert fine["args"] == ["PING"]
         connection = CODEC.connection()
         with pytest.raises(DecodeError) as caught:
             connection.feed(TO_SERVER, conversation.stream(TO_SERVER))
-        assert caught.value.offset >= fine
+        assert caught.value.offset >= fine["length"]
         assert [frame.metadata["command"] for frame in caught.value.frames] == ["PING"]
-    assert broken == 4
+
+
+def test_http_is_refused_at_once() -> None:
+    """A server takes its first line for a command, which a browser could be made to send."""
+    [conversation] = HTTP.conversations
+    with pytest.raises(DecodeError) as caught:
+        CODEC.connection().feed(TO_SERVER, conversation.stream(TO_SERVER))
+    assert (caught.value.code, caught.value.offset) == ("bad_magic", 0)
 
 
 def test_what_is_encrypted_is_passed() -> None:

@@ -1681,7 +1681,7 @@ def record(case: Case, oracle: Server) -> None:
             "hiredis": hiredis.__version__,
             "server": oracle.version,
             "protocol": case.protocol,
-            "readable": case.readable,
+            "security": "none" if case.readable else "tls",
             "tshark": case.readable and case.tshark and case.protocol == 2,
             "server_port": case.ports[0],
             "server_ports": list(case.ports),

@@ -12,9 +12,8 @@ from metaprotocol.testing._others import OTHERS
 # Enough of a stream for any codec to make up its mind.
 FRONT = 256
 SHORT = 8
-# Lines of words might be another protocol's, and some are; nobody can see what is encrypted.
+# Other protocols at a port of Redis; nobody can see what is encrypted.
 UNCLAIMED = {
-    ("redis", "inline", Direction.CLIENT_TO_SERVER),
     ("redis", "http", Direction.CLIENT_TO_SERVER),
     ("redis", "tls", Direction.CLIENT_TO_SERVER),
     ("redis", "tls", Direction.SERVER_TO_CLIENT),

@@ -20,7 +20,7 @@ from metaprotocol import Connection, DecodeError, Direction, ErrorType, Frame, K
 CODEC = get_codec("redis")
 ALL = captures("redis")
 HTTP, REFUSED = (next(capture for capture in ALL if str(capture) == name) for name in ("http", "refused"))
-READABLE = [capture for capture in ALL if capture.expected["readable"] and capture not in (HTTP, REFUSED)]
+READABLE = [capture for capture in ALL if capture.expected["security"] == "none" and capture not in (HTTP, REFUSED)]
 TO_SERVER, TO_CLIENT = Direction
 Message = dict[str, Any]
 TYPES = {
@@ -351,7 +351,7 @@ def test_http_is_refused_at_once() -> None:
 
 
 def test_what_is_encrypted_is_passed() -> None:
-    [capture] = [capture for capture in ALL if not capture.expected["readable"]]
+    [capture] = [capture for capture in ALL if capture.expected["security"] == "tls"]
     [conversation] = capture.conversations
     connection = CODEC.connection()
     for direction, data in conversation.pieces:

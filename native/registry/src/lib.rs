@@ -15,10 +15,13 @@ fn built_in() -> Vec<Arc<dyn AnyCodec>> {
         Arc::new(metaprotocol_brpc::Brpc),
         Arc::new(metaprotocol_dubbo::Dubbo),
         Arc::new(metaprotocol_hulu::Hulu),
+        Arc::new(metaprotocol_kafka::Kafka),
         Arc::new(metaprotocol_nova::Nova),
         Arc::new(metaprotocol_public::Public),
+        Arc::new(metaprotocol_redis::Redis),
         Arc::new(metaprotocol_sofa::Sofa),
         Arc::new(metaprotocol_thrift::Thrift),
+        Arc::new(metaprotocol_trpc::Trpc),
     ];
     for (file, text) in DESCRIBED {
         match metaprotocol_spec::compile(text, file) {

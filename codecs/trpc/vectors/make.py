@@ -213,7 +213,7 @@ def broken(vectors: Vectors) -> None:
     """What is no frame, and what is none yet."""
     whole = unary(number(3, 1), b"hello")
     one = request(1, 2, 5)
-    vectors.add("wrong-magic", b"\x09\x31" + whole[2:], error=("bad_magic", 1))
+    vectors.add("wrong-magic", b"\x09\x31" + whole[2:], error=("bad_magic", 0))
     vectors.add("wrong-magic-behind-a-frame", whole + b"GET", one, error=("bad_magic", len(whole)))
     vectors.add("unknown-frame-type", b"\x09\x30\x02\0" + whole[4:], error=("bad_value", 2))
     vectors.add("unknown-stream-frame-type", b"\x09\x30\x01\x05" + whole[4:], error=("bad_value", 3))
@@ -222,7 +222,7 @@ def broken(vectors: Vectors) -> None:
     vectors.add("stream-shorter-than-its-fixed-header", stream(2, b"")[:7] + b"\x0f" + bytes(8), error=("bad_length", 4))
     vectors.add("header-longer-than-its-frame", whole[:9] + b"\x09" + whole[10:], error=("bad_length", 8))
     vectors.add("over-the-limit", whole[:4] + b"\x04\0\0\x01" + whole[8:], error=("limit_exceeded", 4))
-    vectors.add("attachment-longer-than-the-body", unary(number(12, 3), b"OK"), error=("bad_length", 16))
+    vectors.add("attachment-longer-than-the-body", unary(number(12, 3), b"OK"), error=("bad_length", 18))
     vectors.add("number-without-end", unary(b"\x18" + b"\xff" * 11), error=("bad_encoding", 17))
     vectors.add("text-beyond-the-header", unary(b"\x2a\x7fabc", b"OK"), error=("unexpected_end", 18))
     vectors.add("text-of-2-to-the-64", unary(b"\x2a" + b"\xff" * 9 + b"\x01"), error=("unexpected_end", 27))

@@ -201,6 +201,8 @@ fn what_cannot_be_written_is_refused() {
         let refused = rewrite(CLIENT, &request, &set(&[("timeout", value)]));
         assert!(matches!(refused, Err(EncodeError::BadValue { .. })), "{value}: {refused:?}");
     }
+    let refused = rewrite(CLIENT, &init, &set(&[("method", "a/b")]));
+    assert!(matches!(refused, Err(EncodeError::BadValue { .. })), "{refused:?}");
     let refused = rewrite(SERVER, &response, &set(&[("ret", "2147483648")]));
     assert!(matches!(refused, Err(EncodeError::BadValue { .. })), "{refused:?}");
     // What a frame does not have need not be removed.

@@ -89,9 +89,9 @@ def test_requests(fields: dict[str, Any], body: bytes, more: list[tuple[int, byt
         ("call_type", "timeout", "message_type", "content_type", "content_encoding", "attachment_size"),
         ("caller", "callee", "func"),
     )
-    service, _, method = frame.metadata.get("func", "").removeprefix("/").rpartition("/")
+    service, slash, method = frame.metadata.get("func", "").removeprefix("/").rpartition("/")
     assert (frame.metadata.get("service"), frame.metadata.get("method")) == (
-        service or None, method if message.func else None,
+        service if slash else None, method if message.func else None,
     )  # fmt: skip
 
 

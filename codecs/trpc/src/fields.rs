@@ -154,7 +154,7 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// The value of a key. Numbers that were left out are 0, those of an inner message only if that is there; texts that were
+    /// The value of a key. Numbers that were left out are 0, in inner messages that are there or must be; texts that were
     /// left out are none.
     fn value(&self, message: Message, id: u16) -> Option<Value<'a>> {
         let slot = slot(message, id);
@@ -166,7 +166,7 @@ impl<'a> Seen<'a> {
             return found.map(|(_, bytes)| text(bytes));
         }
         let outer = slot >> 4;
-        let there = outer == 0 || self.fields.get(usize::from(outer)).is_some_and(Option::is_some);
+        let there = message.has(outer) || self.fields.get(usize::from(outer)).is_some_and(Option::is_some);
         there.then(|| number(id, found.map_or(0, |(value, _)| value)))
     }
 }
@@ -191,7 +191,7 @@ fn last<'a>(
     wire: u8,
 ) -> Result<(Option<Field<'a>>, bool), DecodeError> {
     let outer = wanted >> 4;
-    let (mut found, mut there) = (None, outer == 0);
+    let (mut found, mut there) = (None, message.has(outer));
     message::walk(frame, message, &mut |slot, field| {
         if slot == wanted && field.wire == wire {
             found = Some(field);

@@ -12,7 +12,7 @@ use crate::fields::{
     self, CALLEE, CALLER, ERROR_MSG, FUNC, FUNC_RET, MESSAGE_TYPE, METHOD, RET, SERVICE, STREAM_ID, TIMEOUT, VERSION,
     count_entry, entry_name, id_of, is_text, parts, slot,
 };
-use crate::message::{self, Field, Message, NO_SLOT, REQUEST_META, RESPONSE_META, Slot};
+use crate::message::{self, Field, Message, NO_SLOT, Slot};
 use crate::wire::{FIXED_LEN, Fixed, STREAM};
 
 /// The slot of `request_id` in requests and responses.
@@ -132,14 +132,11 @@ impl<'e> Plan<'e, '_> {
 
     /// A slot, if frames of this kind carry it.
     fn has(&self, name: &str, slot: Slot) -> Result<Slot, EncodeError> {
-        let outer = slot >> 4;
         match self.message {
             _ if slot == NO_SLOT => Err(not_writable(name, "frames of this type do not carry it")),
-            Message::Open if outer == RESPONSE_META => Err(not_writable(name, "only the answer to an INIT carries it")),
-            Message::Opened if outer == REQUEST_META => {
-                Err(not_writable(name, "the answer to an INIT does not carry it"))
-            }
-            _ => Ok(slot),
+            message if message.has(slot >> 4) => Ok(slot),
+            Message::Open => Err(not_writable(name, "only the answer to an INIT carries it")),
+            _ => Err(not_writable(name, "the answer to an INIT does not carry it")),
         }
     }
 

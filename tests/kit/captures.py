@@ -60,13 +60,13 @@ def segments(path: Path) -> Iterator[tuple[int, int, int, int, bytes]]:
 
 
 @cache
-def conversations(path: Path, server_port: int) -> list[Conversation]:
+def conversations(path: Path, *server_ports: int) -> list[Conversation]:
     """The connections of a capture. A loopback interface loses and reorders nothing; what it repeats is dropped."""
     found: list[Conversation] = []
     expected: dict[tuple[int, int], int] = {}
     current: dict[int, Conversation] = {}
     for source, target, sequence, flags, payload in segments(path):
-        direction = Direction.CLIENT_TO_SERVER if target == server_port else Direction.SERVER_TO_CLIENT
+        direction = Direction.CLIENT_TO_SERVER if target in server_ports else Direction.SERVER_TO_CLIENT
         port = source if direction is Direction.CLIENT_TO_SERVER else target
         if flags & SYN:
             if direction is Direction.CLIENT_TO_SERVER:
@@ -95,7 +95,8 @@ class Capture:
 
     @property
     def conversations(self) -> list[Conversation]:
-        return conversations(self.path, self.expected["server_port"])
+        # A cluster has several.
+        return conversations(self.path, *self.expected.get("server_ports", [self.expected["server_port"]]))
 
 
 @cache

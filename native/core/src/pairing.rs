@@ -10,8 +10,10 @@ use crate::{Frame, PairBy, RequestId};
 pub enum Id {
     /// Protocols that answer in order.
     Order,
-    /// An integer request id, or a stream id.
+    /// An integer request id; with [`PairBy::Stream`] a stream id.
     Int(u64),
+    /// The stream id of a frame without a request id, where others have one: such ids do not mix.
+    Stream(u64),
     /// An opaque request id.
     Bytes(Box<[u8]>),
 }
@@ -29,7 +31,8 @@ impl Id {
                 let at = at as usize;
                 frame.bytes.get(at..at + len as usize).map(|bytes| Self::Bytes(bytes.into()))
             }
-            (PairBy::Id, RequestId::None) | (PairBy::None, _) => None,
+            (PairBy::Id, RequestId::None) => frame.head.stream_id.map(Self::Stream),
+            (PairBy::None, _) => None,
         }
     }
 }
@@ -165,6 +168,20 @@ impl<T> Pairing<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Head, Kind};
+
+    #[test]
+    fn a_frame_without_a_request_id_goes_by_its_stream() {
+        let id = |request_id, stream_id, by| {
+            let head = Head { kind: Kind::Request, request_id, stream_id, header_len: 0, frame_len: 1, variant: 0 };
+            Id::of(&Frame { head, bytes: b"x" }, by)
+        };
+        assert_eq!(id(RequestId::Int(7), Some(9), PairBy::Id), Some(Id::Int(7)));
+        assert_eq!(id(RequestId::None, Some(7), PairBy::Id), Some(Id::Stream(7)));
+        assert_eq!(id(RequestId::None, None, PairBy::Id), None);
+        assert_eq!(id(RequestId::None, Some(7), PairBy::Stream), Some(Id::Int(7)));
+        assert_eq!(id(RequestId::None, Some(7), PairBy::None), None);
+    }
 
     #[test]
     fn equal_ids_answer_in_the_order_asked() {

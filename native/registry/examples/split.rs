@@ -37,6 +37,14 @@ fn frame(protocol: &str, body_len: usize, id: u32) -> Vec<u8> {
             let len = (header.len() + rest.len() + body_len) as u32;
             [&len.to_be_bytes()[..], &header, rest, &body].concat()
         }
+        "trpc" => {
+            let message =
+                b"\x18\x07\x20\xe8\x07\x2a\x13trpc.app.client.svc\x32\x1ctrpc.test.helloworld.Greeter\x3a\x26\
+                /trpc.test.helloworld.Greeter/SayHello\x4a\x11\x0a\x08app-user\x12\x05alice";
+            let total = (16 + message.len() + body_len) as u32;
+            let fixed = [&b"\x09\x30\0\0"[..], &total.to_be_bytes(), &(message.len() as u16).to_be_bytes()].concat();
+            [&fixed[..], b"\0\0\0\x07\x01\0", message, &body].concat()
+        }
         "qza" => {
             let len = (106 + body_len) as u32;
             let mut header = vec![0; 106];

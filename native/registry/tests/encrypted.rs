@@ -69,6 +69,16 @@ fn data_does_not_begin_a_stream() {
 }
 
 #[test]
+fn nothing_else_comes_before() {
+    let dubbo = metaprotocol_registry::find("dubbo").expect("a built-in codec");
+    let response = [0xda, 0xbb, 0x02, 0x14, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0x91, 0x90];
+    let sample = Sample::new("TLS behind a frame", SERVER, [&response[..], &stream()].concat());
+    let decoded = same_however_cut(&dubbo, Limits::default(), &sample);
+    let failure = decoded.failure.map(|error| (error.reason.code(), error.offset));
+    assert_eq!((decoded.frames.len(), failure), (1, Some(("bad_magic", 18))));
+}
+
+#[test]
 fn each_direction_stands_alone() {
     let dubbo = metaprotocol_registry::find("dubbo").expect("a built-in codec");
     let mut connection = Arc::clone(&dubbo).connect(Limits::default());

@@ -59,10 +59,10 @@ impl<F: Format> Codec for ByHand<F> {
     }
 }
 
-fn by_hand<F: Format>(format: F) -> Arc<dyn AnyCodec> {
-    let _ = format;
+/// The codec of a format, under a name.
+pub fn codec<F: Format>(name: &'static str, _: F) -> impl Codec {
     let info = Info {
-        name: Cow::Borrowed("byhand"),
+        name: Cow::Borrowed(name),
         aliases: Cow::Borrowed(&[]),
         summary: Cow::Borrowed(""),
         pair_by: PairBy::Id,
@@ -73,7 +73,7 @@ fn by_hand<F: Format>(format: F) -> Arc<dyn AnyCodec> {
         keys: Cow::Borrowed(&[]),
         open_keys: false,
     };
-    Arc::new(ByHand { info, format: PhantomData::<F> })
+    ByHand { info, format: PhantomData::<F> }
 }
 
 /// The formats by the names of their descriptions.
@@ -82,12 +82,12 @@ pub const FORMATS: [&str; 6] = ["acorn", "acornmid", "courier", "trpc", "varints
 /// The codec of a format, by hand.
 pub fn reference(name: &str) -> Option<Arc<dyn AnyCodec>> {
     Some(match name {
-        "acorn" => by_hand(Acorn),
-        "acornmid" => by_hand(AcornMid),
-        "courier" => by_hand(Courier),
-        "trpc" => by_hand(Trpc),
-        "varints" => by_hand(Varints),
-        "tlv" => by_hand(Tlv),
+        "acorn" => Arc::new(codec("acorn", Acorn)),
+        "acornmid" => Arc::new(codec("acornmid", AcornMid)),
+        "courier" => Arc::new(codec("courier", Courier)),
+        "trpc" => Arc::new(codec("trpc", Trpc)),
+        "varints" => Arc::new(codec("varints", Varints)),
+        "tlv" => Arc::new(codec("tlv", Tlv)),
         _ => return None,
     })
 }
@@ -164,7 +164,8 @@ const fn acorn_kind(ty: u8, pong: bool) -> Result<Kind, ()> {
     })
 }
 
-struct Acorn;
+/// As its description.
+pub struct Acorn;
 
 impl Format for Acorn {
     fn split(direction: Direction, _: &Limits, buf: &[u8]) -> Answer {
@@ -182,7 +183,8 @@ impl Format for Acorn {
     }
 }
 
-struct AcornMid;
+/// As its description.
+pub struct AcornMid;
 
 impl Format for AcornMid {
     fn split(direction: Direction, _: &Limits, buf: &[u8]) -> Answer {
@@ -199,7 +201,8 @@ impl Format for AcornMid {
     }
 }
 
-struct Courier;
+/// As its description.
+pub struct Courier;
 
 impl Format for Courier {
     fn split(direction: Direction, limits: &Limits, buf: &[u8]) -> Answer {
@@ -237,7 +240,8 @@ fn partial(cursor: &mut Cursor<'_>, field: &'static str) -> Result<Result<u64, u
     }
 }
 
-struct Varints;
+/// As its description.
+pub struct Varints;
 
 impl Format for Varints {
     fn split(direction: Direction, limits: &Limits, buf: &[u8]) -> Answer {
@@ -283,7 +287,8 @@ impl Format for Varints {
     }
 }
 
-struct Tlv;
+/// As its description.
+pub struct Tlv;
 
 impl Format for Tlv {
     fn split(direction: Direction, limits: &Limits, buf: &[u8]) -> Answer {
@@ -330,7 +335,8 @@ impl Format for Tlv {
     }
 }
 
-struct Trpc;
+/// As its description.
+pub struct Trpc;
 
 /// Numbers of a message by the fields' numbers, all fields well formed.
 fn numbers<const N: usize>(message: &[u8], at: usize, wanted: [u64; N]) -> Result<[u64; N], DecodeError> {

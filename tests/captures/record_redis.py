@@ -1,0 +1,1715 @@
+"""Records `redis/*.pcap` anew from real Redis servers and clients on the loopback interface.
+
+Run it as a user who may capture on `lo` (root, or with tcpdump's capability), with redis-server, openssl, redis-py and
+hiredis installed. The servers are those of `../interop/peers/redis`. Beside each `NAME.pcap` it writes `NAME.json`: who
+spoke, and all `messages` in the order of their last packets. Each says its connection (`conn`, in the order of their
+SYNs) and where it went (`to`). To the server:
+
+`args`
+    the command with its arguments; `inline` if it was a line of words. null if it was none, and the server closed the
+    connection;
+`keys`, `slots`
+    which of them are keys by the server's own COMMAND GETKEYS, and their slots by its CLUSTER KEYSLOT. No `keys`: the
+    server could not say, because the command or its arguments are wrong.
+
+To the client:
+
+`type`, `length`, `value`
+    its first byte, all its bytes, what it says. `attributes` if there were some before the value;
+`answers`
+    number of the message to the server on this connection, from 0, that it answers; null for what nobody asked for. All
+    confirmations of a SUBSCRIBE with several channels answer it.
+
+In replication a payload is a message of the type `rdb`, and a newline that only keeps the connection alive `newline`.
+
+Texts are strings; what is no UTF-8 is `{"hex": …}`, what is long `{"bytes": length, "sha256": …}`. Types that JSON has
+not are objects: `error`, `double`, `big`, `verbatim`, `map` (pairs), `set`.
+
+So tests need not trust the decoder under test: bytes are read by the few lines of `Reader`, and what they say is
+compared with what each client says it sent and got, and which answer it took for which command. Where tshark is
+installed, its numbers of strings, integers, errors and arrays are compared, too; it knows RESP2 only.
+
+    record_redis.py [NAME ...]      all captures, or only the named ones
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Self
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE / "redis"
+PORT = 6379
+CLUSTER_PORTS = (7000, 7001, 7002)
+
+sys.path.insert(0, str(HERE.parent))
+
+try:
+    import hiredis
+    import redis
+except ImportError:
+    sys.exit("redis-py and hiredis not found: pip install 'redis[hiredis]'")
+
+import redis.asyncio  # noqa: E402
+from interop.peers.redis.redis_servers import (  # noqa: E402
+    HOST,
+    PASSWORD,
+    ErrorReply,
+    Server,
+    alone,
+    cluster,
+    command,
+    replica_of,
+    tls,
+    users,
+    wait,
+    wait_for_sync,
+)
+from record_dubbo import segments  # noqa: E402
+from redis._parsers import _AsyncHiredisParser, _HiredisParser, _RESP2Parser, _RESP3Parser  # noqa: E402
+from redis.cache import CacheConfig  # noqa: E402
+from redis.connection import HiredisRespSerializer, PythonRespSerializer  # noqa: E402
+
+Said = Any
+"""A value as the expectations say it."""
+
+
+# ---- values ---------------------------------------------------------------------------------------------------------
+
+
+def text(data: bytes) -> Said:
+    """Bytes, so that people can read them where they can be read."""
+    if len(data) > 2000:
+        return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"hex": data.hex()}
+
+
+class Incomplete(Exception):
+    """There are not enough bytes yet."""
+
+
+class Reader:
+    """RESP2 and RESP3 as servers write them, with an index into bytes; no streamed types, which no server writes."""
+
+    def __init__(self, data: bytes, at: int = 0) -> None:
+        self.data = data
+        self.at = at
+        self.kinds: Counter[str] = Counter()
+        """First bytes of all values, those inside of others among them."""
+
+    def line(self) -> bytes:
+        end = self.data.find(b"\r\n", self.at)
+        if end < 0:
+            raise Incomplete
+        found = self.data[self.at : end]
+        self.at = end + 2
+        return found
+
+    def bulk(self, length: int, end: bytes = b"\r\n") -> bytes:
+        found = self.data[self.at : self.at + length]
+        if self.at + length + len(end) > len(self.data):
+            raise Incomplete
+        self.at += length + len(end)
+        assert self.data[self.at - len(end) : self.at] == end
+        return found
+
+    def value(self) -> Said:
+        kind, rest = (line := self.line())[:1].decode(), line[1:]
+        self.kinds[kind] += 1
+        if kind == "+":
+            return text(rest)
+        if kind == "-":
+            return {"error": text(rest)}
+        if kind == "_":
+            return None
+        if kind == "#":
+            return rest == b"t"
+        if kind == ",":
+            return {"double": rest.decode()}
+        if kind == "(":
+            return {"big": rest.decode()}
+        number = int(rest)
+        if kind == ":":
+            return number
+        if number < 0:
+            return None
+        if kind in "$!=":
+            found = text(self.bulk(number))
+            return {"!": {"error": found}, "=": {"verbatim": found}, "$": found}[kind]
+        if kind in "*>":
+            return [self.value() for _ in range(number)]
+        if kind == "~":
+            return {"set": [self.value() for _ in range(number)]}
+        if kind in "%|":
+            pairs = [[self.value(), self.value()] for _ in range(number)]
+            return {"map": pairs}
+        raise ValueError(f"not the start of a value: {line!r}")
+
+    def message(self) -> dict[str, Said]:
+        """What goes to a client."""
+        begin, attributes = self.at, None
+        while self.data[self.at : self.at + 1] == b"|":
+            attributes = self.value()
+        kind = chr(self.data[self.at]) if self.at < len(self.data) else ""
+        told: dict[str, Said] = {"type": kind, "value": self.value(), "length": self.at - begin}
+        if attributes is not None:
+            told["attributes"] = attributes["map"]
+        return told
+
+    def rdb(self) -> dict[str, Said]:
+        """The payload behind +FULLRESYNC: with its length before it, or between marks."""
+        begin = self.at
+        head = self.line()
+        if head.startswith(b"$EOF:"):
+            mark = head[5:]
+            end = self.data.find(mark, self.at)
+            if end < 0:
+                raise Incomplete
+            self.at = end + len(mark)
+            return {"type": "rdb", "eof": True, "length": self.at - begin}
+        self.bulk(int(head[1:]), b"")
+        return {"type": "rdb", "eof": False, "length": self.at - begin}
+
+    def command(self) -> dict[str, Said]:
+        """What goes to a server."""
+        begin = self.at
+        if self.data[self.at : self.at + 1] == b"*":
+            head = self.line()
+            if not head[1:].isdigit():
+                return {"args": None, "length": self.at - begin}
+            words: list[bytes] = []
+            for _ in range(int(head[1:])):
+                head = self.line()
+                if head[:1] != b"$" or head[1:2] == b"-":
+                    return {"args": None, "length": self.at - begin}
+                words.append(self.bulk(int(head[1:])))
+            self.kinds.update("*" + "$" * len(words))
+            return {"args": words, "length": self.at - begin}
+        end = self.data.find(b"\n", self.at)
+        if end < 0:
+            raise Incomplete
+        self.at = end + 1
+        return {"args": split_line(self.data[begin:end]), "length": self.at - begin, "inline": True}
+
+
+def split_line(line: bytes) -> list[bytes] | None:
+    """An inline command's words; None if its quotes are wrong, on which the server closes the connection.
+
+    The quotes in these captures mean the same to a shell, but for the escapes `\\n` and `\\xHH`.
+    """
+    try:
+        words = shlex.split(line.decode())
+    except ValueError:
+        return None
+    return [
+        word.encode().decode("unicode_escape").encode("latin-1") if "\\" in word else word.encode() for word in words
+    ]
+
+
+def same(said: Said, seen: Any) -> bool:
+    """Whether redis-py's parser made of a message what the expectations say."""
+    if isinstance(seen, Exception):
+        return isinstance(said, dict) and str(seen) in str(said.get("error"))
+    if isinstance(said, dict):
+        [(kind, inner)] = list(said.items())[:1]
+        if kind == "error":
+            return False
+        if kind == "double":
+            return isinstance(seen, float) and (float(inner) == seen or seen != seen)
+        if kind == "big":
+            return isinstance(seen, int) and int(inner) == seen
+        if kind == "verbatim":
+            return bool(inner[4:] == text(seen))
+        if kind == "set":
+            return same(inner, list(seen)) or all(any(same(one, other) for other in seen) for one in inner)
+        if kind == "map":
+            if isinstance(seen, list):  # hiredis, where a key cannot be hashed
+                return same(inner, [list(pair) for pair in seen])
+            return same(inner, [list(pair) for pair in seen.items()])
+        return bool(said == text(seen))
+    if isinstance(said, list):
+        return isinstance(seen, list | tuple) and len(said) == len(seen) and all(map(same, said, seen))
+    if isinstance(seen, bytes):
+        return bool(said == text(seen))
+    return bool(said == seen)
+
+
+# ---- clients, which tell what they do -------------------------------------------------------------------------------
+
+
+MESSAGES = (b"message", b"pmessage", b"smessage", b"invalidate")
+
+
+@dataclass
+class Log:
+    """What the client of one connection says of it."""
+
+    sent: list[list[bytes] | None] = field(default_factory=list)
+    got: list[tuple[Any, int | None]] = field(default_factory=list)
+    """Values, and which command each answers."""
+    open: deque[int] = field(default_factory=deque)
+    """For redis-py: commands that wait for an answer, one entry for each that is due."""
+
+    def flush(self, packed: list[list[bytes]]) -> None:
+        """What was packed is about to be sent."""
+        for words in packed:
+            subscribing = words[0].lower().endswith(b"subscribe")
+            self.open.extend([len(self.sent)] * (len(words) - 1 if subscribing else 1))
+            self.sent.append(words)
+        packed.clear()
+
+    def read(self, value: Any) -> None:
+        # Nothing is open: redis-py has looked for pushes, and handled one.
+        message = isinstance(value, list) and value and value[0] in MESSAGES
+        if message or self.open:
+            self.got.append((value, None if message else self.open.popleft()))
+
+
+LOGS: dict[int, Log] = {}
+"""By the client's port."""
+
+
+def as_bytes(value: Any) -> bytes:
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else str(value).encode()
+
+
+def log_of(port: int) -> Log:
+    return LOGS.setdefault(port, Log())
+
+
+def words_of(arguments: tuple[Any, ...]) -> list[bytes]:
+    """What redis-py makes of a command: the first may be several words."""
+    name, *rest = map(as_bytes, arguments)
+    return [*name.split(), *rest]
+
+
+class Packer:
+    """Notes each command before it becomes bytes."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.waiting: list[list[bytes]] = []
+
+    def pack(self, *arguments: Any) -> Any:
+        self.waiting.append(words_of(arguments))
+        return self.inner.pack(*arguments)
+
+
+class Plain(redis.Connection):
+    """A connection of redis-py that tells what it does."""
+
+    _command_packer: Packer
+
+    def _construct_command_packer(self, packer: Any) -> Packer:
+        if isinstance(self._parser, _HiredisParser):
+            return Packer(HiredisRespSerializer())
+        return Packer(PythonRespSerializer(self._buffer_cutoff, self.encoder.encode))
+
+    def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        log_of(self._sock.getsockname()[1]).flush(self._command_packer.waiting)
+        super().send_packed_command(*arguments, **options)
+
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        log = log_of(self._sock.getsockname()[1])
+        try:
+            value = super().read_response(*arguments, **options)
+        except redis.ResponseError as error:
+            log.read(error)
+            raise
+        log.read(value)
+        return value
+
+
+class Newer(Plain):
+    """redis-py asks for Redis 7.4 before it caches; what it uses is in 7.0 as well."""
+
+    @property
+    def handshake_metadata(self) -> dict[bytes, bytes]:
+        return {**(self._handshake_metadata or {}), b"version": b"7.4.0"}
+
+    @handshake_metadata.setter
+    def handshake_metadata(self, value: Any) -> None:
+        self._handshake_metadata = value
+
+
+class PlainAsync(redis.asyncio.Connection):
+    """The same for redis.asyncio."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._waiting: list[list[bytes]] = []
+
+    def pack_command(self, *arguments: Any) -> Any:
+        self._waiting.append(words_of(arguments))
+        return super().pack_command(*arguments)
+
+    def _port(self) -> int:
+        return int(self._writer.get_extra_info("sockname")[1])
+
+    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        log_of(self._port()).flush(self._waiting)
+        await super().send_packed_command(*arguments, **options)
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        log = log_of(self._port())
+        try:
+            value = await super().read_response(*arguments, **options)
+        except redis.ResponseError as error:
+            log.read(error)
+            raise
+        log.read(value)
+        return value
+
+
+def options(protocol: int, parser: str = "python") -> dict[str, Any]:
+    """How redis-py shall speak and read."""
+    parsers = {("python", 2): _RESP2Parser, ("python", 3): _RESP3Parser}
+    return {"protocol": protocol, "parser_class": parsers.get((parser, protocol), _HiredisParser)}
+
+
+@contextmanager
+def redis_py(
+    protocol: int, parser: str = "python", connection: type[Plain] = Plain, **more: Any
+) -> Iterator[redis.Redis]:
+    pool = redis.ConnectionPool(
+        connection_class=connection, host=HOST, port=PORT, retry=None, **options(protocol, parser), **more
+    )
+    client = redis.Redis(connection_pool=pool)
+    try:
+        yield client
+    finally:
+        client.close()
+        pool.disconnect()
+
+
+class TellingPool(redis.ConnectionPool):
+    """For a client of a cluster, which makes the pools itself."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(connection_class=Plain, parser_class=_RESP3Parser, **more)
+
+
+class Talker:
+    """A client that says with each message what it takes it for."""
+
+    def __init__(self, port: int = PORT, protocol: int = 2) -> None:
+        self.socket = socket.create_connection((HOST, port), 20)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.log = log_of(self.socket.getsockname()[1])
+        self._buffer = b""
+        if protocol == 3:
+            self("HELLO", 3)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, *arguments: Any) -> int:
+        """Sends a command and gives its number."""
+        return self.raw(command(*arguments), [as_bytes(each) for each in arguments])
+
+    def raw(self, data: bytes, *commands: list[bytes] | None) -> int:
+        """Sends bytes that are these commands, and gives the number of the first."""
+        first = len(self.log.sent)
+        self.log.sent += commands
+        self.socket.sendall(data)
+        return first
+
+    def read(self, answers: int | None) -> Said:
+        while True:
+            reader = Reader(self._buffer)
+            try:
+                value = reader.message()["value"]
+            except Incomplete:
+                data = self.socket.recv(65536)
+                if not data:
+                    raise ConnectionError("the server closed the connection") from None
+                self._buffer += data
+                continue
+            self._buffer = self._buffer[reader.at :]
+            self.log.got.append((value, answers))
+            return value
+
+    def closed(self) -> bool:
+        """Whether the server has closed the connection and said nothing more."""
+        return not self._buffer and not self.socket.recv(1)
+
+    def __call__(self, *arguments: Any) -> Said:
+        return self.read(self.send(*arguments))
+
+    def line(self, line: str) -> Said:
+        """A command and its arguments, with blanks between."""
+        return self(*shlex.split(line))
+
+    def lines(self, lines: str) -> list[Said]:
+        return [self.line(line) for line in lines.strip().splitlines()]
+
+
+def error(value: Said) -> str:
+    return str(value["error"])
+
+
+def is_error(value: Said, prefix: str) -> bool:
+    return isinstance(value, dict) and str(value.get("error", "")).startswith(prefix)
+
+
+# ---- scenarios ------------------------------------------------------------------------------------------------------
+
+COMMANDS = """
+PING
+PING again
+ECHO "wörld, 世界 🌍"
+SET greeting hello
+SET greeting world XX GET
+GET greeting
+GETRANGE greeting 1 3
+SETEX volatile 100 gone
+PEXPIRE volatile 100000 NX
+TTL volatile
+APPEND greeting !
+STRLEN greeting
+SET {n}:count 10
+INCR {n}:count
+INCRBYFLOAT {n}:ratio 0.5
+DECRBY {n}:count 4
+MSET {n}:a 1 {n}:b 2 {n}:c 3
+MGET {n}:a {n}:b {n}:missing {n}:c
+MSETNX {n}:d 4 {n}:e 5
+GETDEL {n}:e
+GETEX {n}:d EX 50
+SETBIT bits 7 1
+BITCOUNT bits
+BITFIELD bits SET u8 0 255 GET u4 4
+BITFIELD_RO bits GET u8 0
+BITOP NOT {b}:inverse {b}:bits
+BITPOS bits 1
+LCS {n}:a {n}:b LEN
+TYPE greeting
+EXISTS greeting missing greeting
+COPY greeting {greeting}:copy
+RENAME {greeting}:copy {greeting}:renamed
+OBJECT ENCODING greeting
+MEMORY USAGE greeting
+TOUCH greeting missing
+DUMP missing
+UNLINK greeting {greeting}:renamed
+DEL missing
+HSET user:1 name Alice age 42 city Oslo
+HGET user:1 name
+HMGET user:1 name missing age
+HGETALL user:1
+HINCRBYFLOAT user:1 age 0.5
+HRANDFIELD user:1 1
+HSCAN user:1 0 COUNT 10
+HDEL user:1 city
+HGETALL user:none
+RPUSH tasks one two three four
+LPUSH tasks zero
+LRANGE tasks 0 -1
+LPOP tasks 2
+RPOPLPUSH tasks {tasks}:done
+LMOVE tasks {tasks}:done LEFT RIGHT
+LMPOP 2 tasks {tasks}:done LEFT COUNT 2
+LPOS tasks three
+LINSERT tasks BEFORE three between
+LTRIM tasks 0 0
+SADD {s}:tags red green blue
+SADD {s}:more blue white
+SMEMBERS {s}:more
+SISMEMBER {s}:tags red
+SMISMEMBER {s}:tags red pink
+SINTER {s}:tags {s}:more
+SINTERCARD 2 {s}:tags {s}:more LIMIT 1
+SUNIONSTORE {s}:all {s}:tags {s}:more
+SMOVE {s}:tags {s}:more red
+SSCAN {s}:tags 0
+ZADD {z}:scores 1 one 2.5 two 3 three
+ZADD {z}:scores GT CH 9 one
+ZADD {z}:scores INCR 1 two
+ZSCORE {z}:scores two
+ZMSCORE {z}:scores one none
+ZRANGE {z}:scores 0 -1 WITHSCORES
+ZRANGEBYSCORE {z}:scores (1 +inf LIMIT 0 2
+ZRANGESTORE {z}:top {z}:scores 0 1 REV
+ZUNIONSTORE {z}:both 2 {z}:scores {z}:top WEIGHTS 1 2 AGGREGATE MAX
+ZINTER 2 {z}:scores {z}:top WITHSCORES
+ZDIFF 2 {z}:scores {z}:top
+ZMPOP 1 {z}:both MIN COUNT 2
+ZPOPMAX {z}:scores
+ZRANK {z}:scores two
+ZADD {z}:edges +inf top -inf bottom
+ZRANGE {z}:edges 0 -1 WITHSCORES
+PFADD {p}:visitors alice bob
+PFMERGE {p}:all {p}:visitors {p}:none
+PFCOUNT {p}:visitors {p}:all
+GEOADD {g}:sicily 13.361389 38.115556 Palermo 15.087269 37.502669 Catania
+GEODIST {g}:sicily Palermo Catania km
+GEOPOS {g}:sicily Palermo missing
+GEOHASH {g}:sicily Palermo Catania
+GEOSEARCH {g}:sicily FROMLONLAT 15 37 BYRADIUS 200 km ASC WITHCOORD WITHDIST
+GEOSEARCHSTORE {g}:near {g}:sicily FROMMEMBER Palermo BYBOX 400 400 km
+GEORADIUS {g}:sicily 15 37 200 km STORE {g}:stored
+GEORADIUS_RO {g}:sicily 15 37 100 km
+XADD events 1-1 type start id 1
+XADD events 1-2 type stop id 1
+XADD events NOMKSTREAM MAXLEN ~ 1000 1-3 type "end of day"
+XLEN events
+XRANGE events - + COUNT 2
+XREVRANGE events + -
+XREAD COUNT 2 STREAMS events {events}:other 0 0-0
+XGROUP CREATE events workers 0
+XGROUP CREATECONSUMER events workers bob
+XREADGROUP GROUP workers alice COUNT 1 STREAMS events >
+XACK events workers 1-1
+XPENDING events workers
+XCLAIM events workers bob 0 1-2
+XAUTOCLAIM events workers bob 0 0
+XINFO STREAM events
+XINFO GROUPS events
+XDEL events 1-2
+XTRIM events MAXLEN 1
+SORT tasks ALPHA
+SORT {u}:ids BY {u}:*->rank GET {u}:*->name STORE {u}:sorted
+SORT_RO tasks ALPHA DESC
+KEYS user:*
+SCAN 0 MATCH user:* COUNT 100 TYPE hash
+DBSIZE
+RANDOMKEY
+EVAL "return {KEYS[1], KEYS[2], ARGV[1], 7, 'x'}" 2 {l}:one {l}:two first
+EVAL_RO "return redis.call('GET', KEYS[1])" 1 {l}:one
+SCRIPT LOAD "return redis.call('SET', KEYS[1], ARGV[1])"
+EVALSHA d8f2fad9f8e86a53d2a6ebd960b33c4972cacc37 1 {l}:one by-script
+EVALSHA ffffffffffffffffffffffffffffffffffffffff 0
+SCRIPT EXISTS d8f2fad9f8e86a53d2a6ebd960b33c4972cacc37
+EVAL "return redis.error_reply('MINE of my own')" 0
+EVAL "return {ok='FINE'}" 0
+FUNCTION LOAD "#!lua name=mylib\\nredis.register_function('mine', function(keys, args) return #keys end)"
+FCALL mine 2 {l}:one {l}:two more
+FUNCTION LIST
+FUNCTION FLUSH
+OBJECT FREQ tasks
+LPUSH user:1 wrong
+INCR user:1
+GET
+SET a b c d
+NOSUCHCOMMAND with arguments
+CONFIG NOSUCH
+CONFIG GET maxmemory*
+CONFIG SET maxmemory-samples 5
+COMMAND COUNT
+COMMAND GETKEYS MSET a b c d
+COMMAND INFO get nosuch
+CLIENT SETNAME recorder
+CLIENT GETNAME
+CLIENT ID
+CLIENT NO-EVICT on
+LATENCY HISTOGRAM nosuch
+SLOWLOG GET 0
+ACL WHOAMI
+ACL CAT fast nosuch
+ACL GETUSER nosuch
+LOLWUT VERSION 5 1 1 1
+TIME
+LASTSAVE
+ROLE
+WAIT 0 10
+SWAPDB 0 1
+SELECT 1
+MOVE tasks 2
+EXPIRETIME {n}:d
+FLUSHDB ASYNC
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One capture: who speaks with which servers."""
+
+    name: str
+    play: Callable[..., None]
+    servers: Callable[[], Any] | None = None
+    """A context manager that gives what `play` gets; else one server alone at the usual port."""
+    client: str = "socket"
+    protocol: int | None = 2
+    """None: both, or one that changes midway."""
+    ports: tuple[int, ...] = (PORT,)
+    readable: bool = True
+    """Whether `Reader` can read it."""
+    tshark: bool = True
+    """Whether tshark can count: it counts a value again with each packet that a long one goes on in, and has
+    never heard of payloads of replication."""
+
+
+CASES: list[Case] = []
+
+
+def case(name: str, **more: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a capture of a function."""
+
+    def add(play: Callable[..., None]) -> Callable[..., None]:
+        CASES.append(Case(name, play, **more))
+        return play
+
+    return add
+
+
+def commands(protocol: int, parser: str) -> Callable[..., None]:
+    def play(_: Server) -> None:
+        with redis_py(protocol, parser) as client:
+            for line in COMMANDS.strip().splitlines():
+                words = [word.replace("\\n", "\n") for word in shlex.split(line)]
+                connection = client.connection_pool.get_connection()
+                try:
+                    connection.send_command(*words)
+                    connection.read_response()
+                except redis.ResponseError:
+                    pass  # The log has it.
+                finally:
+                    client.connection_pool.release(connection)
+
+    return play
+
+
+for _protocol in (2, 3):
+    for _parser in ("python", "hiredis"):
+        _who = "redis-py" if _parser == "python" else "hiredis"
+        CASES.append(
+            Case(f"commands-{_who}-resp{_protocol}", commands(_protocol, _parser), client=_who, protocol=_protocol)
+        )
+
+
+@case("inline")
+def inline(_: Server) -> None:
+    with Talker() as talk:
+        assert talk.read(talk.raw(b"PING\r\n", [b"PING"])) == "PONG"
+        assert talk.read(talk.raw(b"set  key   value\n", [b"set", b"key", b"value"])) == "OK"
+        assert talk.read(talk.raw(b'SET "a key" "line\\n\\x41"\r\n', [b"SET", b"a key", b"line\nA"])) == "OK"
+        assert talk.read(talk.raw(b"GET 'a key'\r\n", [b"GET", b"a key"])) == "line\nA"
+        # Empty lines, and arrays without elements, are no commands and get no answers.
+        talk.raw(b"\r\n", [])
+        talk.raw(b"*0\r\n", [])
+        assert talk.read(talk.raw(b"EXISTS key nokey\r\n", [b"EXISTS", b"key", b"nokey"])) == 1
+        # Between arrays, several in one packet, one in pieces.
+        first = talk.raw(
+            b"GET key\r\n" + command("STRLEN", "key") + b"\r\nECHO x\r\n",
+            [b"GET", b"key"],
+            [b"STRLEN", b"key"],
+            [],
+            [b"ECHO", b"x"],
+        )
+        assert [talk.read(first), talk.read(first + 1), talk.read(first + 3)] == ["value", 5, "x"]
+        slow = talk.raw(b"GE", [b"GET", b"key"])
+        time.sleep(0.01)
+        talk.raw(b"T key")
+        time.sleep(0.01)
+        talk.raw(b"\r\n")
+        assert talk.read(slow) == "value"
+
+
+@case("pipeline-hiredis", client="hiredis")
+def pipeline_hiredis(_: Server) -> None:
+    with redis_py(2, "hiredis") as client, client.pipeline(transaction=False) as pipeline:
+        for number in range(100):
+            pipeline.set(f"key:{number}", "x" * number)
+            pipeline.get(f"key:{number}")
+            pipeline.hincrby("totals", f"field:{number % 7}", number)
+        pipeline.lpush("key:1", "wrong type")
+        answers = pipeline.execute(raise_on_error=False)
+        assert len(answers) == 301
+        assert isinstance(answers[-1], redis.ResponseError)
+
+
+@case("pipeline-resp3", protocol=3, tshark=False)
+def pipeline_resp3(_: Server) -> None:
+    """Everything is sent before anything is read; the packets are cut at odd places."""
+    with Talker(protocol=3) as talk:
+        wanted = [("HSET", "h", f"f{number}", number) for number in range(20)]
+        wanted += [("HGETALL", "h"), ("SADD", "s", "a", "b"), ("SMEMBERS", "s"), ("ZADD", "z", "1.5", "m")]
+        wanted += [("ZSCORE", "z", "m"), ("GET", "missing"), ("INCR", "h"), ("PING",), ("LRANGE", "missing", 0, -1)]
+        data = b"".join(command(*each) for each in wanted)
+        first = talk.raw(b"", *([as_bytes(word) for word in each] for each in wanted))
+        for at in range(0, len(data), 61):
+            talk.raw(data[at : at + 61])
+        answers = [talk.read(first + number) for number in range(len(wanted))]
+        assert answers[:20] == [1] * 20
+        assert is_error(answers[-3], "WRONGTYPE")
+
+
+def transactions(protocol: int) -> Callable[..., None]:
+    def play(_: Server) -> None:
+        with Talker(protocol=protocol) as talk, Talker(protocol=protocol) as other:
+            assert (
+                talk.lines("MULTI\nSET {t}:a 1\nINCR {t}:a\nHSET {t}:h f v\nHGETALL {t}:h\nLPUSH {t}:a x")[1]
+                == "QUEUED"
+            )
+            *fine, wrong = talk("EXEC")
+            assert fine[:3] == ["OK", 2, 1]
+            assert is_error(wrong, "WRONGTYPE")
+            assert talk.lines("MULTI\nSET {t}:a 5\nDISCARD")[-1] == "OK"
+            assert is_error(talk.line("EXEC"), "ERR EXEC without MULTI")
+            assert is_error(talk.line("DISCARD"), "ERR")
+            talk.lines("WATCH {t}:a {t}:b\nGET {t}:a\nMULTI\nSET {t}:b 1")
+            other.line("SET {t}:a touched")
+            assert talk("EXEC") is None
+            talk.lines("WATCH {t}:a\nUNWATCH\nMULTI")
+            assert is_error(talk("SET", "{t}:a"), "ERR wrong number")
+            assert is_error(talk("NOSUCH"), "ERR unknown")
+            assert is_error(talk("EXEC"), "EXECABORT")
+            talk("MULTI")
+            assert is_error(talk("MULTI"), "ERR MULTI calls")
+            # Blocking commands don't block in a transaction.
+            talk.lines("BLPOP {t}:empty 0\nPUBLISH news x")
+            assert talk("EXEC") == [None, 0]
+            # All in one packet.
+            wanted = [("MULTI",), ("GET", "{t}:a"), ("EXEC",), ("PING",)]
+            first = talk.raw(
+                b"".join(command(*each) for each in wanted), *([as_bytes(w) for w in each] for each in wanted)
+            )
+            assert [talk.read(first + number) for number in range(4)] == ["OK", "QUEUED", ["touched"], "PONG"]
+        with redis_py(protocol) as client, client.pipeline(transaction=True) as pipeline:
+            pipeline.watch("{t}:a")
+            pipeline.multi()
+            pipeline.set("{t}:a", "once more").get("{t}:a")
+            assert pipeline.execute() == [True, b"once more"]
+
+    return play
+
+
+CASES.append(Case("transactions-resp2", transactions(2)))
+CASES.append(Case("transactions-resp3", transactions(3), protocol=3))
+
+
+@case("pubsub-resp2")
+def pubsub_resp2(_: Server) -> None:
+    with Talker() as talk, Talker() as other:
+        assert talk("SUBSCRIBE", "news") == ["subscribe", "news", 1]
+        several = talk.send("SUBSCRIBE", "weather", "sports", "news")
+        assert [talk.read(several)[2] for _ in range(3)] == [2, 3, 3]
+        assert talk("PSUBSCRIBE", "n*") == ["psubscribe", "n*", 4]
+        assert other("PUBLISH", "news", "hello") == 2
+        assert talk.read(None) == ["message", "news", "hello"]
+        assert talk.read(None) == ["pmessage", "n*", "news", "hello"]
+        assert talk("PING") == ["pong", ""]
+        assert talk("PING", "still there") == ["pong", "still there"]
+        assert is_error(talk("GET", "x"), "ERR Can't execute 'get'")
+        assert talk("SSUBSCRIBE", "shard") == ["ssubscribe", "shard", 1]
+        assert other("SPUBLISH", "shard", "in the shard") == 1
+        assert talk.read(None) == ["smessage", "shard", "in the shard"]
+        # Messages that come between a command and its confirmation, and look like one.
+        assert other("PUBLISH", "weather", "subscribe") == 1
+        left = talk.send("UNSUBSCRIBE", "news")
+        assert talk.read(None) == ["message", "weather", "subscribe"]
+        assert talk.read(left) == ["unsubscribe", "news", 3]
+        assert talk("SUNSUBSCRIBE") == ["sunsubscribe", "shard", 0]
+        assert talk("PUNSUBSCRIBE", "n*") == ["punsubscribe", "n*", 2]
+        rest = talk.send("UNSUBSCRIBE")
+        assert sorted(talk.read(rest)[1] for _ in range(2)) == ["sports", "weather"]
+        # Nothing is left: a common connection again, and each has still one answer.
+        assert talk("UNSUBSCRIBE") == ["unsubscribe", None, 0]
+        assert talk("PUNSUBSCRIBE") == ["punsubscribe", None, 0]
+        assert talk("PING") == "PONG"
+        assert talk("PUBSUB", "NUMSUB", "news") == ["news", 0]
+        assert talk("SUBSCRIBE", "again") == ["subscribe", "again", 1]
+        assert talk("RESET") == "RESET"
+        assert talk("GET", "x") is None
+        # A transaction's answer has as many elements as commands: confirmations push the last one out.
+        assert talk.lines("MULTI\nSUBSCRIBE first second\nPING")[-1] == "QUEUED"
+        executed = talk.send("EXEC")
+        assert talk.read(executed) == [["subscribe", "first", 1], ["subscribe", "second", 2]]
+        assert talk.read(executed) == ["pong", ""]
+        assert talk("PING") == ["pong", ""]
+        assert talk("QUIT") == "OK"
+        assert talk.closed()
+
+
+@case("pubsub-resp3", protocol=3)
+def pubsub_resp3(_: Server) -> None:
+    with Talker(protocol=3) as talk, Talker(protocol=3) as other:
+        assert talk("SUBSCRIBE", "news") == ["subscribe", "news", 1]
+        several = talk.send("SUBSCRIBE", "weather", "sports")
+        assert [talk.read(several)[2] for _ in range(2)] == [2, 3]
+        assert talk("PSUBSCRIBE", "n*") == ["psubscribe", "n*", 4]
+        assert talk("SSUBSCRIBE", "shard") == ["ssubscribe", "shard", 1]
+        # With pushes, any command may go on.
+        assert talk("SET", "x", "1") == "OK"
+        assert other("PUBLISH", "news", "hello") == 2
+        assert talk.read(None) == ["message", "news", "hello"]
+        assert talk.read(None) == ["pmessage", "n*", "news", "hello"]
+        assert talk("PING") == "PONG"
+        # To itself: the push is written before the answer.
+        published = talk.send("PUBLISH", "weather", "rain")
+        assert talk.read(None) == ["message", "weather", "rain"]
+        assert talk.read(published) == 1
+        # Pipelined around a message.
+        first = talk.raw(
+            command("GET", "x")
+            + command("PUBLISH", "sports", "goal")
+            + command("UNSUBSCRIBE", "sports")
+            + command("GET", "y"),
+            *([b"GET", b"x"], [b"PUBLISH", b"sports", b"goal"], [b"UNSUBSCRIBE", b"sports"], [b"GET", b"y"]),
+        )
+        assert talk.read(first) == "1"
+        assert talk.read(None) == ["message", "sports", "goal"]
+        assert talk.read(first + 1) == 1
+        assert talk.read(first + 2) == ["unsubscribe", "sports", 3]
+        assert talk.read(first + 3) is None
+        assert other("SPUBLISH", "shard", "in the shard") == 1
+        assert talk.read(None) == ["smessage", "shard", "in the shard"]
+        # Keyspace notifications are messages as well.
+        talk("CONFIG", "SET", "notify-keyspace-events", "KEA")
+        talk("PSUBSCRIBE", "__key*__:*")
+        other("SET", "watched", "1")
+        assert talk.read(None)[3] == "set"
+        assert talk.read(None)[3] == "watched"
+        rest = talk.send("UNSUBSCRIBE")
+        assert [talk.read(rest)[0] for _ in range(2)] == ["unsubscribe"] * 2
+        assert talk("UNSUBSCRIBE") == ["unsubscribe", None, 2]
+        assert talk(
+            "SUNSUBSCRIBE",
+            "shard",
+        ) == ["sunsubscribe", "shard", 0]
+        # In a transaction the confirmation is a push in the midst of EXEC's answer.
+        assert talk.lines("MULTI\nSUBSCRIBE inside\nPING")[-1] == "QUEUED"
+        executed = talk.send("EXEC")
+        assert talk.read(executed) == [["subscribe", "inside", 3], "PONG"]
+        # Two push the last answer out.
+        assert talk.lines("MULTI\nSUBSCRIBE first second\nPING")[-1] == "QUEUED"
+        executed = talk.send("EXEC")
+        assert talk.read(executed) == [["subscribe", "first", 4], ["subscribe", "second", 5]]
+        assert talk.read(executed) == "PONG"
+        assert talk("GET", "x") == "1"
+        assert talk("RESET") == "RESET"
+        assert talk("PING") == "PONG"
+
+
+def pubsub_redis_py(protocol: int, parser: str) -> Callable[..., None]:
+    def play(_: Server) -> None:
+        with redis_py(protocol, parser) as client:
+            subscription = client.pubsub()
+            subscription.subscribe("news", "weather")
+            subscription.psubscribe("user:*")
+            subscription.ssubscribe("shard")
+
+            def messages(count: int) -> list[Any]:
+                found: list[Any] = []
+                while len(found) < count:
+                    if (message := subscription.get_message(timeout=5)) is not None:
+                        found.append(message["type"])
+                return found
+
+            assert messages(4) == ["subscribe", "subscribe", "psubscribe", "ssubscribe"]
+            for number in range(5):
+                client.publish("news", f"story {number}")
+                client.publish("user:7", b"\x00\xff binary")
+            client.spublish("shard", "in the shard")
+            assert Counter(messages(11)) == {"message": 5, "pmessage": 5, "smessage": 1}
+            subscription.unsubscribe("news")
+            subscription.punsubscribe("user:*")
+            assert messages(2) == ["unsubscribe", "punsubscribe"]
+            client.publish("news", "to nobody")
+            client.publish("weather", "rain")
+            assert messages(1) == ["message"]
+            subscription.close()
+
+    return play
+
+
+CASES.append(Case("pubsub-redis-py-resp2", pubsub_redis_py(2, "python"), client="redis-py"))
+CASES.append(Case("pubsub-hiredis-resp3", pubsub_redis_py(3, "hiredis"), client="hiredis", protocol=3))
+
+
+@case("blocking", protocol=None)
+def blocking(server: Server) -> None:
+    with Talker() as talk, Talker(protocol=3) as third, Talker() as other:
+
+        def blocked(count: int = 1) -> None:
+            wait(lambda: f"blocked_clients:{count}" in other("INFO", "clients"), "a client to block")
+
+        waits = talk.send("BLPOP", "{q}:one", "{q}:two", 5)
+        blocked()
+        other("RPUSH", "{q}:two", "job")
+        assert talk.read(waits) == ["{q}:two", "job"]
+        # Pipelined behind one that blocks.
+        first = talk.send("BRPOP", "{q}:one", 5)
+        talk.send("GET", "after")
+        talk.send("PING")
+        blocked()
+        other("LPUSH", "{q}:one", "job 2")
+        assert talk.read(first) == ["{q}:one", "job 2"]
+        assert talk.read(first + 1) is None
+        assert talk.read(first + 2) == "PONG"
+        assert talk("BLPOP", "{q}:none", "0.01") is None
+        assert third("BLPOP", "{q}:none", "0.01") is None
+        waits = third.send("BLMOVE", "{q}:from", "{q}:to", "LEFT", "RIGHT", 5)
+        blocked()
+        other("RPUSH", "{q}:from", "moved")
+        assert third.read(waits) == "moved"
+        waits = third.send("BLMPOP", 5, 2, "{q}:x", "{q}:y", "LEFT", "COUNT", 2)
+        blocked()
+        other("RPUSH", "{q}:y", 1, 2, 3)
+        assert third.read(waits) == ["{q}:y", ["1", "2"]]
+        both = (talk.send("BZPOPMIN", "{q}:z", 5), third.send("BZMPOP", 5, 1, "{q}:z2", "MAX"))
+        blocked(2)
+        other("ZADD", "{q}:z", "1.5", "m")
+        other("ZADD", "{q}:z2", "2", "n")
+        assert talk.read(both[0]) == ["{q}:z", "m", "1.5"]
+        third.read(both[1])
+        waits = third.send("XREAD", "COUNT", 10, "BLOCK", 5000, "STREAMS", "{q}:s", "{q}:t", "$", "0")
+        blocked()
+        other("XADD", "{q}:t", "5-1", "k", "v")
+        third.read(waits)
+        talk("XGROUP", "CREATE", "{q}:s", "g", "$", "MKSTREAM")
+        waits = talk.send("XREADGROUP", "GROUP", "g", "me", "BLOCK", 5000, "STREAMS", "{q}:s", ">")
+        blocked()
+        other("XADD", "{q}:s", "6-1", "k", "v")
+        assert talk.read(waits)[0][0] == "{q}:s"
+        number = talk("CLIENT", "ID")
+        for how in ("TIMEOUT", "ERROR"):
+            waits = talk.send("BLPOP", "{q}:never", 0)
+            blocked()
+            assert other("CLIENT", "UNBLOCK", number, how) == 1
+            value = talk.read(waits)
+            assert value is None if how == "TIMEOUT" else is_error(value, "UNBLOCKED")
+        assert talk("WAIT", 1, 10) == 0
+        waits = talk.send("BLPOP", "{q}:never", 0)
+        blocked()
+        # A client that goes away while it waits.
+
+
+@case("tracking-resp3", protocol=3)
+def tracking_resp3(_: Server) -> None:
+    with Talker(protocol=3) as talk, Talker(protocol=3) as other:
+        other.lines("MSET {c}:a 1 {c}:b 2\nSET user:1 alice")
+        assert talk("CLIENT", "TRACKING", "ON") == "OK"
+        talk.lines("GET {c}:a\nMGET {c}:a {c}:b")
+        other("SET", "{c}:a", "changed")
+        assert talk.read(None) == ["invalidate", ["{c}:a"]]
+        # Of one's own: behind the answer.
+        talk("GET", "{c}:a")
+        assert talk("SET", "{c}:a", "mine") == "OK"
+        assert talk.read(None) == ["invalidate", ["{c}:a"]]
+        # Among pipelined answers.
+        first = talk.raw(
+            command("GET", "{c}:b") + command("SET", "{c}:b", "3") + command("GET", "{c}:a"),
+            *([b"GET", b"{c}:b"], [b"SET", b"{c}:b", b"3"], [b"GET", b"{c}:a"]),
+        )
+        seen = [talk.read(first), talk.read(first + 1)]
+        assert seen == ["2", "OK"]
+        rest = [None, first + 2]
+        while rest:
+            talk_value = talk.read(rest.pop(0) if peek(talk) == b">" else rest.pop())
+            assert talk_value in (["invalidate", ["{c}:b"]], "mine")
+        talk("CLIENT", "TRACKINGINFO")
+        other("FLUSHALL")
+        assert talk.read(None) == ["invalidate", None]
+        talk.lines("CLIENT TRACKING OFF\nCLIENT TRACKING ON BCAST PREFIX user: PREFIX order:")
+        other.lines("SET user:2 bob\nSET order:9 x\nSET nothing x")
+        assert talk.read(None) == ["invalidate", ["user:2"]]
+        assert talk.read(None) == ["invalidate", ["order:9"]]
+        talk.lines("CLIENT TRACKING OFF\nCLIENT TRACKING ON OPTIN\nCLIENT CACHING YES\nGET user:2\nGET order:9")
+        other.lines("SET order:9 y\nSET user:2 carol")
+        assert talk.read(None) == ["invalidate", ["user:2"]]
+        assert talk("CLIENT", "TRACKING", "OFF") == "OK"
+
+
+def peek(talk: Talker) -> bytes:
+    """The first byte of the next message."""
+    if not talk._buffer:
+        talk._buffer = talk.socket.recv(65536)
+    return talk._buffer[:1]
+
+
+@case("tracking-redirect")
+def tracking_redirect(_: Server) -> None:
+    """In RESP2, invalidations are messages of a channel on another connection."""
+    with Talker() as messages, Talker() as talk, Talker() as other:
+        number = messages("CLIENT", "ID")
+        assert messages("SUBSCRIBE", "__redis__:invalidate") == ["subscribe", "__redis__:invalidate", 1]
+        assert talk("CLIENT", "TRACKING", "ON", "REDIRECT", number) == "OK"
+        talk("GET", "cached")
+        other("SET", "cached", "new")
+        assert messages.read(None) == ["message", "__redis__:invalidate", ["cached"]]
+        talk("GET", "cached")
+        other("FLUSHDB")
+        assert messages.read(None) == ["message", "__redis__:invalidate", None]
+
+
+@case("caching-redis-py", client="redis-py", protocol=3)
+def caching(_: Server) -> None:
+    with redis_py(3, connection=Newer, cache_config=CacheConfig()) as client, redis_py(3) as other:
+        other.set("cached", "1")
+        assert [client.get("cached") for _ in range(3)] == [b"1"] * 3
+        other.set("cached", "2")
+        assert client.get("cached") == b"2"
+        other.mset({"{k}a": "1", "{k}b": "2"})
+        assert client.mget("{k}a", "{k}b") == [b"1", b"2"]
+        other.delete("{k}b")
+        assert client.mget("{k}a", "{k}b") == [b"1", None]
+
+
+def reply_modes(protocol: int) -> Callable[..., None]:
+    def play(_: Server) -> None:
+        with Talker(protocol=protocol) as talk:
+            assert talk("CLIENT", "REPLY", "ON") == "OK"
+            talk.send("CLIENT", "REPLY", "SKIP")
+            talk.send("SET", "silent", 1)
+            assert talk("GET", "silent") == "1"
+            # Two in a row skip one command only; what is skipped may be an error.
+            talk.send("CLIENT", "REPLY", "SKIP")
+            talk.send("CLIENT", "REPLY", "SKIP")
+            talk.send("NOSUCH")
+            assert talk("PING") == "PONG"
+            talk.send("CLIENT", "REPLY", "OFF")
+            for number in range(5):
+                talk.send("INCRBY", "silent", number)
+            talk.send("CLIENT", "REPLY", "SKIP")
+            talk.send("GET")
+            assert talk("CLIENT", "REPLY", "ON") == "OK"
+            assert talk("GET", "silent") == "11"
+            # In a transaction, and in lower case.
+            talk.raw(command("client", "reply", "off"), [b"client", b"reply", b"off"])
+            talk.send("MULTI")
+            talk.send("INCR", "silent")
+            talk.send("EXEC")
+            assert talk.read(talk.raw(command("client", "reply", "on"), [b"client", b"reply", b"on"])) == "OK"
+            assert is_error(talk("CLIENT", "REPLY", "MAYBE"), "ERR syntax error")
+            # A script's fire and forget, all in one packet.
+            wanted = [
+                ("CLIENT", "REPLY", "OFF"),
+                ("SET", "a", 1),
+                ("DEL", "a"),
+                ("CLIENT", "REPLY", "ON"),
+                ("GET", "a"),
+            ]
+            first = talk.raw(
+                b"".join(command(*each) for each in wanted), *([as_bytes(w) for w in each] for each in wanted)
+            )
+            assert [talk.read(first + 3), talk.read(first + 4)] == ["OK", None]
+            if protocol == 3:
+                # Pushes are not affected.
+                assert talk("SUBSCRIBE", "news") == ["subscribe", "news", 1]
+                talk.send("CLIENT", "REPLY", "OFF")
+                talk.send("PUBLISH", "news", "anyway")
+                with Talker(protocol=3) as other:
+                    other("PUBLISH", "news", "from another")
+                on = talk.send("CLIENT", "REPLY", "ON")
+                while isinstance(talk.read(on if peek(talk) == b"+" else None), list):
+                    pass
+                assert talk("PING") == "PONG"
+            # A subscription is confirmed whatever was said, and RESET ends the silence.
+            talk.send("CLIENT", "REPLY", "OFF")
+            talk.send("GET", "silent")
+            assert talk("SUBSCRIBE", "loud")[:2] == ["subscribe", "loud"]
+            assert talk("RESET") == "RESET"
+            assert talk("PING") == "PONG"
+            assert talk("QUIT") == "OK"
+
+    return play
+
+
+CASES.append(Case("reply-modes-resp2", reply_modes(2)))
+CASES.append(Case("reply-modes-resp3", reply_modes(3), protocol=3))
+
+
+@case("monitor")
+def monitor(_: Server) -> None:
+    with Talker() as talk, Talker() as other:
+        assert talk("MONITOR") == "OK"
+        other.line('SET key "a \\"quoted\\" value"')
+        other("EVAL", "return redis.call('GET', KEYS[1])", 1, "key")
+        other("GET", b"\x00\xff")
+        for _ in range(4):
+            line = talk.read(None)
+            assert line[:10].isdigit()
+        # It is answered in the midst of what it hears.
+        assert talk("PING") == "PONG"
+        assert talk.read(None).endswith('"PING"')
+        assert talk("QUIT") == "OK"
+
+
+@case("types-resp2")
+def types_resp2(_: Server) -> None:
+    types(2)
+
+
+@case("types-resp3", protocol=3)
+def types_resp3(_: Server) -> None:
+    types(3)
+
+
+def types(protocol: int) -> None:
+    with Talker(protocol=protocol) as talk:
+        for kind in ("string", "integer", "double", "null", "array", "set", "map", "attrib"):
+            talk("DEBUG", "PROTOCOL", kind)
+        for kind in ("bignum", "true", "false", "verbatim", "error"):
+            talk("DEBUG", "PROTOCOL", kind)
+        talk.lines("ECHO ''\nSET empty ''\nGET empty\nLRANGE none 0 -1\nHGETALL none\nSMEMBERS none")
+        talk.lines("INFO clients\nCLIENT LIST\nMEMORY DOCTOR\nLOLWUT VERSION 5 1 1 1\nLATENCY DOCTOR")
+        talk("SET", b"\r\n$5\r\nbinary\x00\xff", b"*3\r\n$3\r\nSET\r\n\r\n")
+        talk("GET", b"\r\n$5\r\nbinary\x00\xff")
+        talk("EVAL", "redis.setresp(3); return redis.call('HGETALL', KEYS[1])", 1, "none")
+        talk("EVAL", "return {double=3.5}", 0)
+        talk("EVAL", "return {map={a=1}}", 0)
+        talk("EVAL", "return {big_number='123456789012345678901234567890'}", 0)
+        talk("EVAL", "return {verbatim_string={format='mkd', string='# title'}}", 0)
+        talk("EVAL", "return {1, {2, {3, {}}}, false, true}", 0)
+        talk("EVAL", "return {set={a=true}}", 0)
+        for _ in range(2):
+            talk("ZADD", "z", "NX", "0.1", "tenth", "inf", "most", "-inf", "least", "1e300", "much")
+        talk("ZRANGE", "z", 0, -1, "WITHSCORES")
+        talk("COMMAND", "DOCS", "GET")
+        pushed = talk.send("DEBUG", "PROTOCOL", "push")
+        if protocol == 3:
+            assert talk.read(None) == ["server-cpu-usage", 42]
+            assert talk.read(pushed) == "Some real reply following the push reply"
+        else:
+            assert is_error(talk.read(pushed), "ERR RESP2 is not supported")
+
+
+@case("handshake", protocol=None)
+def handshake(server: Server) -> None:
+    with Talker() as talk:
+        talk("HELLO")
+        talk("HELLO", 3)
+        talk("HELLO")
+        talk("HELLO", 2)
+        talk("HELLO", 3, "SETNAME", "me")
+        talk("HSET", "h", "f", "v")
+        assert talk("HGETALL", "h") == {"map": [["f", "v"]]}
+        assert is_error(talk("HELLO", 4), "NOPROTO")
+        assert is_error(talk("HELLO", "x"), "ERR Protocol version")
+        assert is_error(talk("HELLO", 3, "AUTH", "alice", "wrong"), "WRONGPASS")
+        assert talk("SELECT", 1) == "OK"
+        assert is_error(talk("SELECT", 99), "ERR DB index")
+        assert talk("RESET") == "RESET"
+        # RESET goes back to RESP2 and database 0.
+        assert talk("HGETALL", "h") == ["f", "v"]
+        talk.lines(
+            "CLIENT SETNAME x\nCLIENT GETNAME\nCLIENT ID\nCLIENT INFO\nCLIENT SETINFO LIB-NAME x\nCLIENT NO-TOUCH on"
+        )
+        # One packet: the answer to HELLO is of the version that it asks for, and so are those behind it.
+        wanted = [("HGETALL", "h"), ("HELLO", "3"), ("HGETALL", "h"), ("HELLO", "2"), ("HGETALL", "h")]
+        first = talk.raw(b"".join(command(*each) for each in wanted), *([as_bytes(w) for w in each] for each in wanted))
+        answers = [talk.read(first + number) for number in range(5)]
+        assert answers[0] == answers[4] == ["f", "v"]
+        assert answers[2] == {"map": [["f", "v"]]}
+        assert talk("QUIT") == "OK"
+        assert talk.closed()
+
+
+@case("refused", tshark=False)
+def refused(_: Server) -> None:
+    """What the server answers with an error and the end."""
+    with Talker() as talk:
+        # HTTP at the wrong door.
+        assert is_error(talk.read(talk.raw(b"GET / HTTP/1.1\r\n", [b"GET", b"/", b"HTTP/1.1"])), "ERR wrong number")
+        talk.raw(b"Host: localhost\r\n", [b"Host:", b"localhost"])
+        assert talk.closed()
+    for broken, why in (
+        (b"*1\r\n+PING\r\n", "ERR Protocol error: expected '$', got '+'"),
+        (b"*x\r\n", "ERR Protocol error: invalid multibulk length"),
+        (b"*1\r\n$-1\r\n", "ERR Protocol error: invalid bulk length"),
+        (b'GET "key\r\n', "ERR Protocol error: unbalanced quotes in request"),
+    ):
+        with Talker() as talk:
+            assert talk("PING") == "PONG"
+            assert error(talk.read(talk.raw(broken, None))) == why
+            assert talk.closed()
+
+
+@case("errors", servers=users, protocol=None)
+def errors(_: Server) -> None:
+    with Talker() as talk, Talker() as admin:
+        assert is_error(talk("GET", "open:x"), "NOAUTH")
+        assert is_error(talk("AUTH", "wrong"), "WRONGPASS")
+        assert is_error(talk("AUTH", "alice", "wrong"), "WRONGPASS")
+        assert talk("AUTH", "alice", PASSWORD) == "OK"
+        assert talk("GET", "open:x") is None
+        assert is_error(talk("GET", "closed:x"), "NOPERM")
+        assert is_error(talk("SET", "open:x", "1"), "NOPERM")
+        assert admin("AUTH", PASSWORD) == "OK"
+        admin.lines("SET s x\nXADD st 1-1 a b\nXGROUP CREATE st g 0")
+        for line, prefix in (
+            ("LPUSH s x", "WRONGTYPE"),
+            ("EVALSHA ffffffffffffffffffffffffffffffffffffffff 0", "NOSCRIPT"),
+            ("XGROUP CREATE st g 0", "BUSYGROUP"),
+            ("XREADGROUP GROUP nosuch me STREAMS st >", "NOGROUP"),
+            ("EXEC", "ERR"),
+            ("GET", "ERR wrong number"),
+            ("SET s x EX nan", "ERR value is not an integer"),
+            ("INCR s", "ERR value is not an integer"),
+            ("NOSUCH a b", "ERR unknown command"),
+            ("OBJECT NOSUCH", "ERR unknown subcommand"),
+            ("SCRIPT KILL", "NOTBUSY"),
+            ("EVAL 'return redis.error_reply(\"MINE x\")' 0", "MINE"),
+            ("EVAL 'syntax error' 0", "ERR Error compiling"),
+            ("CLUSTER INFO", "ERR This instance has cluster support disabled"),
+            ("XADD st 0-1 a b", "ERR The ID"),
+            ("RESTORE s 0 x", "BUSYKEY"),
+            ("MIGRATE 127.0.0.1 1 s 0 10", "IOERR"),
+        ):
+            assert is_error(admin.line(line), prefix), line
+        admin.lines("CONFIG SET maxmemory 1")
+        assert is_error(admin("SET", "more", "x"), "OOM")
+        admin.lines("CONFIG SET maxmemory 0\nCONFIG SET min-replicas-to-write 1")
+        assert is_error(admin("SET", "more", "x"), "NOREPLICAS")
+        admin.lines("CONFIG SET min-replicas-to-write 0\nREPLICAOF 127.0.0.1 1")
+        assert is_error(admin("SET", "more", "x"), "READONLY")
+        admin("CONFIG", "SET", "replica-serve-stale-data", "no")
+        assert is_error(admin("GET", "s"), "MASTERDOWN")
+        admin.lines("REPLICAOF NO ONE\nCONFIG SET busy-reply-threshold 1")
+        endless = admin.send("EVAL", "while true do end", 0)
+        with Talker() as other:
+            other("AUTH", PASSWORD)
+            wait(lambda: is_error(other("GET", "s"), "BUSY"), "the script to be too slow")
+            assert other("SCRIPT", "KILL") == "OK"
+        assert is_error(admin.read(endless), "ERR Script killed")
+    with redis_py(3, username="alice", password=PASSWORD) as client:
+        assert client.get("open:x") is None
+        for refused in (("SET", "open:x", 1), ("GET", "x")):
+            try:
+                client.execute_command(*refused)
+            except redis.exceptions.NoPermissionError:
+                continue
+            raise AssertionError(f"{refused} was not refused")
+
+
+@case("big", tshark=False)
+def big(_: Server) -> None:
+    """The one capture in which a value takes many packets: up, and half of it down."""
+    value = b"0123456789abcdef" * 65536
+    with Talker() as talk:
+        assert talk("SET", "big", value) == "OK"
+        assert talk("STRLEN", "big") == len(value)
+        assert talk("GETRANGE", "big", 0, 524_287) == text(value[:524_288])
+        assert talk("PING") == "PONG"
+
+
+@case("asyncio-hiredis", client="hiredis", protocol=3)
+def asyncio_hiredis(_: Server) -> None:
+    """Several connections under way at once."""
+
+    async def worker(client: Any, number: int) -> None:
+        for turn in range(4):
+            await client.set(f"{{w{number}}}:{turn}", turn)
+            await client.rpush(f"{{w{number}}}:list", turn)
+        assert await client.lrange(f"{{w{number}}}:list", 0, -1) == [b"0", b"1", b"2", b"3"]
+
+    async def run() -> None:
+        pool = redis.asyncio.ConnectionPool(
+            connection_class=PlainAsync, host=HOST, port=PORT, protocol=3, parser_class=_AsyncHiredisParser, retry=None
+        )
+        client = redis.asyncio.Redis(connection_pool=pool)
+        await asyncio.gather(*(worker(client, number) for number in range(6)))
+        await client.aclose()
+        await pool.disconnect()
+
+    asyncio.run(run())
+
+
+@case("tls", servers=tls, client="redis-py", protocol=3, readable=False)
+def encrypted(server: Server) -> None:
+    assert server.certificates is not None
+    client = redis.Redis(host="localhost", port=PORT, ssl=True, ssl_ca_certs=str(server.certificates.certificate))
+    assert client.set("secret", "x")
+    assert client.get("secret") == b"x"
+    client.close()
+
+
+def following(*more: str) -> Callable[[], Any]:
+    """A master, and how to start a replica of it."""
+
+    @contextmanager
+    def servers() -> Iterator[tuple[Server, Callable[[], Any]]]:
+        # Pings of replication would be there or not, by luck.
+        with alone(*more, "--repl-ping-replica-period", "3600", port=PORT) as master:
+            yield master, lambda: replica_of(master, *more)
+
+    return servers
+
+
+def written(talk: Talker) -> None:
+    """Writes of many kinds, as replication tells them on."""
+    talk.lines(
+        "SET {r}:a 1\nSETEX {r}:v 100 x\nMULTI\nINCR {r}:a\nHSET {r}:h f v\nEXEC\nRPUSH {r}:l a b\nSELECT 3\nSET b 2"
+    )
+    talk("EVAL", "redis.call('SET', KEYS[1], 'x'); redis.call('DEL', KEYS[2])", 2, "{r}:c", "{r}:a")
+    talk.lines("GET b\nSPOP none\nPUBLISH news hello\nSELECT 0\nFLUSHDB")
+    talk("SET", "last", b"\x00\xff\r\n")
+    assert talk("WAIT", 1, 5000) == 1
+
+
+def full_resync(given: tuple[Server, Callable[[], Any]]) -> None:
+    _, replica = given
+    with Talker() as talk:
+        talk("SET", "before", "x" * 300)
+        with replica() as follower:
+            wait_for_sync(follower)
+            written(talk)
+
+
+# Both are slow, so that the master sends newlines meanwhile: behind FULLRESYNC, or before it.
+SLOW_DISK = ("--repl-diskless-sync", "no", "--rdb-key-save-delay", "1500000")
+SLOW_START = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "2")
+CASES.append(Case("replication-disk", full_resync, servers=following(*SLOW_DISK), tshark=False))
+CASES.append(Case("replication-diskless", full_resync, servers=following(*SLOW_START), tshark=False))
+
+
+@case("replication-partial", servers=following(), tshark=False)
+def partial_resync(given: tuple[Server, Callable[[], Any]]) -> None:
+    """The link breaks; the replica takes up where it was."""
+    _, replica = given
+    with Talker() as talk, replica() as follower:
+        wait_for_sync(follower)
+        talk("SET", "one", "1")
+        assert talk("WAIT", 1, 5000) == 1
+        assert talk("CLIENT", "KILL", "TYPE", "replica") == 1
+        talk("SET", "two", "2")
+        wait_for_sync(follower)
+        assert talk("WAIT", 1, 5000) == 1
+        stats = dict(line.split(":", 1) for line in talk("INFO", "stats").splitlines() if ":" in line)
+        assert (stats["sync_full"], stats["sync_partial_ok"]) == ("1", "1")
+
+
+@contextmanager
+def usual_cluster() -> Iterator[list[Server]]:
+    with cluster(ports=CLUSTER_PORTS) as servers:
+        yield servers
+
+
+@case("cluster-redirects", servers=usual_cluster, protocol=None, ports=CLUSTER_PORTS)
+def cluster_redirects(servers: list[Server]) -> None:
+    with Talker(7000) as first, Talker(7001, protocol=3) as second, Talker(7002) as third:
+        assert third("GET", "{user}:1") == {"error": "MOVED 5474 127.0.0.1:7001"}
+        moved = first("SET", "foo", "bar")
+        assert moved == {"error": "MOVED 12182 127.0.0.1:7002"}
+        assert third("SET", "foo", "bar") == "OK"
+        assert is_error(first("MGET", "a", "b"), "CROSSSLOT")
+        # A slot on its way from the third to the second.
+        ids = [talk("CLUSTER", "MYID") for talk in (first, second, third)]
+        third.lines("MSET {foo}:1 a {foo}:2 b")
+        assert second("CLUSTER", "SETSLOT", 12182, "IMPORTING", ids[2]) == "OK"
+        assert third("CLUSTER", "SETSLOT", 12182, "MIGRATING", ids[1]) == "OK"
+        assert third("GET", "foo") == "bar"
+        assert third("GET", "{foo}:none") == {"error": "ASK 12182 127.0.0.1:7001"}
+        assert is_error(second("GET", "{foo}:none"), "MOVED 12182 127.0.0.1:7002")
+        assert second("ASKING") == "OK"
+        assert second("SET", "{foo}:none", "imported") == "OK"
+        assert third("MIGRATE", HOST, 7001, "", 0, 5000, "KEYS", "foo", "{foo}:1") == "OK"
+        assert is_error(third("MGET", "{foo}:1", "{foo}:2"), "TRYAGAIN")
+        assert third("CLUSTER", "GETKEYSINSLOT", 12182, 10) == ["{foo}:2"]
+        assert third("MIGRATE", HOST, 7001, "{foo}:2", 0, 5000) == "OK"
+        for talk in (second, third, first):
+            assert talk("CLUSTER", "SETSLOT", 12182, "NODE", ids[1]) == "OK"
+        assert second("GET", "foo") == "bar"
+        assert is_error(third("GET", "foo"), "MOVED 12182 127.0.0.1:7001")
+        first.lines(
+            "CLUSTER KEYSLOT {user1000}.following\nCLUSTER COUNTKEYSINSLOT 12182\nCLUSTER SHARDS\nCLUSTER SLOTS"
+        )
+        first.lines("READONLY\nREADWRITE\nCLUSTER INFO\nCLUSTER NODES")
+        # Sharded messages have slots as well.
+        assert is_error(first("SSUBSCRIBE", "foo"), "MOVED 12182")
+        assert second("SSUBSCRIBE", "foo") == ["ssubscribe", "foo", 1]
+        # Go back, so that the slots are where they were: what subscribed is unsubscribed by the server.
+        second("DEL", "foo", "{foo}:none", "{foo}:1", "{foo}:2")
+        for number, talk in enumerate((third, second, first)):
+            moved = talk.send("CLUSTER", "SETSLOT", 12182, "NODE", ids[2])
+            if number == 1:
+                while isinstance(talk.read(None if peek(talk) == b">" else moved), list):
+                    pass
+            else:
+                assert talk.read(moved) == "OK"
+        assert is_error(second("SPUBLISH", "foo", "x"), "MOVED 12182 127.0.0.1:7002")
+
+
+@case("cluster-redis-py", servers=usual_cluster, client="redis-py", protocol=3, ports=CLUSTER_PORTS)
+def cluster_redis_py(_: list[Server]) -> None:
+    """A client that knows the slots."""
+    client = redis.RedisCluster.from_url(f"redis://{HOST}:7000", protocol=3, connection_pool_class=TellingPool)
+    for number in range(12):
+        client.set(f"key:{number}", number)
+    client.mset_nonatomic({"a": 1, "b": 2, "c": 3})
+    assert client.mget_nonatomic("a", "b", "c") == [b"1", b"2", b"3"]
+    client.mset({"{tag}:1": 1, "{tag}:2": 2})
+    assert client.exists("{tag}:1", "{tag}:2") == 2
+    with client.pipeline() as pipeline:
+        for number in range(6):
+            pipeline.incr(f"key:{number}")
+        assert pipeline.execute() == [1, 2, 3, 4, 5, 6]
+    assert client.eval("return KEYS[1]", 1, "{tag}:1") == b"{tag}:1"
+    client.close()
+
+
+# ---- recording ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def tcpdump(pcap: Path, ports: tuple[int, ...]) -> Iterator[None]:
+    """Captures to the end of the block."""
+    expression = " or ".join(f"tcp port {port}" for port in ports)
+    with pcap.open("wb") as file:
+        capture = subprocess.Popen(
+            ["tcpdump", "-i", "lo", "-B", "16384", "-w", "-", expression],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert capture.stderr is not None
+    heard = ""
+    while "listening on" not in heard:
+        line = capture.stderr.readline()
+        if not line:
+            sys.exit(f"tcpdump can't capture on lo: {heard.strip()}")
+        heard += line
+    try:
+        yield
+    finally:
+        time.sleep(1.2)  # tcpdump is handed a block of packets after a second at the latest.
+        capture.send_signal(signal.SIGINT)
+        statistics = capture.stderr.read()
+        capture.wait()
+    if "\n0 packets dropped by kernel" not in statistics:
+        sys.exit(f"{pcap.stem}: the capture has holes, record it again: {statistics}")
+
+
+@contextmanager
+def usual(case: Case) -> Iterator[Any]:
+    """The servers of a case."""
+    if case.servers is None:
+        with alone(port=PORT) as server:
+            yield server
+    elif case.servers in (users, tls):
+        with case.servers(port=PORT) as server:
+            yield server
+    else:
+        with case.servers() as given:
+            yield given
+
+
+@dataclass
+class Stream:
+    """One connection, as captured."""
+
+    number: int
+    server_port: int
+    client_port: int
+    waiting: dict[str, bytearray] = field(default_factory=lambda: {"server": bytearray(), "client": bytearray()})
+    kinds: Counter[str] = field(default_factory=Counter)
+    replication: bool = False
+    payload: bool = False
+    """Whether a payload of replication comes next."""
+
+    def messages(self, to: str) -> Iterator[dict[str, Said]]:
+        """Takes whole messages from the front of a direction."""
+        buffer = self.waiting[to]
+        while buffer:
+            reader = Reader(bytes(buffer))
+            try:
+                if to == "server":
+                    told = reader.command()
+                    self.replication |= bool(told["args"]) and told["args"][0] == b"PSYNC"
+                elif self.replication and buffer[:1] == b"\n":
+                    reader.at = 1  # The master is busy with the payload.
+                    told = {"type": "newline", "length": 1}
+                elif self.payload:
+                    told, self.payload = reader.rdb(), False
+                else:
+                    told = reader.message()
+                    self.payload = self.replication and str(told["value"]).startswith("FULLRESYNC")
+            except Incomplete:
+                return
+            del buffer[: reader.at]
+            self.kinds += reader.kinds
+            yield {"conn": self.number, "to": to, **told}
+
+
+def read_streams(case: Case, pcap: Path) -> tuple[list[Stream], list[dict[str, Said]]]:
+    """All messages. Relies on loopback losing and reordering nothing."""
+    streams: list[Stream] = []
+    by_port: dict[int, Stream] = {}
+    expected: dict[tuple[int, int], int] = {}
+    messages: list[dict[str, Said]] = []
+    for source, destination, sequence, flags, data in segments(pcap):
+        to = "server" if destination in case.ports else "client"
+        client, server = (source, destination) if to == "server" else (destination, source)
+        if flags & 0x02:
+            if to == "server":
+                streams.append(Stream(len(streams), server, client))
+                by_port[client] = streams[-1]
+            expected[source, destination] = (sequence + 1) & 0xFFFFFFFF
+        if not data or sequence != expected[source, destination]:
+            # Only a repetition of what was there, such as a keep-alive, may be skipped.
+            assert not data or (expected[source, destination] - sequence) & 0xFFFFFFFF >= len(data), "a hole"
+            continue
+        expected[source, destination] = (sequence + len(data)) & 0xFFFFFFFF
+        stream = by_port[client]
+        stream.waiting[to] += data
+        if case.readable:
+            messages += stream.messages(to)
+    return streams, messages
+
+
+def compare(case: Case, streams: list[Stream], messages: list[dict[str, Said]]) -> None:
+    """Compares what was captured with what the clients say, and adds which answers which."""
+    for stream in streams:
+        log = LOGS.pop(stream.client_port, None)
+        sent = [each for each in messages if each["conn"] == stream.number and each["to"] == "server"]
+        got = [each for each in messages if each["conn"] == stream.number and each["to"] == "client"]
+        if log is None:
+            # Of a replica, or of one server that gives keys to another.
+            ours = {each["args"][0] for each in sent} - {b"SELECT", b"RESTORE-ASKING"}
+            assert stream.replication or not ours, f"nobody's connection: {ours}"
+            pair_by_order(sent, got)
+            continue
+        for number, (told, said) in enumerate(zip_longest((each["args"] for each in sent), log.sent)):
+            if told != said:
+                sys.exit(f"{case.name}: client and capture disagree on command {number}: {said} and {told}")
+        values = deque(log.got)
+        for each in got:
+            if values and (each["value"] == values[0][0] or same(each["value"], values[0][0])):
+                each["answers"] = values.popleft()[1]
+            elif each["type"] == ">":
+                each["answers"] = None  # redis-py keeps pushes to itself.
+            else:
+                sys.exit(f"{case.name}: client and capture disagree: {each}, {values[0] if values else 'nothing'}")
+        if values:
+            sys.exit(f"{case.name}: the client got what was not captured: {values[0]}")
+    if LOGS:
+        sys.exit(f"{case.name}: connections are not in the capture: {LOGS}")
+
+
+def pair_by_order(sent: list[dict[str, Said]], got: list[dict[str, Said]]) -> None:
+    """Of connections between servers: before PSYNC each command has its answer, behind it none has."""
+    names = [each["args"][0] for each in sent]
+    asked = names.index(b"PSYNC") + 1 if b"PSYNC" in names else len(sent)
+    due = iter(range(asked))
+    for each in got:
+        each["answers"] = None if each["type"] == "newline" else next(due, None)
+
+
+def add_keys(oracle: Server, messages: list[dict[str, Said]]) -> None:
+    """Asks a server for keys and slots."""
+    with oracle.client() as ask:
+        for each in messages:
+            if each["to"] != "server":
+                continue
+            words = each["args"]
+            if words:
+                try:
+                    keys = ask("COMMAND", "GETKEYS", *words)
+                except ErrorReply as refused:
+                    keys = [] if "no key arguments" in str(refused) else None
+                if keys is not None:
+                    each["keys"] = [text(key) for key in keys]
+                    each["slots"] = [ask("CLUSTER", "KEYSLOT", key) for key in keys]
+            each["args"] = None if words is None else [text(word) for word in words]
+
+
+def compare_with_tshark(case: Case, streams: list[Stream], pcap: Path) -> None:
+    """Compares the numbers of values of the kinds that tshark's dissector knows."""
+    fields = {
+        "resp.string": "+",
+        "resp.error": "-",
+        "resp.integer": ":",
+        "resp.bulk_string.length": "$",
+        "resp.array.length": "*",
+    }
+    command = ["tshark", "-r", str(pcap), "-T", "json", "-Y", "resp"]
+    command += [word for port in case.ports for word in ("-d", f"tcp.port=={port},resp")]
+    command += [word for name in fields for word in ("-e", name)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    theirs: Counter[str] = Counter()
+    for packet in json.loads(output):
+        for name, values in packet["_source"]["layers"].items():
+            theirs[fields[name]] += len(values)
+    ours = Counter(kind for stream in streams for kind in stream.kinds.elements() if kind in fields.values())
+    if ours != theirs:
+        sys.exit(f"{case.name}: tshark disagrees: {theirs}, but captured: {ours}")
+
+
+def write(path: Path, expectations: dict[str, Any], messages: list[dict[str, Said]]) -> None:
+    """One line a message, so that differences can be read."""
+    head = json.dumps(expectations, indent=1, ensure_ascii=False)[:-2]
+    lines = ",\n".join(f"  {json.dumps(each, ensure_ascii=False)}" for each in messages)
+    path.write_text(f'{head},\n "messages": [\n{lines}\n ]\n}}\n', encoding="utf-8")
+
+
+def record(case: Case, oracle: Server) -> None:
+    """Makes one capture."""
+    pcap = OUT / f"{case.name}.pcap"
+    LOGS.clear()
+    with usual(case) as given, tcpdump(pcap, case.ports):
+        case.play(given)
+    streams, messages = read_streams(case, pcap)
+    verdict = "not compared with tshark"
+    if case.readable:
+        compare(case, streams, messages)
+        if case.tshark and shutil.which("tshark") is not None:
+            compare_with_tshark(case, streams, pcap)
+            verdict = "tshark agrees"
+        add_keys(oracle, messages)
+    write(
+        pcap.with_suffix(".json"),
+        {
+            "client": case.client,
+            "redis_py": redis.__version__,
+            "hiredis": hiredis.__version__,
+            "server": oracle.version,
+            "protocol": case.protocol,
+            "readable": case.readable,
+            "tshark": case.readable and case.tshark and case.protocol == 2,
+            "server_port": case.ports[0],
+            "server_ports": list(case.ports),
+            "connections": [
+                {
+                    "server_port": stream.server_port,
+                    "client_port": stream.client_port,
+                    "replication": stream.replication,
+                }
+                for stream in streams
+            ],
+        },
+        messages,
+    )
+    size = pcap.stat().st_size
+    print(f"{case.name}: {len(streams)} connections, {len(messages)} messages, {size} bytes, {verdict}", flush=True)
+
+
+def main() -> None:
+    every = {each.name: each for each in CASES}
+    parser = argparse.ArgumentParser(description="Records the Redis captures.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these captures")
+    names = parser.parse_args().names or list(every)
+    if unknown := sorted(set(names) - set(every)):
+        parser.error(f"no such capture: {', '.join(unknown)}. There are: {', '.join(every)}")
+    if shutil.which("tcpdump") is None:
+        sys.exit("tcpdump not found: install it and try again")
+    OUT.mkdir(exist_ok=True)
+    with alone("--cluster-enabled", "yes") as oracle:
+        for name in names:
+            record(every[name], oracle)
+
+
+if __name__ == "__main__":
+    main()

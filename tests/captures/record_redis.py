@@ -1218,14 +1218,18 @@ def handshake(server: Server) -> None:
         assert talk.closed()
 
 
-@case("refused", tshark=False)
-def refused(_: Server) -> None:
-    """What the server answers with an error and the end."""
+@case("http")
+def http(_: Server) -> None:
+    """At the wrong door: the first line is a command with too many arguments, the second makes the server hang up."""
     with Talker() as talk:
-        # HTTP at the wrong door.
         assert is_error(talk.read(talk.raw(b"GET / HTTP/1.1\r\n", [b"GET", b"/", b"HTTP/1.1"])), "ERR wrong number")
         talk.raw(b"Host: localhost\r\n", [b"Host:", b"localhost"])
         assert talk.closed()
+
+
+@case("refused", tshark=False)
+def refused(_: Server) -> None:
+    """What the server answers with an error and the end."""
     for broken, why in (
         (b"*1\r\n+PING\r\n", "ERR Protocol error: expected '$', got '+'"),
         (b"*x\r\n", "ERR Protocol error: invalid multibulk length"),
@@ -1677,7 +1681,7 @@ def record(case: Case, oracle: Server) -> None:
             "hiredis": hiredis.__version__,
             "server": oracle.version,
             "protocol": case.protocol,
-            "readable": case.readable,
+            "security": "none" if case.readable else "tls",
             "tshark": case.readable and case.tshark and case.protocol == 2,
             "server_port": case.ports[0],
             "server_ports": list(case.ports),

@@ -95,6 +95,13 @@ def redis_cluster() -> Iterator[list[redis_servers.Server]]:
         yield servers
 
 
+@pytest.fixture(scope="session")
+def redis_tls() -> Iterator[redis_servers.Server]:
+    """A Redis server that speaks TLS only."""
+    with started(redis_servers.tls()) as server:
+        yield server
+
+
 @contextmanager
 def started(servers: AbstractContextManager[Servers]) -> Iterator[Servers]:
     """What the block gives, if the programs are there."""

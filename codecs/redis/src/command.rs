@@ -224,8 +224,9 @@ fn line(line: &[u8]) -> Result<Asked, Stop> {
         return Ok(Asked::Empty(line.len()));
     }
     let (mut count, mut last) = (0, 0..0);
-    for word in Words::new(line, 0) {
-        last = word?.place;
+    let mut words = Words::new(line, 0);
+    while let Some(place) = words.place() {
+        last = place?;
         count += 1;
     }
     // Browsers can be made to send HTTP to a server that takes lines: servers hang up on a POST.
@@ -339,67 +340,64 @@ impl<'a> Words<'a> {
     }
 
     /// Reads the quoted text behind the quote at `self.at` and moves behind the quote that ends it.
-    fn quoted(&mut self, quote: u8, text: &mut Vec<u8>) -> Result<(), DecodeError> {
+    fn quoted(&mut self, quote: u8, push: &mut impl FnMut(u8)) -> Result<(), DecodeError> {
         let open = self.at;
         self.at += 1;
         let unbalanced = Reason::BadEncoding { field: "quotes of inline command" }.at(open);
         loop {
-            match self.line.get(self.at..).unwrap_or_default() {
+            let (byte, len) = match self.line.get(self.at..).unwrap_or_default() {
                 [byte, rest @ ..] if *byte == quote => {
                     self.at += 1;
                     // Nothing may follow the closing quote but a blank.
                     return if rest.first().is_none_or(|byte| is_blank(*byte)) { Ok(()) } else { Err(unbalanced) };
                 }
-                [b'\\', b'\'', ..] if quote == b'\'' => {
-                    text.push(b'\'');
-                    self.at += 2;
-                }
+                [b'\\', b'\'', ..] if quote == b'\'' => (b'\'', 2),
                 [b'\\', b'x', high, low, ..]
                     if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
                 {
                     let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
-                    text.push(digit(*high) << 4 | digit(*low));
-                    self.at += 4;
+                    (digit(*high) << 4 | digit(*low), 4)
                 }
                 [b'\\', escaped, ..] if quote == b'"' => {
-                    text.push(match escaped {
+                    let byte = match escaped {
                         b'n' => b'\n',
                         b'r' => b'\r',
                         b't' => b'\t',
                         b'b' => 0x08,
                         b'a' => 0x07,
                         other => *other,
-                    });
-                    self.at += 2;
+                    };
+                    (byte, 2)
                 }
-                [byte, ..] => {
-                    text.push(*byte);
-                    self.at += 1;
-                }
+                [byte, ..] => (*byte, 1),
                 [] => return Err(unbalanced),
-            }
+            };
+            push(byte);
+            self.at += len;
         }
     }
 
-    fn word(&mut self) -> Result<Argument<'a>, DecodeError> {
-        let start = self.at;
-        let rest = self.line.get(start..).unwrap_or_default();
-        let plain = rest.iter().take_while(|byte| !is_blank(**byte) && !matches!(byte, b'"' | b'\'')).count();
-        self.at += plain;
-        let value = rest.get(..plain).unwrap_or_default();
-        if self.line.get(self.at).is_none_or(|byte| is_blank(*byte)) {
-            return Ok(Argument { value: Cow::Borrowed(value), place: start..self.at });
+    /// Moves over blanks, then over the word behind them; gives `push` its bytes without quotes. `None` at the end.
+    fn word(&mut self, push: &mut impl FnMut(u8)) -> Option<Result<Range<usize>, DecodeError>> {
+        while self.line.get(self.at).is_some_and(|byte| is_blank(*byte)) {
+            self.at += 1;
         }
-        let mut text = value.to_vec();
+        let start = self.at;
         while let Some(byte) = self.line.get(self.at).copied().filter(|byte| !is_blank(*byte)) {
-            if matches!(byte, b'"' | b'\'') {
-                self.quoted(byte, &mut text)?;
-            } else {
-                text.push(byte);
+            if !matches!(byte, b'"' | b'\'') {
+                push(byte);
                 self.at += 1;
+            } else if let Err(error) = self.quoted(byte, push) {
+                self.at = self.line.len();
+                return Some(Err(error));
             }
         }
-        Ok(Argument { value: Cow::Owned(text), place: start..self.at })
+        (self.at > start).then_some(Ok(start..self.at))
+    }
+
+    /// Where the next word stands.
+    fn place(&mut self) -> Option<Result<Range<usize>, DecodeError>> {
+        self.word(&mut |_| {})
     }
 }
 
@@ -407,17 +405,21 @@ impl<'a> Iterator for Words<'a> {
     type Item = Result<Argument<'a>, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.line.get(self.at).is_some_and(|byte| is_blank(*byte)) {
-            self.at += 1;
-        }
-        if self.at >= self.line.len() {
-            return None;
-        }
-        let word = self.word();
-        if word.is_err() {
-            self.at = self.line.len();
-        }
-        Some(word)
+        let from = self.at;
+        let place = match self.place()? {
+            Ok(place) => place,
+            Err(error) => return Some(Err(error)),
+        };
+        let word = self.line.get(place.clone()).unwrap_or_default();
+        let value = if word.iter().any(|byte| matches!(byte, b'"' | b'\'')) {
+            let mut text = Vec::with_capacity(word.len());
+            let again = Self::new(self.line, from).word(&mut |byte| text.push(byte));
+            debug_assert_eq!(again, Some(Ok(place.clone())));
+            Cow::Owned(text)
+        } else {
+            Cow::Borrowed(word)
+        };
+        Some(Ok(Argument { value, place }))
     }
 }
 

@@ -3,7 +3,7 @@
 //! | from | first bytes | it is |
 //! |---|---|---|
 //! | client | `*N`, `$L`, the name of a command in the table, or one of a module (`JSON.GET`) | Redis |
-//! | client | a whole line that is a command of the table with as many words as it takes, and of no other text protocol | Redis |
+//! | client | lines that are commands of the table, with as many words as they take; the last of them of no other protocol | Redis |
 //! | server | a whole line of a type with a length or a number; for an array, the type behind it too | Redis |
 //! | server | `+` and one word, or FULLRESYNC and CONTINUE; `-` and a word in capitals; and the line's end | Redis |
 //! | both | anything else | not Redis |
@@ -21,7 +21,7 @@ use crate::wire::{
 
 /// Longest name by which a command is recognised.
 const MAX_NAME_LEN: usize = 64;
-/// Most bytes of a line by which a stream is recognised.
+/// Most bytes of lines by which a stream is recognised.
 const MAX_LINE_LEN: usize = 1024;
 /// Shortest name by which a line is recognised, and the names that other text protocols have, too.
 const MIN_LINE_NAME_LEN: usize = 4;
@@ -36,7 +36,7 @@ pub(crate) fn detect(direction: Direction, prefix: &[u8]) -> Detection {
     let result = match (direction, prefix.first()) {
         (_, None) => return Detection::NeedMore,
         (Direction::ClientToServer, Some(&ARRAY)) => command(prefix),
-        (Direction::ClientToServer, Some(_)) => line(prefix),
+        (Direction::ClientToServer, Some(_)) => lines(prefix),
         (Direction::ServerToClient, Some(_)) => answer(prefix),
     };
     match result {
@@ -77,32 +77,62 @@ fn command(prefix: &[u8]) -> Result<bool, Stop> {
     }
 }
 
-/// A line that is a command.
-fn line(prefix: &[u8]) -> Result<bool, Stop> {
-    let len = prefix.iter().take_while(|byte| is_name_byte(**byte)).count();
-    let name = prefix.get(..len).unwrap_or_default();
-    if prefix.get(len).is_none() {
-        return if len < MAX_NAME_LEN && table::begins(name) { Err(Stop::Need(1)) } else { Ok(false) };
+/// Lines that are commands. Those of names that others have, too, say nothing: the first other one does.
+fn lines(prefix: &[u8]) -> Result<bool, Stop> {
+    let front = prefix.get(..MAX_LINE_LEN).unwrap_or(prefix);
+    let mut rest = front;
+    loop {
+        let told = match rest.first() {
+            Some(&ARRAY) => match length(rest, 1, "number of arguments")? {
+                (Length::Known(0), len) => Ok(Told::Shared(len)),
+                _ => return command(rest),
+            },
+            _ => line(rest),
+        };
+        match told {
+            // Nobody begins with nothing.
+            Ok(Told::Shared(..=2)) if rest.len() == front.len() => return Ok(false),
+            Ok(Told::Sure) => return Ok(true),
+            Ok(Told::Shared(len)) => rest = rest.get(len..).unwrap_or_default(),
+            Ok(Told::Other) => return Ok(false),
+            Err(Stop::Need(_)) if front.len() >= MAX_LINE_LEN => return Ok(false),
+            Err(stop) => return Err(stop),
+        }
+    }
+}
+
+enum Told {
+    Sure,
+    /// A line of this length that other protocols have, too.
+    Shared(usize),
+    Other,
+}
+
+fn line(rest: &[u8]) -> Result<Told, Stop> {
+    let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let name = rest.get(blanks..).unwrap_or_default();
+    let len = name.iter().take_while(|byte| is_name_byte(**byte)).count();
+    let name = name.get(..len).unwrap_or_default();
+    if rest.get(blanks + len).is_none() {
+        return if len < MAX_NAME_LEN && table::begins(name) { Err(Stop::Need(1)) } else { Ok(Told::Other) };
+    }
+    let entry = table::command(name);
+    if entry.is_none() && !name.is_empty() {
+        return Ok(Told::Other);
+    }
+    let command = match (command::inline(&mut Progress::default(), rest)?, entry) {
+        (Asked::Empty(len), _) => return Ok(Told::Shared(len)),
+        (Asked::Inline(command), Some(_)) => command,
+        (Asked::Inline(_) | Asked::Command(_), _) => return Ok(Told::Other),
+    };
+    let Some(entry) = entry else { return Ok(Told::Other) };
+    let sub = Words::new(rest, 0).nth(1).and_then(Result::ok).and_then(|sub| table::subcommand(name, &sub.value));
+    if !sub.unwrap_or(entry).takes(command.count) || entry.has_subcommands && sub.is_none() {
+        return Ok(Told::Other);
     }
     let upper = name.to_ascii_uppercase();
-    let shared = SHARED.contains(&&*upper) || upper.ends_with(SHARED_END) || len < MIN_LINE_NAME_LEN;
-    let Some(entry) = table::command(name).filter(|_| !shared) else { return Ok(false) };
-    let line = prefix.get(..MAX_LINE_LEN).unwrap_or(prefix);
-    match command::inline(&mut Progress::default(), line) {
-        Ok(Asked::Inline(command)) => {
-            let words = || Words::new(line.get(..command.frame_len).unwrap_or(line), 0);
-            let sub = words().nth(1).and_then(Result::ok).and_then(|sub| table::subcommand(name, &sub.value));
-            let fits = if entry.has_subcommands {
-                sub.is_some_and(|sub| sub.takes(command.count))
-            } else {
-                entry.takes(command.count)
-            };
-            Ok(fits)
-        }
-        Ok(Asked::Command(_) | Asked::Empty(_)) => Ok(false),
-        Err(Stop::Need(_)) if line.len() >= MAX_LINE_LEN => Ok(false),
-        Err(stop) => Err(stop),
-    }
+    let shared = len < MIN_LINE_NAME_LEN || SHARED.contains(&&*upper) || upper.ends_with(SHARED_END);
+    Ok(if shared { Told::Shared(command.frame_len) } else { Told::Sure })
 }
 
 /// What a server may begin with.

@@ -17,7 +17,7 @@ use metaprotocol_core::{DecodeError, Kind, Limits};
 
 use crate::command::{Argument, Arguments, Command, Progress};
 use crate::snapshot::Snapshot;
-use crate::walk::{self, Walk};
+use crate::walk::Walk;
 use crate::wire::{
     ARRAY, ATTRIBUTE, BULK, BULK_ERROR, CRLF, ERROR, Form, INTEGER, Length, PUSH, SIMPLE, integer_value, length,
     text_line,
@@ -254,11 +254,11 @@ impl State {
 
     #[inline(never)]
     fn answered_any(&mut self, buf: &[u8], end: usize, limits: &Limits) -> Result<(Kind, Form), DecodeError> {
-        let at = walk::value_at(buf, 0, limits)?;
+        let at = self.walk.value_at(buf, 0, limits)?;
         let value = buf.get(at..end.min(buf.len())).unwrap_or_default();
         let kind = value.first().copied().unwrap_or_default();
         if kind == PUSH || kind == ARRAY && !self.resp3 {
-            if let Some((confirmed, count)) = confirmation(value, limits)
+            if let Some((confirmed, count)) = confirmation(&mut self.walk, value, limits)
                 && (kind == PUSH || self.confirms(confirmed))
             {
                 return Ok((self.confirmed(confirmed, count), Form::Push));
@@ -442,12 +442,12 @@ fn confirmations(name: &[u8], count: usize) -> Option<Expected> {
 }
 
 /// The confirmation that an array of three is: its word, a channel or nothing, and a count.
-fn confirmation(value: &[u8], limits: &Limits) -> Option<(Confirmation, u64)> {
+fn confirmation(walk: &mut Walk, value: &[u8], limits: &Limits) -> Option<(Confirmation, u64)> {
     let of = Confirmation::of(push_word(value)?)?;
     let (count, word_at) = length(value, 1, "length").ok()?;
-    let channel_at = walk::skip(value, word_at, limits).ok()?;
-    let count_at = walk::skip(value, channel_at, limits).ok()?;
-    let end = walk::skip(value, count_at, limits).ok()?;
+    let channel_at = walk.skip(value, word_at, limits).ok()?;
+    let count_at = walk.skip(value, channel_at, limits).ok()?;
+    let end = walk.skip(value, count_at, limits).ok()?;
     let number = value.get(count_at..end)?.strip_prefix(&[INTEGER])?.strip_suffix(CRLF)?;
     let number = integer_value(number).and_then(|number| u64::try_from(number).ok())?;
     (count == Length::Known(3)).then_some((of, number))

@@ -5,7 +5,7 @@ use metaprotocol_core::{DecodeError, Limits, Reason};
 use crate::wire::{
     ARRAY, ATTRIBUTE, BIG_NUMBER, BOOLEAN, BULK, BULK_ERROR, CHUNK, CRLF, DOUBLE, END, ERROR, INTEGER, Length, MAP,
     MIN_VALUE_LEN, NULL, PUSH, SET, SIMPLE, STREAMED_LEN, Stop, VERBATIM, big_number, boolean, bulk_end, closed,
-    double, integer, length, line_end, over, text_line, within,
+    double, integer, length, line_end, over, text_line,
 };
 
 /// How the elements of an open aggregate end.
@@ -262,30 +262,61 @@ fn chunk(buf: &[u8], at: usize, kind: u8, limits: &Limits) -> Result<Step, Stop>
     }
 }
 
+impl Walk {
+    /// The place behind the value at `at` of bytes that are all there.
+    pub(crate) fn skip(&mut self, buf: &[u8], at: usize, limits: &Limits) -> Result<usize, DecodeError> {
+        let complete = |stop: Stop| stop.complete(buf.len());
+        let end = match buf.get(at) {
+            // A walk needs memory.
+            Some(&INTEGER) => integer(buf, at + 1).map_err(complete)?,
+            Some(&(SIMPLE | ERROR)) => text_line(buf, at + 1, 0, "text").map_err(|(stop, _)| complete(stop))?,
+            Some(&BULK) => match length(buf, at + 1, "bulk string length").map_err(complete)? {
+                (Length::Known(len), from) => {
+                    let end = bulk_end(limits, from, len).map_err(complete)?;
+                    closed(buf, end).map_err(complete)?;
+                    end
+                }
+                (Length::Null, end) => end,
+                (Length::Streamed, _) => self.walk_from(buf, at, limits)?,
+            },
+            _ => self.walk_from(buf, at, limits)?,
+        };
+        if end > buf.len() { Err(Reason::UnexpectedEnd { field: "bulk string" }.at(at)) } else { Ok(end) }
+    }
+
+    fn walk_from(&mut self, buf: &[u8], at: usize, limits: &Limits) -> Result<usize, DecodeError> {
+        self.at = at;
+        let walked = self.run(buf, limits);
+        if walked.is_err() {
+            *self = Self::default();
+        }
+        walked.map_err(|stop| stop.complete(buf.len()))
+    }
+
+    /// Where the value begins that stands at `at`: behind the attributes that may come before it.
+    pub(crate) fn value_at(&mut self, buf: &[u8], mut at: usize, limits: &Limits) -> Result<usize, DecodeError> {
+        while buf.get(at) == Some(&ATTRIBUTE) {
+            let (count, next) = length(buf, at + 1, "attribute length").map_err(|stop| stop.complete(buf.len()))?;
+            let Length::Known(count) = count else {
+                return Err(Reason::BadEncoding { field: "attribute length" }.at(at + 1));
+            };
+            at = next;
+            for _ in 0..count.saturating_mul(2) {
+                at = self.skip(buf, at, limits)?;
+            }
+        }
+        Ok(at)
+    }
+}
+
 /// The place behind the value at `at` of bytes that are all there.
 pub(crate) fn skip(buf: &[u8], at: usize, limits: &Limits) -> Result<usize, DecodeError> {
-    let mut walk = Walk { at, ..Walk::default() };
-    let end = walk.run(buf, limits).map_err(|stop| stop.complete(buf.len()))?;
-    if end > buf.len() {
-        return Err(Reason::UnexpectedEnd { field: "bulk string" }.at(at));
-    }
-    within(limits, end, at).map_err(|stop| stop.complete(buf.len()))?;
-    Ok(end)
+    Walk::default().skip(buf, at, limits)
 }
 
 /// Where the value begins that stands at `at`: behind the attributes that may come before it.
-pub(crate) fn value_at(buf: &[u8], mut at: usize, limits: &Limits) -> Result<usize, DecodeError> {
-    while buf.get(at) == Some(&ATTRIBUTE) {
-        let (count, next) = length(buf, at + 1, "attribute length").map_err(|stop| stop.complete(buf.len()))?;
-        let Length::Known(count) = count else {
-            return Err(Reason::BadEncoding { field: "attribute length" }.at(at + 1));
-        };
-        at = next;
-        for _ in 0..count.saturating_mul(2) {
-            at = skip(buf, at, limits)?;
-        }
-    }
-    Ok(at)
+pub(crate) fn value_at(buf: &[u8], at: usize, limits: &Limits) -> Result<usize, DecodeError> {
+    Walk::default().value_at(buf, at, limits)
 }
 
 /// Where the element `index` of the aggregate at `at` begins; of a map, keys and values count alike. `None` if there is
@@ -305,11 +336,12 @@ pub(crate) fn element(buf: &[u8], at: usize, index: usize, limits: &Limits) -> R
     if index >= count {
         return Ok(None);
     }
+    let mut walk = Walk::default();
     for _ in 0..index {
         if buf.get(here) == Some(&END) {
             return Ok(None);
         }
-        here = skip(buf, here, limits)?;
+        here = walk.skip(buf, here, limits)?;
     }
-    if buf.get(here) == Some(&END) { Ok(None) } else { value_at(buf, here, limits).map(Some) }
+    if buf.get(here) == Some(&END) { Ok(None) } else { walk.value_at(buf, here, limits).map(Some) }
 }

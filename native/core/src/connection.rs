@@ -123,10 +123,12 @@ struct Half {
 
 impl Half {
     /// Keeps bytes of the frame under way, with room for the `more` that it lacks behind them: for all of it at once, so
-    /// that it is neither copied nor cut to size later, but never for more than a few times what has really come.
+    /// that it is neither copied nor cut to size later, but never for more than a few times what has really come. A frame
+    /// of unknown length gets room for as much as has come, so that bytes that come one by one are not moved each time.
     fn keep(&mut self, bytes: &[u8], more: usize) {
         if bytes.len() > self.carry.capacity() - self.carry.len() {
             let come = self.carry.len() + bytes.len();
+            let more = if self.head.is_none() { more.max(self.carry.len()) } else { more };
             self.carry.reserve_exact(bytes.len() + more.min(ROOM_FOR_MORE * come));
         }
         self.carry.extend_from_slice(bytes);

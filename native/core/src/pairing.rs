@@ -56,6 +56,8 @@ pub struct Pairing<T> {
     first: u64,
     /// Requests from this number on are not in the index yet.
     unindexed: u64,
+    /// Requests that were forgotten where answers come in order: their answers come before all others, and find nothing.
+    skipped: u64,
     /// First and last waiting request of each id.
     index: HashMap<Id, (u64, u64), foldhash::fast::RandomState>,
     len: usize,
@@ -65,7 +67,15 @@ impl<T> Pairing<T> {
     /// An empty table for at most `max` requests.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { max: max.max(1), waiting: VecDeque::new(), first: 0, unindexed: 0, index: HashMap::default(), len: 0 }
+        Self {
+            max: max.max(1),
+            waiting: VecDeque::new(),
+            first: 0,
+            unindexed: 0,
+            skipped: 0,
+            index: HashMap::default(),
+            len: 0,
+        }
     }
 
     /// How many requests wait.
@@ -90,6 +100,10 @@ impl<T> Pairing<T> {
 
     /// The request that a response with this id answers, if it is remembered.
     pub fn answer(&mut self, id: &Id) -> Option<T> {
+        if self.skipped > 0 && *id == Id::Order {
+            self.skipped -= 1;
+            return None;
+        }
         self.index_rest();
         let (number, _) = *self.index.get(id)?;
         let item = self.take(number);
@@ -131,6 +145,9 @@ impl<T> Pairing<T> {
 
     /// Removes the oldest place, and returns its request if it still waits.
     fn pop_front(&mut self) -> Option<T> {
+        if let Some(Some(Waiting { id: Id::Order, .. })) = self.waiting.front() {
+            self.skipped += 1;
+        }
         let item = self.take(self.first);
         if self.waiting.pop_front().is_some() {
             self.first += 1;
@@ -205,6 +222,8 @@ mod tests {
         assert_eq!(pairing.ask(Id::Order, 3), Some(1));
         assert_eq!(pairing.len(), 2);
         assert_eq!(pairing.iter().copied().collect::<Vec<_>>(), [2, 3]);
+        // The answer of the forgotten one is nobody else's.
+        assert_eq!(pairing.answer(&Id::Order), None);
         assert_eq!(pairing.answer(&Id::Order), Some(2));
         assert_eq!(pairing.answer(&Id::Order), Some(3));
     }

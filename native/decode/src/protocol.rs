@@ -10,9 +10,9 @@ use crate::metadata::fingerprint;
 /// Metadata keys that name the service, best first.
 pub const SERVICE_KEYS: [&str; 3] = ["interface", "service", "path"];
 /// Metadata keys that name the method, best first. A Thrift `method` may carry its service, `method_name` never does.
-pub const METHOD_KEYS: [&str; 2] = ["method_name", "method"];
+pub const METHOD_KEYS: [&str; 3] = ["method_name", "method", "command"];
 /// Metadata key of responses that names the class of what was thrown.
-pub const ERROR_CLASS_KEYS: [&str; 1] = ["exception"];
+pub const ERROR_CLASS_KEYS: [&str; 2] = ["exception", "error_code"];
 /// Metadata keys of responses that tell an error in words; a response has one of them.
 pub const ERROR_MESSAGE_KEYS: [&str; 3] = ["exception_message", "error_message", "error_text"];
 

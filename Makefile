@@ -74,6 +74,7 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 
 captures: $(VENV)/.group-test ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go, redis-server)
 	$(BIN)/python tests/captures/record_dubbo.py
+	$(BIN)/python tests/captures/record_kafka.py
 	$(BIN)/python tests/captures/record_redis.py
 	$(BIN)/python tests/captures/record_thrift.py
 

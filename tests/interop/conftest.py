@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 from interop.peers.redis import redis_servers
-from interop.running import running, unavailable
+from interop.running import Broker, free_port, running, unavailable
 
 PEERS = Path(__file__).resolve().parent / "peers"
 Servers = TypeVar("Servers")
@@ -47,6 +47,38 @@ def dubbo_server(dubbo: str) -> Iterator[Callable[[str], int]]:
             return ports[line]
 
         yield port
+
+
+@pytest.fixture(scope="session")
+def kafka() -> str:
+    """The program that runs the Apache Kafka peers in Java."""
+    program = str(PEERS / "kafka" / "run.sh")
+    if shutil.which("java") is None:
+        unavailable("java not found: install JDK 17 or later to talk to real Kafka peers")
+    built = subprocess.run([program, "build"], capture_output=True, encoding="utf-8", timeout=BUILD, check=False)
+    if built.returncode:
+        for tool, what in (("mvn", "Maven"), ("javac", "a JDK, 17 or later")):
+            if shutil.which(tool) is None:
+                unavailable(f"{tool} not found: install {what} to build the Kafka peers")
+        pytest.fail(f"the Kafka peers did not build:\n{built.stdout}{built.stderr}", pytrace=False)
+    return program
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Broker]]:
+    """A broker of a line of Kafka; it runs until the end of the run."""
+    with ExitStack() as servers:
+        brokers: dict[str, Broker] = {}
+
+        def broker(line: str) -> Broker:
+            if line not in brokers:
+                log = tmp_path_factory.mktemp("kafka") / "requests"
+                sasl_port = free_port()
+                command = [kafka, "server", "--line", line, "--log", str(log), "--sasl-port", str(sasl_port)]
+                brokers[line] = Broker(servers.enter_context(running(command)), sasl_port, log)
+            return brokers[line]
+
+        yield broker
 
 
 @pytest.fixture(scope="session")

@@ -78,6 +78,7 @@ captures: $(VENV)/.group-test ## Record tests/captures again from real peers (ne
 	$(BIN)/python tests/captures/record_kafka.py
 	$(BIN)/python tests/captures/record_redis.py
 	$(BIN)/python tests/captures/record_thrift.py
+	$(BIN)/python tests/captures/record_trpc.py
 
 vectors: ## Write the codecs' vectors again from what their make.py states
 	for make in codecs/*/vectors/make.py; do PYTHONPATH=tests $(PYTHON) $$make || exit 1; done

@@ -141,13 +141,24 @@ def started(servers: AbstractContextManager[Servers]) -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def thrift() -> dict[str, list[str]]:
     """The command of each Thrift peer, by its name."""
-    spec = importlib.util.spec_from_file_location("thrift_peers", PEERS / "thrift" / "build.py")
+    return commands("thrift")
+
+
+@pytest.fixture(scope="session")
+def trpc() -> dict[str, list[str]]:
+    """The command of each tRPC peer, by its name."""
+    return commands("trpc")
+
+
+def commands(protocol: str) -> dict[str, list[str]]:
+    """What the `build.py` of a protocol's peers builds."""
+    spec = importlib.util.spec_from_file_location(f"{protocol}_peers", PEERS / protocol / "build.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     try:
-        commands: dict[str, list[str]] = script.build()
+        built: dict[str, list[str]] = script.build()
     except SystemExit as missing:
         unavailable(str(missing))
-    return commands
+    return built

@@ -162,6 +162,7 @@ impl Seeds {
             let Some(frame) = Frame::new(head, &bytes) else { continue };
             match protocol {
                 "dubbo" => self.dubbo(frame)?,
+                "trpc" => self.frame("trpc_verbs", layout::TRPC_VERBS, frame.bytes)?,
                 _ => self.thrift(frame)?,
             }
         }
@@ -174,6 +175,7 @@ fn frames(protocol: &str, turns: &Turns) -> Result<Frames, Box<dyn Error>> {
     let codec: Arc<dyn AnyCodec> = match protocol {
         "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
         "thrift" => Arc::new(metaprotocol_thrift::Thrift),
+        "trpc" => Arc::new(metaprotocol_trpc::Trpc),
         other => return Err(format!("no codec for {other}: teach it to tests/fuzz/seed").into()),
     };
     let mut connection = codec.connect(Limits::default());
@@ -234,7 +236,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: seed ROOT CORPORA".into());
     };
     let mut seeds = Seeds { root: corpora, written: 0, known: HashSet::new() };
-    for protocol in ["dubbo", "thrift"] {
+    for protocol in ["dubbo", "thrift", "trpc"] {
         for file in files(&root.join("tests/captures").join(protocol))? {
             if !has_extension(&file, &["pcap", "pcapng"]) {
                 continue;
@@ -256,7 +258,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                     // Broken ones have no frame, but the codec's verdict on them counts.
                     seeds.frame(
                         &format!("{protocol}_verbs"),
-                        if protocol == "dubbo" { layout::DUBBO_VERBS } else { layout::THRIFT_VERBS },
+                        match protocol {
+                            "dubbo" => layout::DUBBO_VERBS,
+                            "trpc" => layout::TRPC_VERBS,
+                            _ => layout::THRIFT_VERBS,
+                        },
                         &bytes,
                     )?;
                 }
@@ -270,6 +276,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "dubbo_verbs",
         "thrift_verbs",
         "thrift_walk",
+        "trpc_stream",
+        "trpc_verbs",
         "hessian",
         "capture",
         "spec_compile",

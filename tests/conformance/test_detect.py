@@ -13,8 +13,8 @@ from metaprotocol.testing._others import OTHERS
 FRONT = 256
 # A few bytes may be the beginning of anything.
 SHORT = 8
-# Who may never be sure: what a Kafka broker says is known by the requests alone, but for its answer to the first that most
-# clients ask.
+# Who may never be sure: what a Kafka broker says is known by the requests alone, but for its answer to the first one
+# of most clients.
 UNSURE = {("kafka", Direction.SERVER_TO_CLIENT)}
 
 

@@ -21,7 +21,7 @@ const TELLING: usize = 3;
 const ENOUGH: usize = 48;
 /// Java clients begin their correlation ids at 0, and take those from here on while they authenticate.
 const RESERVED_IDS: i32 = i32::MAX - 7;
-/// The id of all that Java clients before 0.11 ask while they authenticate.
+/// The id of all that Java clients of 0.11 ask while they authenticate.
 const OLD_SASL_ID: i32 = -1;
 /// No client has asked so many questions before it is first seen.
 const MAX_FIRST_ID: i32 = 1 << 24;

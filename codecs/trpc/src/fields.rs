@@ -182,19 +182,21 @@ const fn holds_bytes(message: Message, at: Slot) -> bool {
         || at == slot(message, ERROR_MSG)
 }
 
-/// The last field of a slot, as a look-up needs it: its number or its bytes, and whether its inner message is there.
-#[inline]
+/// The last field of a slot, as a look-up needs it: its number or its bytes, and whether its message is there.
 fn last<'a>(
     frame: Frame<'a>,
     message: Message,
     wanted: Slot,
     wire: u8,
-) -> Result<(Option<Field<'a>>, bool), DecodeError> {
+) -> Result<(Option<(u64, &'a [u8])>, bool), DecodeError> {
+    if !matches!(message, Message::Open | Message::Opened) {
+        return Ok((message::last(frame.header(), wanted.into(), wire)?, true));
+    }
     let outer = wanted >> 4;
     let (mut found, mut there) = (None, message.has(outer));
     message::walk(frame, message, &mut |slot, field| {
         if slot == wanted && field.wire == wire {
-            found = Some(field);
+            found = Some((field.value, field.bytes));
         }
         there |= slot == outer && field.wire == LEN;
         Ok(())
@@ -258,13 +260,13 @@ pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<
         return Ok(None);
     }
     let (found, there) = last(frame, message, slot, if is_text(of) { LEN } else { VARINT })?;
-    let bytes = found.map(|field| field.bytes);
+    let bytes = found.map(|(_, bytes)| bytes);
     Ok(match id {
         SERVICE => bytes.and_then(|func| parts(func).0).map(text),
         METHOD => bytes.map(|func| text(parts(func).1)),
         CALLER | CALLEE | FUNC | ERROR_MSG => bytes.map(text),
-        BODY_SIZE => Some(body_size(frame, found.map_or(0, |field| field.value))),
-        _ => there.then(|| number(id, found.map_or(0, |field| field.value))),
+        BODY_SIZE => Some(body_size(frame, found.map_or(0, |(value, _)| value))),
+        _ => there.then(|| number(id, found.map_or(0, |(value, _)| value))),
     })
 }
 

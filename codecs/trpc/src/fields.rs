@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use metaprotocol_core::protobuf::{LEN, VARINT};
 use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Reason, Value, Visit};
 
-use crate::message::{self, Field, Message, NO_SLOT, REQUEST_META, RESPONSE_META, SLOTS, Slot};
+use crate::message::{self, Field, Found, Message, NO_SLOT, REQUEST_META, RESPONSE_META, SLOTS, Slot};
 use crate::wire::{CLOSE, DATA, FEEDBACK, Fixed, INIT, STREAM};
 
 /// Prefix of the keys that name an entry of trans_info even if a built-in key has its name.
@@ -150,7 +150,7 @@ fn fixed_field(fixed: Fixed, id: u16) -> Option<Value<'static>> {
 
 /// What of a frame's message has been seen: by slot the last field of the right wire type.
 struct Seen<'a> {
-    fields: [Option<(u64, &'a [u8])>; SLOTS],
+    fields: [Option<Found<'a>>; SLOTS],
 }
 
 impl<'a> Seen<'a> {
@@ -188,7 +188,7 @@ fn last<'a>(
     message: Message,
     wanted: Slot,
     wire: u8,
-) -> Result<(Option<(u64, &'a [u8])>, bool), DecodeError> {
+) -> Result<(Option<Found<'a>>, bool), DecodeError> {
     if !matches!(message, Message::Open | Message::Opened) {
         return Ok((message::last(frame.header(), wanted.into(), wire)?, true));
     }

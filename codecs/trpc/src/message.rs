@@ -209,8 +209,11 @@ pub fn numbers(header: &[u8]) -> Result<Numbers, DecodeError> {
     Ok(found)
 }
 
+/// What a look-up keeps of a field: its number, or its bytes.
+pub type Found<'a> = (u64, &'a [u8]);
+
 /// The last field of this number and wire type in a message without inner messages that are read.
-pub fn last(header: &[u8], number: u32, wire: u8) -> Result<Option<(u64, &[u8])>, DecodeError> {
+pub fn last(header: &[u8], number: u32, wire: u8) -> Result<Option<Found<'_>>, DecodeError> {
     let mut found = None;
     each(header, FIXED_LEN, |field| {
         if (field.number, field.wire) == (number, wire) {

@@ -73,9 +73,12 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 	else echo 'valgrind is not installed: no instruction counts'; fi
 
 captures: $(VENV)/.group-test ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go, redis-server)
+	$(BIN)/python tests/captures/record_brpc.py
 	$(BIN)/python tests/captures/record_dubbo.py
+	$(BIN)/python tests/captures/record_kafka.py
 	$(BIN)/python tests/captures/record_redis.py
 	$(BIN)/python tests/captures/record_thrift.py
+	$(BIN)/python tests/captures/record_trpc.py
 
 vectors: ## Write the codecs' vectors again from what their make.py states
 	for make in codecs/*/vectors/make.py; do PYTHONPATH=tests $(PYTHON) $$make || exit 1; done

@@ -100,9 +100,11 @@ class Leg:
             assert sum(map(len, frames)) == len(data), f"not whole frames: {frames} of {len(data)} bytes"
             self.frames += frames
             self.sent += data
-            at_once = self._socket.sendmsg(buffers)
-            if at_once < len(data):  # Else the peer may have its last answer and be gone.
-                self._socket.sendall(memoryview(data)[at_once:])
+            # The peer may have gone, not waiting for an answer: whoever reads from it sees that.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                at_once = self._socket.sendmsg(buffers)
+                if at_once < len(data):  # Else the peer may have its last answer and be gone.
+                    self._socket.sendall(memoryview(data)[at_once:])
 
     def end(self) -> None:
         """Says that nothing more will be written."""

@@ -10,6 +10,8 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
 import pytest
@@ -20,6 +22,16 @@ START = 60.0
 
 Call = dict[str, Any]
 """What a client tells of one call; the peers' README describes the keys."""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A Kafka broker that runs."""
+
+    port: int
+    sasl_port: int
+    log: Path
+    """The broker's own log of requests, a JSON object a line."""
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -17,6 +17,8 @@ from metaprotocol import Direction
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 SYN = 0x02
+FOLDERS = sorted(path.name for path in CAPTURES.iterdir() if path.is_dir())
+"""The captures of a family of protocols each."""
 
 
 @dataclass
@@ -92,6 +94,18 @@ class Capture:
     @property
     def expected(self) -> dict[str, Any]:
         return _expected(self.path)
+
+    def codec(self, direction: Direction) -> str | None:
+        """The codec that reads what travels this way; None if no codec does, or nothing tells whose it is."""
+        if self.expected.get("security") == "tls":
+            return None
+        if self.protocol == "redis" and self.path.stem == "http":
+            # A web client at a port of Redis, which answers in its own way.
+            return None if direction is Direction.CLIENT_TO_SERVER else "redis"
+        if self.protocol == "thrift" and self.expected["protocol"] == "json":
+            return None
+        # A port of bRPC speaks several protocols.
+        return str(self.expected["protocol"]) if self.protocol == "brpc" else self.protocol
 
     @property
     def conversations(self) -> list[Conversation]:

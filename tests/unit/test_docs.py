@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import metaprotocol
-from metaprotocol import ErrorType, KeyInfo, Limits, _load, _registry, codec, errors
+from metaprotocol import Direction, ErrorType, KeyInfo, Limits, _load, _registry, codec, errors
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -33,6 +33,8 @@ REQUESTS = {
         "05312e302e300873617948656c6c6f124c6a6176612f6c616e672f537472696e673b05"
         "776f726c644804706174680c64656d6f2e477265657465720567726f757004626c75655a"
     ),
+    "kafka": bytes.fromhex("0000001a 0003 0001 00000007 0004 73686f70 00000001 0006 6f7264657273"),
+    "trpc": bytes.fromhex("09300000 00000019 0009 00000007 0100 1807 3a05 2f612f622f"),
     "videopacket": bytes.fromhex(
         "260000002a01000000000000000000000a01084010012c3c4c5c60017c8c0b1a0b290c36040001100228"
     ),  # command 1
@@ -166,7 +168,7 @@ def test_the_options_of_the_mitmproxy_page_are_the_addons() -> None:
     assert rows == re.findall(r"add_option\(\s*\"(\w+)\"", addon)
 
 
-@pytest.mark.parametrize("name", ["awesomerpc", "dubbo", "qza", "thrift", "videopacket", "zork"])
+@pytest.mark.parametrize("name", ["awesomerpc", "dubbo", "kafka", "qza", "thrift", "trpc", "videopacket", "zork"])
 def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     rows = table(DOCS / "protocols" / f"{name}.md", "Metadata keys")
     shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
@@ -178,16 +180,23 @@ def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     [
         ("awesomerpc", "rsp_code"),
         ("dubbo", "status"),
+        ("kafka", "error_code"),
         ("qza", "rsp_code"),
         ("thrift", "exception_type"),
+        ("trpc", "ret"),
         ("videopacket", "result"),
     ],
 )
 def test_the_replies_of_a_protocol_page_are_the_codecs(name: str, key: str) -> None:
     spoken = metaprotocol.get_codec(name)
-    request = spoken.decode(REQUESTS[name])
-    replies = {error: spoken.reply(request, error, "why") for error in ErrorType}
-    made = {error.name: spoken.decode(reply).metadata[key] for error, reply in replies.items() if reply is not None}
+    made = {}
+    for error in ErrorType:
+        connection = spoken.connection()
+        [request] = connection.feed(Direction.CLIENT_TO_SERVER, REQUESTS[name])
+        reply = spoken.reply(request, error, "why")
+        assert reply is not None
+        [answer] = connection.feed(Direction.SERVER_TO_CLIENT, reply)
+        made[error.name] = answer.metadata[key]
     shown = {error: int(value) for error, value in table(DOCS / "protocols" / f"{name}.md", "Replies")}
     assert shown == made
 

@@ -9,8 +9,7 @@ use metaprotocol_core::{Cursor, DecodeError, Frame, Key, KeyInfo, Kind, Limits, 
 use crate::schema::{self, Op, Role, Struct};
 use crate::walk::{self, Place, Sink};
 use crate::wire::{
-    API_VERSIONS, CLIENT_ID_AT, REQUEST_ID_AT, RESPONSE_ID_AT, UNSUPPORTED_VERSION, Variant, i16_at, i32_at,
-    is_request, lacks_client_id,
+    API_VERSIONS, CLIENT_ID_AT, REQUEST_ID_AT, RESPONSE_ID_AT, Variant, i16_at, i32_at, is_request, lacks_client_id,
 };
 
 /// A key: its number, its name, what it holds.
@@ -89,9 +88,14 @@ pub fn body(frame: &Frame<'_>) -> Option<&'static Struct> {
     if is_request(frame) {
         return schema::request(api, version);
     }
-    // A broker that does not speak the version of an ApiVersions says so in version 0, which every client can read.
-    let refused = api == API_VERSIONS && i16_at(frame.body(), 0) == Some(UNSUPPORTED_VERSION);
-    schema::response(api, if refused { 0 } else { version })
+    schema::response(api, if api == API_VERSIONS && is_refusal(frame.body()) { 0 } else { version })
+}
+
+/// Whether the answer to an ApiVersions is a refusal, which is in version 0 so that every client can read it: an error and
+/// a list, and nothing behind it.
+fn is_refusal(body: &[u8]) -> bool {
+    let (Some(error), Some(count)) = (i16_at(body, 0), i32_at(body, 2)) else { return false };
+    error != 0 && usize::try_from(count).ok().and_then(|count| count.checked_mul(6)?.checked_add(6)) == Some(body.len())
 }
 
 /// The correlation id of a frame.
@@ -260,7 +264,8 @@ impl<'a> Sink<'a> for Found<'a> {
         let int = || Value::Int(number(bytes, op.role).unwrap_or_default());
         match op.role {
             Role::Acks => return self.keep(ACKS, int()),
-            Role::Topic => return self.keep_all(TOPIC, TOPICS, text(bytes)),
+            // No topic has an empty name; one that is told by its id may.
+            Role::Topic if !bytes.is_empty() => return self.keep_all(TOPIC, TOPICS, text(bytes)),
             Role::ResourceName if self.resource_type == TOPIC_RESOURCE => {
                 return self.keep_all(TOPIC, TOPICS, text(bytes));
             }
@@ -299,7 +304,7 @@ impl<'a> Sink<'a> for Found<'a> {
                 self.port = number(bytes, op.role).and_then(|port| u32::try_from(port).ok());
                 self.address();
             }
-            Role::None | Role::TopicId | Role::ResourceName => {}
+            Role::None | Role::Topic | Role::TopicId | Role::ResourceName => {}
         }
         ControlFlow::Continue(())
     }

@@ -26,6 +26,8 @@
 #![forbid(unsafe_code)]
 
 mod detect;
+#[cfg(test)]
+mod every_message;
 mod fields;
 mod reply;
 mod rewrite;
@@ -74,7 +76,7 @@ impl Codec for Kafka {
         State::default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn split(
         &self,
         state: &mut Self::State,

@@ -380,6 +380,10 @@ impl<'p, 'e, 'a> Edited<'p, 'e, 'a> {
         else {
             return ControlFlow::Continue(());
         };
+        // What has no name keeps none.
+        if old.is_empty() {
+            return ControlFlow::Continue(());
+        }
         if let Some(seen) = self.seen.get_mut(kind) {
             if names.only.is_some() && seen.is_some_and(|first| first != old) {
                 let why = format!("the frame names several; set {key}.<old name> for each");

@@ -9,8 +9,9 @@
 //!   u16  u16       u32      16 bytes, text  u32     u32        u32
 //! ```
 //!
-//! The magic is not at the front, so a stream shows itself at its 28th byte. Before that the provider, text padded with
-//! zeros in all writers that are known, tells most other streams from it.
+//! The magic is not at the front, so a stream shows itself at its 28th byte. Before that, the id, which is 0 in all writers
+//! that are known, and the provider, text padded with zeros, tell other streams from it. A stream of another writer is read,
+//! but not recognised.
 
 use std::borrow::Cow;
 
@@ -169,6 +170,9 @@ pub fn required(key: &str) -> EncodeError {
 /// Whether the front of a stream is nshead, and whether its provider is that of public_pbrpc.
 #[must_use]
 pub fn detect(prefix: &[u8], public: bool) -> Detection {
+    if prefix.iter().take(VERSION_AT).any(|byte| *byte != 0) {
+        return Detection::No;
+    }
     let field = prefix.get(PROVIDER_AT..).unwrap_or_default();
     let field = field.get(..PROVIDER_LEN).unwrap_or(field);
     let len = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());

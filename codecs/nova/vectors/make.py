@@ -26,8 +26,15 @@ def make(vectors: Vectors) -> None:
     vectors.add("response", call, expect("response", 7, method="3", method_index=3, log_id=42), **server)
     vectors.add(
         "snappy",
-        nshead(b"\x07\x18" + HELLO, version=1, log_id=2**32 - 1, nshead_id=2**16 - 1),
-        expect("request", 9, compress_type=1, nshead_version=1, log_id=2**32 - 1, nshead_id=2**16 - 1),
+        nshead(b"\x07\x18" + HELLO, version=1, log_id=2**32 - 1),
+        expect("request", 9, compress_type=1, nshead_version=1, log_id=2**32 - 1),
+    )
+    # Such a stream is read, but not recognised by its front.
+    vectors.add(
+        "id-behind-a-frame",
+        call + nshead(b"", nshead_id=2**16 - 1, reserved=2**32 - 1),
+        told,
+        expect("request", 0, nshead_id=2**16 - 1, method=str(2**32 - 1), method_index=2**32 - 1),
     )
     vectors.add(
         "provider",

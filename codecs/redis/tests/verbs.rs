@@ -9,7 +9,7 @@ use common::{command, redis, words};
 use metaprotocol_core::{AnyCodec, Edits, EncodeError, ErrorType, Frame, Kind, Limits, Reply, Value};
 use metaprotocol_redis::Redis;
 use metaprotocol_testkit::{
-    CLIENT, SERVER, error_reply, feed_to, field, fields, head, new_id, remove, rewrite, set, string, try_field, whole,
+    CLIENT, SERVER, error_reply, feed_to, field, fields, head, new_id, remove, rewrite, set, try_field, whole,
 };
 
 fn shown(direction: metaprotocol_core::Direction, bytes: &[u8], key: &str) -> Option<String> {

@@ -120,11 +120,11 @@ fn text(bytes: &[u8]) -> Value<'_> {
 }
 
 /// Service and method of a func. One without a slash between them is a method.
-pub fn parts(func: &[u8]) -> (&[u8], &[u8]) {
+pub fn parts(func: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let func = func.strip_prefix(b"/").unwrap_or(func);
     match func.iter().rposition(|byte| *byte == b'/') {
-        Some(at) => (func.get(..at).unwrap_or_default(), func.get(at + 1..).unwrap_or_default()),
-        None => (&[], func),
+        Some(at) => (func.get(..at), func.get(at + 1..).unwrap_or_default()),
+        None => (None, func),
     }
 }
 
@@ -154,8 +154,8 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// The value of a key. Numbers that were left out are 0, texts that were left out or are empty are none; those of an
-    /// inner message are there if that is.
+    /// The value of a key. Numbers that were left out are 0, in inner messages that are there or must be; texts that were
+    /// left out are none.
     fn value(&self, message: Message, id: u16) -> Option<Value<'a>> {
         let slot = slot(message, id);
         let found = self.fields.get(usize::from(slot)).copied().flatten();
@@ -163,10 +163,10 @@ impl<'a> Seen<'a> {
             return None;
         }
         if is_text(id) {
-            return found.map(|(_, bytes)| bytes).filter(|bytes| !bytes.is_empty()).map(text);
+            return found.map(|(_, bytes)| text(bytes));
         }
         let outer = slot >> 4;
-        let there = outer == 0 || self.fields.get(usize::from(outer)).is_some_and(Option::is_some);
+        let there = message.has(outer) || self.fields.get(usize::from(outer)).is_some_and(Option::is_some);
         there.then(|| number(id, found.map_or(0, |(value, _)| value)))
     }
 }
@@ -191,7 +191,7 @@ fn last<'a>(
     wire: u8,
 ) -> Result<(Option<Field<'a>>, bool), DecodeError> {
     let outer = wanted >> 4;
-    let (mut found, mut there) = (None, outer == 0);
+    let (mut found, mut there) = (None, message.has(outer));
     message::walk(frame, message, &mut |slot, field| {
         if slot == wanted && field.wire == wire {
             found = Some(field);
@@ -258,19 +258,14 @@ pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<
         return Ok(None);
     }
     let (found, there) = last(frame, message, slot, if is_text(of) { LEN } else { VARINT })?;
-    let bytes = found.map(|field| field.bytes).filter(|bytes| !bytes.is_empty());
+    let bytes = found.map(|field| field.bytes);
     Ok(match id {
-        SERVICE => bytes.and_then(service).map(text),
+        SERVICE => bytes.and_then(|func| parts(func).0).map(text),
         METHOD => bytes.map(|func| text(parts(func).1)),
         CALLER | CALLEE | FUNC | ERROR_MSG => bytes.map(text),
         BODY_SIZE => Some(body_size(frame, found.map_or(0, |field| field.value))),
         _ => there.then(|| number(id, found.map_or(0, |field| field.value))),
     })
-}
-
-/// The service of a func, if it names one.
-fn service(func: &[u8]) -> Option<&[u8]> {
-    Some(parts(func).0).filter(|service| !service.is_empty())
 }
 
 fn body_size(frame: Frame<'_>, attachment: u64) -> Value<'static> {
@@ -309,10 +304,10 @@ fn all<'a>(frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Resu
         let func = || {
             let slot = slot(message, FUNC);
             let (_, func) = seen.fields.get(usize::from(slot)).copied().flatten().filter(|_| slot != NO_SLOT)?;
-            Some(func).filter(|func| !func.is_empty())
+            Some(func)
         };
         let value = match id {
-            SERVICE => func().and_then(service).map(text),
+            SERVICE => func().and_then(|func| parts(func).0).map(text),
             METHOD => func().map(|func| text(parts(func).1)),
             BODY_SIZE if slot(message, ATTACHMENT_SIZE) != NO_SLOT => {
                 let attachment = seen.fields.get(usize::from(slot(message, ATTACHMENT_SIZE))).copied().flatten();

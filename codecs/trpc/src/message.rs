@@ -99,6 +99,15 @@ impl Message {
         matches!(self, Self::Open | Self::Opened) && (number == REQUEST_META as u32 || number == RESPONSE_META as u32)
     }
 
+    /// True if the inner message of this number belongs here, though nothing may be written in it; 0 is the message itself.
+    pub const fn has(self, inner: u8) -> bool {
+        match self {
+            Self::Open => matches!(inner, 0 | REQUEST_META),
+            Self::Opened => matches!(inner, 0 | RESPONSE_META),
+            _ => inner == 0,
+        }
+    }
+
     /// The slot of `trans_info`.
     pub const fn trans_info(self) -> Slot {
         match self {

@@ -34,7 +34,7 @@ pub fn split(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split,
     let numbers = message::numbers(header)?;
     let attachment = numbers[number::ATTACHMENT_SIZE];
     if attachment as usize > total - header_len {
-        return Err(Reason::BadLength { field: "attachment size", value: attachment.into() }.at(FIXED_LEN));
+        return Err(Reason::BadLength { field: "attachment size", value: attachment.into() }.at(header_len));
     }
     Ok(Split::Head(Head {
         kind: unary_kind(direction, &numbers),
@@ -119,7 +119,7 @@ fn check_front(buf: &[u8]) -> Result<(), DecodeError> {
     if let Some(&second) = buf.get(1)
         && second != m1
     {
-        return Err(Reason::BadMagic { expected: m1.into(), found: second.into() }.at(1));
+        return Err(Reason::BadMagic { expected: MAGIC.into(), found: u16::from_be_bytes([m0, second]).into() }.at(0));
     }
     let data_type = buf.get(DATA_TYPE_AT).copied().unwrap_or(UNARY);
     if data_type > STREAM {

@@ -14,7 +14,7 @@ pub const METHOD_KEYS: [&str; 3] = ["method_name", "method", "command"];
 /// Metadata key of responses that names the class of what was thrown.
 pub const ERROR_CLASS_KEYS: [&str; 2] = ["exception", "error_code"];
 /// Metadata keys of responses that tell an error in words; a response has one of them.
-pub const ERROR_MESSAGE_KEYS: [&str; 2] = ["exception_message", "error_message"];
+pub const ERROR_MESSAGE_KEYS: [&str; 3] = ["exception_message", "error_message", "error_text"];
 
 /// Metadata key of responses that tells an error which the framing takes for a success, and its value then.
 pub const REPLY_TYPE_KEYS: [&str; 1] = ["reply_type"];

@@ -13,6 +13,7 @@ pub mod script;
 pub mod spec;
 pub mod stream;
 pub mod thrift;
+pub mod trpc;
 pub mod verbs;
 pub mod walk;
 

@@ -163,6 +163,7 @@ impl Seeds {
             match protocol {
                 "dubbo" => self.dubbo(frame)?,
                 "redis" => self.frame("redis_verbs", layout::REDIS_VERBS, frame.bytes)?,
+                "trpc" => self.frame("trpc_verbs", layout::TRPC_VERBS, frame.bytes)?,
                 _ => self.thrift(frame)?,
             }
         }
@@ -176,6 +177,7 @@ fn frames(protocol: &str, turns: &Turns) -> Result<Frames, Box<dyn Error>> {
         "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
         "redis" => Arc::new(metaprotocol_redis::Redis),
         "thrift" => Arc::new(metaprotocol_thrift::Thrift),
+        "trpc" => Arc::new(metaprotocol_trpc::Trpc),
         other => return Err(format!("no codec for {other}: teach it to tests/fuzz/seed").into()),
     };
     let mut connection = codec.connect(Limits::default());
@@ -236,7 +238,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: seed ROOT CORPORA".into());
     };
     let mut seeds = Seeds { root: corpora, written: 0, known: HashSet::new() };
-    for protocol in ["dubbo", "redis", "thrift"] {
+    for protocol in ["dubbo", "redis", "thrift", "trpc"] {
         for file in files(&root.join("tests/captures").join(protocol))? {
             if !has_extension(&file, &["pcap", "pcapng"]) {
                 continue;
@@ -261,6 +263,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         match protocol {
                             "dubbo" => layout::DUBBO_VERBS,
                             "redis" => layout::REDIS_VERBS,
+                            "trpc" => layout::TRPC_VERBS,
                             _ => layout::THRIFT_VERBS,
                         },
                         &bytes,
@@ -278,6 +281,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "redis_verbs",
         "thrift_verbs",
         "thrift_walk",
+        "trpc_stream",
+        "trpc_verbs",
         "hessian",
         "capture",
         "spec_compile",

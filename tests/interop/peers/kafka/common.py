@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -59,12 +60,12 @@ class Library(Protocol):
 
 
 class Told:
-    """Prints a JSON line for each thing that a client did."""
+    """Prints a JSON line for each thing that a client did; true if it went well."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def __call__(self, client: str, action: str, work: Callable[[], Values | None], **details: Any) -> None:
+    def __call__(self, client: str, action: str, work: Callable[[], Values | None], **details: Any) -> bool:
         line: Values = {"client": client, "action": action, **details}
         try:
             seen = work()
@@ -74,6 +75,7 @@ class Told:
         else:
             line |= {"ok": True, **(seen or {})}
         print(json.dumps(line), flush=True)
+        return bool(line["ok"])
 
 
 def interop(options: Options, library: Library) -> None:
@@ -93,10 +95,10 @@ def interop(options: Options, library: Library) -> None:
         call("list_topics")
         call("describe_topic", topic, topic=topic)
         call("describe_configs", topic, topic=topic)
-        number = _produce(options, library, told)
+        count = _produce(options, library, told)
         client = f"{name}-consumer"
         with library.consumer(client, topic, group) as consumer:
-            told(client, "consume", lambda: {"records": _records(consumer, number)}, count=number)
+            told(client, "consume", lambda: {"records": _records(consumer, count)}, count=count)
             told(client, "commit", consumer.commit)
         call("list_groups")
         call("group_offsets", group, group=group)
@@ -106,25 +108,18 @@ def interop(options: Options, library: Library) -> None:
 
 
 def _produce(options: Options, library: Library, told: Told) -> int:
-    number = 0
+    """Gives how many records are there."""
+    number = stored = 0
     for acks in ("all", "1", "0"):
         client = f"{options.client_id}-producer-{acks}"
         with library.producer(client, acks) as producer:
             for _ in range(2):
                 partition, value = int(acks == "1"), f"order {number}"
                 number += 1
-                told(
-                    client,
-                    "produce",
-                    lambda producer=producer, partition=partition, value=value: {
-                        "offset": producer.produce(options.topic, partition, value.encode())
-                    },
-                    topic=options.topic,
-                    partition=partition,
-                    acks=acks,
-                    value=value,
-                )
-    return number
+                send = partial(producer.produce, options.topic, partition, value.encode())
+                details = {"topic": options.topic, "partition": partition, "acks": acks, "value": value}
+                stored += told(client, "produce", lambda send=send: {"offset": send()}, **details)
+    return stored
 
 
 def _records(consumer: Consumer, count: int) -> list[Values]:
@@ -161,6 +156,8 @@ def main(library: Callable[[Options], Library]) -> None:
     parser.add_argument("--group", default="billing")
     parser.add_argument("--security", choices=["none", "plain", "scram"], default="none")
     parser.add_argument("--api-version", default="", help="of the broker, instead of asking it (kafka-python)")
-    parser.add_argument("--group-protocol", choices=["classic", "consumer"], default="classic", help="(confluent-kafka)")
+    parser.add_argument(
+        "--group-protocol", choices=["classic", "consumer"], default="classic", help="(confluent-kafka)"
+    )
     options = parser.parse_args(namespace=Options())
     SCENARIOS[options.scenario](options, library(options))

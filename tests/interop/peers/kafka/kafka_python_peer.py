@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from common import PASSWORD, USER, Options, Values, closing, main
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, errors
 from kafka.admin import (
     ACLFilter,
     ACLOperation,
@@ -18,7 +18,6 @@ from kafka.admin import (
     ResourcePatternFilter,
     ResourceType,
 )
-from kafka.errors import KafkaError
 
 
 class KafkaPython:
@@ -56,7 +55,9 @@ class KafkaPython:
         return closing(Consumer(client), client.close)
 
     def error(self, failure: Exception) -> tuple[str, int | None]:
-        return type(failure).__name__, getattr(failure, "errno", None) if isinstance(failure, KafkaError) else None
+        return type(failure).__name__, getattr(failure, "errno", None) if isinstance(
+            failure, errors.KafkaError
+        ) else None
 
 
 class Admin:
@@ -97,7 +98,9 @@ class Admin:
         raise error
 
     def delete_group(self, group: str) -> None:
-        self._client.delete_groups([group])
+        outcome = self._client.delete_groups([group])[group]
+        if outcome != "OK":
+            raise getattr(errors, outcome)
 
     def delete_topic(self, topic: str) -> None:
         self._client.delete_topics([topic])

@@ -16,8 +16,8 @@ final class Told {
         Map<String, ?> run() throws Exception;
     }
 
-    /** Does it and tells of it: with {@code ok}, and the exception and its error code on the wire when it is not. */
-    static void by(String client, String action, Map<String, ?> details, Action work) {
+    /** Does it and tells of it: with {@code ok}, which is returned; else the exception and its error code on the wire. */
+    static boolean by(String client, String action, Map<String, ?> details, Action work) {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("client", client);
         line.put("action", action);
@@ -36,6 +36,7 @@ final class Told {
             line.put("message", cause.getMessage());
         }
         tell(line);
+        return line.get("ok").equals(true);
     }
 
     /** An object of alternating keys and values. */

@@ -91,8 +91,10 @@ final class Clients {
     }
 
     /** Sends a record and waits for its answer; that of acks=0 is made up by the client. */
-    static void produce(Producer<byte[], byte[]> producer, String id, String acks, String topic, int partition, String value) {
-        Told.by(id, "produce", Told.of("topic", topic, "partition", partition, "acks", acks, "value", value), () -> {
+    static boolean produce(
+            Producer<byte[], byte[]> producer, String id, String acks, String topic, int partition, String value) {
+        Map<String, Object> details = Told.of("topic", topic, "partition", partition, "acks", acks, "value", value);
+        return Told.by(id, "produce", details, () -> {
             RecordMetadata stored = producer.send(record(topic, partition, value)).get();
             return Told.of("offset", stored.hasOffset() ? stored.offset() : null);
         });

@@ -53,18 +53,21 @@ final class Scenarios {
                         .get(resource).get("cleanup.policy").value());
             });
             int number = 0;
+            int stored = 0;
             for (String acks : new String[] {"all", "1", "0"}) {
                 String id = name + "-producer-" + acks;
+                int partition = acks.equals("1") ? 1 : 0;
                 try (Producer<byte[], byte[]> producer = clients.producer(id, "acks", acks)) {
                     for (int i = 0; i < 2; i++) {
-                        Clients.produce(producer, id, acks, topic, acks.equals("1") ? 1 : 0, "order " + number++);
+                        stored += Clients.produce(producer, id, acks, topic, partition, "order " + number++) ? 1 : 0;
                     }
                 }
             }
+            int count = stored;
             String id = name + "-consumer";
             try (Consumer<byte[], byte[]> consumer = grouped(id)) {
                 consumer.subscribe(Collections.singleton(topic));
-                Clients.consume(consumer, id, number);
+                Clients.consume(consumer, id, count);
                 Clients.commit(consumer, id);
             }
             Told.by(name + "-admin", "list_groups", Told.of(), () -> Told.of(

@@ -13,6 +13,8 @@ pub const EDITS: usize = 3;
 pub const CHOICES: usize = 3 * EDITS + 2;
 /// Before a Dubbo frame, or a body: how it is made, flags, status.
 pub const DUBBO_VERBS: usize = CHOICES + 3;
+/// Before a Redis frame, or arguments: how it is made, array or line, name.
+pub const REDIS_VERBS: usize = CHOICES + 3;
 /// Before a Thrift frame, or a struct: how it is made, transport and protocol, type, name, id, length of info headers.
 pub const THRIFT_VERBS: usize = CHOICES + 6;
 /// Before a tRPC frame, or what follows its fixed header: how it is made, length of the message, direction.

@@ -60,7 +60,7 @@ def videopacket_frame(size: int, seq_id: int) -> bytes:
 
 
 def brpc_frame(size: int, correlation_id: int) -> bytes:
-    """A baidu_std request of about `size` bytes to EchoService/Echo with a log id and a request id, as C++ clients write it."""
+    """A baidu_std request of about `size` bytes to EchoService/Echo, with log id and request id."""
     # Ids carry a version in their upper half.
     number, left = bytearray(), correlation_id | 1 << 32
     while left >= 0x80:

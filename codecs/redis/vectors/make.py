@@ -121,10 +121,10 @@ def replies(vectors: Vectors) -> None:
         b"".join(two),
         answer(two[0], "simple_string", value="OK"),
         answer(two[1], "integer", value=-7),
-        answer(two[2], "bulk_string", length=5),
+        answer(two[2], "bulk_string", length=5, value="hello"),
         answer(two[3], "null"),
         answer(two[4], "array", length=2),
-        answer(two[5], "bulk_string", length=0),
+        answer(two[5], "bulk_string", length=0, value=""),
         direction=SERVER,
     )
 
@@ -140,7 +140,7 @@ def replies(vectors: Vectors) -> None:
         answer(three[2], "double", value="-inf"),
         answer(three[3], "boolean", value="true"),
         answer(three[4], "big_number", value="3492890328409238509324850943850943825024385"),
-        answer(three[5], "verbatim_string", length=15),
+        answer(three[5], "verbatim_string", length=15, value="Some string"),
         answer(three[6], "map", length=1),
         answer(three[7], "set", length=2),
         direction=SERVER,
@@ -172,7 +172,7 @@ def replies(vectors: Vectors) -> None:
     vectors.add(
         "streamed",
         b"".join(streamed),
-        answer(streamed[0], "bulk_string"),
+        answer(streamed[0], "bulk_string", value="Hello"),
         answer(streamed[1], "array"),
         answer(streamed[2], "set"),
         direction=SERVER,

@@ -9,6 +9,7 @@ pub mod capture;
 pub mod dubbo;
 pub mod hessian;
 pub mod layout;
+pub mod redis;
 pub mod script;
 pub mod spec;
 pub mod stream;

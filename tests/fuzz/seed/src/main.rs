@@ -196,6 +196,7 @@ impl Seeds {
             let Some(frame) = Frame::new(head, &bytes) else { continue };
             match protocol {
                 "dubbo" => self.dubbo(frame)?,
+                "redis" => self.frame("redis_verbs", layout::REDIS_VERBS, frame.bytes)?,
                 "trpc" => self.frame("trpc_verbs", layout::TRPC_VERBS, frame.bytes)?,
                 _ => self.thrift(frame)?,
             }
@@ -208,6 +209,7 @@ impl Seeds {
 fn frames(protocol: &str, turns: &Turns) -> Result<Frames, Box<dyn Error>> {
     let codec: Arc<dyn AnyCodec> = match protocol {
         "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
+        "redis" => Arc::new(metaprotocol_redis::Redis),
         "thrift" => Arc::new(metaprotocol_thrift::Thrift),
         "trpc" => Arc::new(metaprotocol_trpc::Trpc),
         other => return Err(format!("no codec for {other}: teach it to tests/fuzz/seed").into()),
@@ -270,7 +272,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: seed ROOT CORPORA".into());
     };
     let mut seeds = Seeds { root: corpora, written: 0, known: HashSet::new() };
-    for protocol in ["dubbo", "thrift", "trpc"] {
+    for protocol in ["dubbo", "redis", "thrift", "trpc"] {
         for file in files(&root.join("tests/captures").join(protocol))? {
             if !has_extension(&file, &["pcap", "pcapng"]) {
                 continue;
@@ -294,6 +296,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         &format!("{protocol}_verbs"),
                         match protocol {
                             "dubbo" => layout::DUBBO_VERBS,
+                            "redis" => layout::REDIS_VERBS,
                             "trpc" => layout::TRPC_VERBS,
                             _ => layout::THRIFT_VERBS,
                         },
@@ -309,8 +312,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         "brpc_stream",
         "brpc_verbs",
         "dubbo_stream",
+        "redis_stream",
         "thrift_stream",
         "dubbo_verbs",
+        "redis_verbs",
         "thrift_verbs",
         "thrift_walk",
         "trpc_stream",

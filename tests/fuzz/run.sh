@@ -19,7 +19,7 @@ usage() {
 (($# == 1 || $# == 2)) && [[ $1 =~ ^[1-9][0-9]*$ ]] || usage
 seconds=$1
 cd "$(dirname "$0")"
-all=(dubbo_stream thrift_stream dubbo_verbs thrift_verbs thrift_walk hessian capture spec_compile spec_stream)
+all=(dubbo_stream thrift_stream dubbo_verbs thrift_verbs thrift_walk hessian kafka_stream kafka_verbs capture spec_compile spec_stream)
 targets=("${all[@]}")
 if (($# == 2)); then targets=("$2"); fi
 if [[ " ${all[*]} " != *" ${targets[0]} "* ]]; then
@@ -48,7 +48,7 @@ triple=$(rustc -vV | sed -n 's/^host: //p')
 
 declare -A max_len=([capture]=16384 [hessian]=2048 [thrift_walk]=2048)
 declare -A dictionary=(
-	[dubbo_stream]=dubbo [dubbo_verbs]=dubbo [hessian]=hessian [thrift_stream]=thrift [thrift_verbs]=thrift
+	[dubbo_stream]=dubbo [dubbo_verbs]=dubbo [hessian]=hessian [kafka_stream]=kafka [kafka_verbs]=kafka [thrift_stream]=thrift [thrift_verbs]=thrift
 	[thrift_walk]=thrift [capture]=capture [spec_compile]=spec [spec_stream]=spec
 )
 found=0 # or interrupted

@@ -13,6 +13,8 @@ pub const EDITS: usize = 3;
 pub const CHOICES: usize = 3 * EDITS + 2;
 /// Before a Dubbo frame, or a body: how it is made, flags, status.
 pub const DUBBO_VERBS: usize = CHOICES + 3;
+/// Before a Kafka frame, or a body: how it is made, API key, version.
+pub const KAFKA_VERBS: usize = CHOICES + 3;
 /// Before a Thrift frame, or a struct: how it is made, transport and protocol, type, name, id, length of info headers.
 pub const THRIFT_VERBS: usize = CHOICES + 6;
 

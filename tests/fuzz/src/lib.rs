@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod dubbo;
 pub mod hessian;
+pub mod kafka;
 pub mod layout;
 pub mod script;
 pub mod spec;

@@ -162,6 +162,7 @@ impl Seeds {
             let Some(frame) = Frame::new(head, &bytes) else { continue };
             match protocol {
                 "dubbo" => self.dubbo(frame)?,
+                "kafka" => self.frame("kafka_verbs", layout::KAFKA_VERBS, frame.bytes)?,
                 _ => self.thrift(frame)?,
             }
         }
@@ -173,6 +174,7 @@ impl Seeds {
 fn frames(protocol: &str, turns: &Turns) -> Result<Frames, Box<dyn Error>> {
     let codec: Arc<dyn AnyCodec> = match protocol {
         "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
+        "kafka" => Arc::new(metaprotocol_kafka::Kafka),
         "thrift" => Arc::new(metaprotocol_thrift::Thrift),
         other => return Err(format!("no codec for {other}: teach it to tests/fuzz/seed").into()),
     };
@@ -234,7 +236,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: seed ROOT CORPORA".into());
     };
     let mut seeds = Seeds { root: corpora, written: 0, known: HashSet::new() };
-    for protocol in ["dubbo", "thrift"] {
+    for protocol in ["dubbo", "kafka", "thrift"] {
         for file in files(&root.join("tests/captures").join(protocol))? {
             if !has_extension(&file, &["pcap", "pcapng"]) {
                 continue;
@@ -256,7 +258,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                     // Broken ones have no frame, but the codec's verdict on them counts.
                     seeds.frame(
                         &format!("{protocol}_verbs"),
-                        if protocol == "dubbo" { layout::DUBBO_VERBS } else { layout::THRIFT_VERBS },
+                        match protocol {
+                            "dubbo" => layout::DUBBO_VERBS,
+                            "kafka" => layout::KAFKA_VERBS,
+                            _ => layout::THRIFT_VERBS,
+                        },
                         &bytes,
                     )?;
                 }
@@ -271,6 +277,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "thrift_verbs",
         "thrift_walk",
         "hessian",
+        "kafka_stream",
+        "kafka_verbs",
         "capture",
         "spec_compile",
         "spec_stream",

@@ -15,8 +15,12 @@ pub const CHOICES: usize = 3 * EDITS + 2;
 pub const DUBBO_VERBS: usize = CHOICES + 3;
 /// Before a Kafka frame, or a body: how it is made, API key, version.
 pub const KAFKA_VERBS: usize = CHOICES + 3;
+/// Before a Redis frame, or arguments: how it is made, array or line, name.
+pub const REDIS_VERBS: usize = CHOICES + 3;
 /// Before a Thrift frame, or a struct: how it is made, transport and protocol, type, name, id, length of info headers.
 pub const THRIFT_VERBS: usize = CHOICES + 6;
+/// Before a tRPC frame, or what follows its fixed header: how it is made, length of the message, direction.
+pub const TRPC_VERBS: usize = CHOICES + 3;
 
 /// Before a struct: protocol (strict, old, compact), limits.
 pub const THRIFT_WALK: usize = 2;

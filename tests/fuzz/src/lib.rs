@@ -9,10 +9,12 @@ pub mod dubbo;
 pub mod hessian;
 pub mod kafka;
 pub mod layout;
+pub mod redis;
 pub mod script;
 pub mod spec;
 pub mod stream;
 pub mod thrift;
+pub mod trpc;
 pub mod verbs;
 pub mod walk;
 

@@ -163,6 +163,8 @@ impl Seeds {
             match protocol {
                 "dubbo" => self.dubbo(frame)?,
                 "kafka" => self.frame("kafka_verbs", layout::KAFKA_VERBS, frame.bytes)?,
+                "redis" => self.frame("redis_verbs", layout::REDIS_VERBS, frame.bytes)?,
+                "trpc" => self.frame("trpc_verbs", layout::TRPC_VERBS, frame.bytes)?,
                 _ => self.thrift(frame)?,
             }
         }
@@ -175,7 +177,9 @@ fn frames(protocol: &str, turns: &Turns) -> Result<Frames, Box<dyn Error>> {
     let codec: Arc<dyn AnyCodec> = match protocol {
         "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
         "kafka" => Arc::new(metaprotocol_kafka::Kafka),
+        "redis" => Arc::new(metaprotocol_redis::Redis),
         "thrift" => Arc::new(metaprotocol_thrift::Thrift),
+        "trpc" => Arc::new(metaprotocol_trpc::Trpc),
         other => return Err(format!("no codec for {other}: teach it to tests/fuzz/seed").into()),
     };
     let mut connection = codec.connect(Limits::default());
@@ -236,7 +240,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: seed ROOT CORPORA".into());
     };
     let mut seeds = Seeds { root: corpora, written: 0, known: HashSet::new() };
-    for protocol in ["dubbo", "kafka", "thrift"] {
+    for protocol in ["dubbo", "kafka", "redis", "thrift", "trpc"] {
         for file in files(&root.join("tests/captures").join(protocol))? {
             if !has_extension(&file, &["pcap", "pcapng"]) {
                 continue;
@@ -261,6 +265,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                         match protocol {
                             "dubbo" => layout::DUBBO_VERBS,
                             "kafka" => layout::KAFKA_VERBS,
+                            "redis" => layout::REDIS_VERBS,
+                            "trpc" => layout::TRPC_VERBS,
                             _ => layout::THRIFT_VERBS,
                         },
                         &bytes,
@@ -272,10 +278,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     seeds.descriptions(&root)?;
     for target in [
         "dubbo_stream",
+        "redis_stream",
         "thrift_stream",
         "dubbo_verbs",
+        "redis_verbs",
         "thrift_verbs",
         "thrift_walk",
+        "trpc_stream",
+        "trpc_verbs",
         "hessian",
         "kafka_stream",
         "kafka_verbs",

@@ -17,6 +17,8 @@ pub const BRPC_VERBS: usize = CHOICES + 4;
 pub const BRPC_PROTOCOLS: [&str; 5] = ["brpc", "hulu", "sofa", "nova", "public"];
 /// Before a Dubbo frame, or a body: how it is made, flags, status.
 pub const DUBBO_VERBS: usize = CHOICES + 3;
+/// Before a Kafka frame, or a body: how it is made, API key, version.
+pub const KAFKA_VERBS: usize = CHOICES + 3;
 /// Before a Redis frame, or arguments: how it is made, array or line, name.
 pub const REDIS_VERBS: usize = CHOICES + 3;
 /// Before a Thrift frame, or a struct: how it is made, transport and protocol, type, name, id, length of info headers.

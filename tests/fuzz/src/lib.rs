@@ -8,6 +8,7 @@ pub mod brpc;
 pub mod capture;
 pub mod dubbo;
 pub mod hessian;
+pub mod kafka;
 pub mod layout;
 pub mod redis;
 pub mod script;

@@ -32,6 +32,9 @@ pub trait Dialect {
     /// Bytes that reading one frame may hold at most.
     fn memory(frame: Frame<'_>, limits: &Limits) -> u64;
 
+    /// The kind of a reply that tells an error.
+    const REPLY_KIND: Kind = Kind::Error;
+
     /// Whether a frame stays of its kind under an edit of this key, by its shown name.
     fn keeps_kind(_: &str) -> bool {
         true
@@ -132,7 +135,7 @@ pub fn check<D: Dialect>(codec: &Arc<dyn AnyCodec>, direction: Direction, frame:
 }
 
 /// `fields` and `field`.
-fn read<D: Dialect>(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> (Fields, Result<(), DecodeError>) {
+pub fn read<D: Dialect>(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> (Fields, Result<(), DecodeError>) {
     let info = allocation_counter::measure(|| {
         // Errors are looked at below; here it is the cost that counts.
         let _ = codec.fields(frame, limits, &mut |_, _| ControlFlow::Continue(()));
@@ -301,7 +304,7 @@ fn check_edits<D: Dialect>(
 
 fn reply<D: Dialect>(codec: &Arc<dyn AnyCodec>, direction: Direction, frame: Frame<'_>) {
     let text = "no 😀 \"route\"";
-    let errors = ErrorType::ALL.into_iter().map(|error| (Reply::Error(error, text), Kind::Error));
+    let errors = ErrorType::ALL.into_iter().map(|error| (Reply::Error(error, text), D::REPLY_KIND));
     for (wanted, kind) in errors.chain([(Reply::Heartbeat, Kind::Heartbeat)]) {
         let Ok(Some(reply)) = codec.reply(frame, wanted) else { continue };
         let limits = Limits { max_header_len: u32::MAX, ..Limits::default() };

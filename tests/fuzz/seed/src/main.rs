@@ -196,6 +196,7 @@ impl Seeds {
             let Some(frame) = Frame::new(head, &bytes) else { continue };
             match protocol {
                 "dubbo" => self.dubbo(frame)?,
+                "kafka" => self.frame("kafka_verbs", layout::KAFKA_VERBS, frame.bytes)?,
                 "redis" => self.frame("redis_verbs", layout::REDIS_VERBS, frame.bytes)?,
                 "trpc" => self.frame("trpc_verbs", layout::TRPC_VERBS, frame.bytes)?,
                 _ => self.thrift(frame)?,
@@ -209,6 +210,7 @@ impl Seeds {
 fn frames(protocol: &str, turns: &Turns) -> Result<Frames, Box<dyn Error>> {
     let codec: Arc<dyn AnyCodec> = match protocol {
         "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
+        "kafka" => Arc::new(metaprotocol_kafka::Kafka),
         "redis" => Arc::new(metaprotocol_redis::Redis),
         "thrift" => Arc::new(metaprotocol_thrift::Thrift),
         "trpc" => Arc::new(metaprotocol_trpc::Trpc),
@@ -272,7 +274,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: seed ROOT CORPORA".into());
     };
     let mut seeds = Seeds { root: corpora, written: 0, known: HashSet::new() };
-    for protocol in ["dubbo", "redis", "thrift", "trpc"] {
+    for protocol in ["dubbo", "kafka", "redis", "thrift", "trpc"] {
         for file in files(&root.join("tests/captures").join(protocol))? {
             if !has_extension(&file, &["pcap", "pcapng"]) {
                 continue;
@@ -296,6 +298,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         &format!("{protocol}_verbs"),
                         match protocol {
                             "dubbo" => layout::DUBBO_VERBS,
+                            "kafka" => layout::KAFKA_VERBS,
                             "redis" => layout::REDIS_VERBS,
                             "trpc" => layout::TRPC_VERBS,
                             _ => layout::THRIFT_VERBS,
@@ -321,6 +324,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "trpc_stream",
         "trpc_verbs",
         "hessian",
+        "kafka_stream",
+        "kafka_verbs",
         "capture",
         "spec_compile",
         "spec_stream",

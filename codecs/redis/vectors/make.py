@@ -52,9 +52,7 @@ def commands(vectors: Vectors) -> None:
     vectors.add(
         "pipeline",
         b"".join(pipeline),
-        asked(
-            "request", pipeline[0], "SET", 2, hash_tag="user1000", **keyed("{user1000}.name", 3443), **SET
-        ),
+        asked("request", pipeline[0], "SET", 2, hash_tag="user1000", **keyed("{user1000}.name", 3443), **SET),
         asked("request", pipeline[1], "DEL", 2, **keyed("foo", 12182, keys='foo "two words"', count=2), **DEL),
         asked("request", pipeline[2], "PING", 0, key_count=0, **PING),
     )
@@ -110,7 +108,12 @@ def commands(vectors: Vectors) -> None:
 
     nothing = [b"\r\n", b"\n", b"*0\r\n"]
     empty = [vector_files.frame("control", None, 0, len(each), {"message_type": "empty"}) for each in nothing]
-    vectors.add("nothing-is-asked", get + b"".join(nothing), asked("request", get, "GET", 1, **keyed("foo", 12182), **GET), *empty)
+    vectors.add(
+        "nothing-is-asked",
+        get + b"".join(nothing),
+        asked("request", get, "GET", 1, **keyed("foo", 12182), **GET),
+        *empty,
+    )
 
 
 def replies(vectors: Vectors) -> None:
@@ -168,7 +171,11 @@ def replies(vectors: Vectors) -> None:
         direction=SERVER,
     )  # fmt: skip
 
-    streamed = [b"$?\r\n;4\r\nHell\r\n;1\r\no\r\n;0\r\n", b"*?\r\n:1\r\n%?\r\n+a\r\n*?\r\n.\r\n.\r\n.\r\n", b"~?\r\n.\r\n"]
+    streamed = [
+        b"$?\r\n;4\r\nHell\r\n;1\r\no\r\n;0\r\n",
+        b"*?\r\n:1\r\n%?\r\n+a\r\n*?\r\n.\r\n.\r\n.\r\n",
+        b"~?\r\n.\r\n",
+    ]
     vectors.add(
         "streamed",
         b"".join(streamed),

@@ -135,9 +135,7 @@ def test_ids_and_methods_are_rewritten_and_restored(talk: Talk, scenario: str) -
     assert numbers == set(asked)
     assert "Missing" not in {frame.metadata.get("method") for frame in served if frame.direction is SENT}
     # The fixed header repeats the id of a call.
-    assert all(
-        bytes(frame.raw[10:14]) == int(frame.request_id or frame.stream_id or 0).to_bytes(4, "big") for frame in served
-    )
+    assert all(bytes(frame.raw[10:14]) == int(frame.request_id or frame.stream_id or 0).to_bytes(4, "big") for frame in served)
 
 
 def test_trans_info_is_set_replaced_and_removed(talk: Talk) -> None:
@@ -247,9 +245,7 @@ def test_both_peers_understand_that_a_stream_is_reset(talk: Talk, error: ErrorTy
     resets = itertools.count()
 
     def policy(frame: Frame) -> Verdict:
-        first = (
-            frame.kind is Kind.STREAM_DATA and frame.metadata["frame_type"] == "data" and b"first" in bytes(frame.body)
-        )
+        first = frame.kind is Kind.STREAM_DATA and frame.metadata["frame_type"] == "data" and b"first" in bytes(frame.body)
         if frame.direction is ANSWERED or not first:
             return pass_through(frame)
         number = next(resets)

@@ -68,7 +68,7 @@ def cut(data: bytes, places: list[float]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(at)]
 
 
-def same(frame: Frame, path: str, seen: Any) -> None:  # noqa: ANN401 -- whatever hiredis makes
+def same(frame: Frame, path: str, seen: Any) -> None:
     """What hiredis read of a value, as our metadata has it."""
     if isinstance(seen, dict):
         seen = [part for pair in seen.items() for part in pair]

@@ -355,7 +355,7 @@ DENIED = {
     "delete_group": ("DeleteGroups", 30),
     "delete_topic": ("DeleteTopics", 29),
 }
-"""What an administrator asks, and the error codes of a cluster, a group and a topic that are none of the client's business."""
+"""What an administrator asks, and the error codes of a cluster, a group and a topic that he has no right to."""
 
 DEAF = {("kafka-python", "describe_configs"), ("aiokafka", "group_offsets"), ("confluent", "describe_acls")}
 """Where a library tells its user nothing of the error in a response."""

@@ -11,7 +11,7 @@ from metaprotocol import Direction
 
 CODECS = Path(__file__).parents[2] / "codecs"
 
-UNMARKED = {"awesomerpc", "nova", "qza", "videopacket", "zork"}
+UNMARKED = {"awesomerpc", "nova", "qza", "trpc", "videopacket", "zork"}
 """Protocols whose bytes do not say which way a frame goes: the same ones are a request or a response."""
 
 LACKS = {

@@ -67,7 +67,7 @@ fn check_command(frame: Frame<'_>, told: &Json, about: &str) {
 
 /// The value of a reply as the client read it, at this place in it.
 fn check_value(frame: Frame<'_>, path: &str, told: &Json, about: &str) {
-    let found = field(&Redis, frame, path);
+    let found = field(&Redis, frame, if path == "value" { "full_value" } else { path });
     let sub = |at: usize| if path == "value" { format!("value.{at}") } else { format!("{path}.{at}") };
     match told {
         Json::Null => assert_eq!(found, None, "{about} {path}"),

@@ -9,7 +9,7 @@ use common::{command, redis, words};
 use metaprotocol_core::{AnyCodec, Edits, EncodeError, ErrorType, Frame, Kind, Limits, Reply, Value};
 use metaprotocol_redis::Redis;
 use metaprotocol_testkit::{
-    CLIENT, SERVER, error_reply, feed_to, field, fields, head, new_id, remove, rewrite, set, string, try_field, whole,
+    CLIENT, SERVER, error_reply, feed_to, field, fields, head, new_id, remove, rewrite, set, try_field, whole,
 };
 
 fn shown(direction: metaprotocol_core::Direction, bytes: &[u8], key: &str) -> Option<String> {
@@ -44,14 +44,16 @@ fn elements_of_replies_are_found_by_their_place() {
 }
 
 #[test]
-fn long_strings_are_shown_only_to_who_asks() {
-    let bytes = b"$5\r\nhello\r\n";
-    let frame = whole(&Redis, SERVER, bytes);
-    assert!(!fields(&Redis, frame).contains_key("value"));
-    assert_eq!(field(&Redis, frame, "value"), Some(string("hello")));
-    // Borrowed, not copied.
-    let value = AnyCodec::field(&Redis, frame, &AnyCodec::key(&Redis, "value"), &Limits::default());
-    assert!(matches!(value, Ok(Some(Value::Str(Cow::Borrowed("hello"))))), "{value:?}");
+fn long_values_are_shown_only_to_who_asks() {
+    let reply = |len: usize| [format!("${len}\r\n").as_bytes(), &vec![b'x'; len], b"\r\n"].concat();
+    for (bytes, shows) in [(reply(4087), true), (reply(4088), false)] {
+        let frame = whole(&Redis, SERVER, &bytes);
+        assert_eq!(fields(&Redis, frame).contains_key("value"), shows);
+        assert_eq!(field(&Redis, frame, "value").is_some(), shows);
+        // Borrowed, not copied.
+        let value = AnyCodec::field(&Redis, frame, &AnyCodec::key(&Redis, "full_value"), &Limits::default());
+        assert!(matches!(value, Ok(Some(Value::Str(Cow::Borrowed(text)))) if text.len() >= 4087), "{value:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use metaprotocol_core::protobuf::{LEN, VARINT};
 use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Reason, Value, Visit};
 
-use crate::message::{self, Field, Message, NO_SLOT, REQUEST_META, RESPONSE_META, SLOTS, Slot};
+use crate::message::{self, Field, Found, Message, NO_SLOT, REQUEST_META, RESPONSE_META, SLOTS, Slot};
 use crate::wire::{CLOSE, DATA, FEEDBACK, Fixed, INIT, STREAM};
 
 /// Prefix of the keys that name an entry of trans_info even if a built-in key has its name.
@@ -120,11 +120,11 @@ fn text(bytes: &[u8]) -> Value<'_> {
 }
 
 /// Service and method of a func. One without a slash between them is a method.
-pub fn parts(func: &[u8]) -> (&[u8], &[u8]) {
+pub fn parts(func: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let func = func.strip_prefix(b"/").unwrap_or(func);
     match func.iter().rposition(|byte| *byte == b'/') {
-        Some(at) => (func.get(..at).unwrap_or_default(), func.get(at + 1..).unwrap_or_default()),
-        None => (&[], func),
+        Some(at) => (func.get(..at), func.get(at + 1..).unwrap_or_default()),
+        None => (None, func),
     }
 }
 
@@ -150,12 +150,12 @@ fn fixed_field(fixed: Fixed, id: u16) -> Option<Value<'static>> {
 
 /// What of a frame's message has been seen: by slot the last field of the right wire type.
 struct Seen<'a> {
-    fields: [Option<(u64, &'a [u8])>; SLOTS],
+    fields: [Option<Found<'a>>; SLOTS],
 }
 
 impl<'a> Seen<'a> {
-    /// The value of a key. Numbers that were left out are 0, texts that were left out or are empty are none; those of an
-    /// inner message are there if that is.
+    /// The value of a key. Numbers that were left out are 0, in inner messages that are there or must be; texts that were
+    /// left out are none.
     fn value(&self, message: Message, id: u16) -> Option<Value<'a>> {
         let slot = slot(message, id);
         let found = self.fields.get(usize::from(slot)).copied().flatten();
@@ -163,10 +163,10 @@ impl<'a> Seen<'a> {
             return None;
         }
         if is_text(id) {
-            return found.map(|(_, bytes)| bytes).filter(|bytes| !bytes.is_empty()).map(text);
+            return found.map(|(_, bytes)| text(bytes));
         }
         let outer = slot >> 4;
-        let there = outer == 0 || self.fields.get(usize::from(outer)).is_some_and(Option::is_some);
+        let there = message.has(outer) || self.fields.get(usize::from(outer)).is_some_and(Option::is_some);
         there.then(|| number(id, found.map_or(0, |(value, _)| value)))
     }
 }
@@ -182,19 +182,21 @@ const fn holds_bytes(message: Message, at: Slot) -> bool {
         || at == slot(message, ERROR_MSG)
 }
 
-/// The last field of a slot, as a look-up needs it: its number or its bytes, and whether its inner message is there.
-#[inline]
+/// The last field of a slot, as a look-up needs it: its number or its bytes, and whether its message is there.
 fn last<'a>(
     frame: Frame<'a>,
     message: Message,
     wanted: Slot,
     wire: u8,
-) -> Result<(Option<Field<'a>>, bool), DecodeError> {
+) -> Result<(Option<Found<'a>>, bool), DecodeError> {
+    if !matches!(message, Message::Open | Message::Opened) {
+        return Ok((message::last(frame.header(), wanted.into(), wire)?, true));
+    }
     let outer = wanted >> 4;
-    let (mut found, mut there) = (None, outer == 0);
+    let (mut found, mut there) = (None, message.has(outer));
     message::walk(frame, message, &mut |slot, field| {
         if slot == wanted && field.wire == wire {
-            found = Some(field);
+            found = Some((field.value, field.bytes));
         }
         there |= slot == outer && field.wire == LEN;
         Ok(())
@@ -258,19 +260,14 @@ pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<
         return Ok(None);
     }
     let (found, there) = last(frame, message, slot, if is_text(of) { LEN } else { VARINT })?;
-    let bytes = found.map(|field| field.bytes).filter(|bytes| !bytes.is_empty());
+    let bytes = found.map(|(_, bytes)| bytes);
     Ok(match id {
-        SERVICE => bytes.and_then(service).map(text),
+        SERVICE => bytes.and_then(|func| parts(func).0).map(text),
         METHOD => bytes.map(|func| text(parts(func).1)),
         CALLER | CALLEE | FUNC | ERROR_MSG => bytes.map(text),
-        BODY_SIZE => Some(body_size(frame, found.map_or(0, |field| field.value))),
-        _ => there.then(|| number(id, found.map_or(0, |field| field.value))),
+        BODY_SIZE => Some(body_size(frame, found.map_or(0, |(value, _)| value))),
+        _ => there.then(|| number(id, found.map_or(0, |(value, _)| value))),
     })
-}
-
-/// The service of a func, if it names one.
-fn service(func: &[u8]) -> Option<&[u8]> {
-    Some(parts(func).0).filter(|service| !service.is_empty())
 }
 
 fn body_size(frame: Frame<'_>, attachment: u64) -> Value<'static> {
@@ -309,10 +306,10 @@ fn all<'a>(frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Resu
         let func = || {
             let slot = slot(message, FUNC);
             let (_, func) = seen.fields.get(usize::from(slot)).copied().flatten().filter(|_| slot != NO_SLOT)?;
-            Some(func).filter(|func| !func.is_empty())
+            Some(func)
         };
         let value = match id {
-            SERVICE => func().and_then(service).map(text),
+            SERVICE => func().and_then(|func| parts(func).0).map(text),
             METHOD => func().map(|func| text(parts(func).1)),
             BODY_SIZE if slot(message, ATTACHMENT_SIZE) != NO_SLOT => {
                 let attachment = seen.fields.get(usize::from(slot(message, ATTACHMENT_SIZE))).copied().flatten();

@@ -12,7 +12,7 @@ use crate::fields::{
     self, CALLEE, CALLER, ERROR_MSG, FUNC, FUNC_RET, MESSAGE_TYPE, METHOD, RET, SERVICE, STREAM_ID, TIMEOUT, VERSION,
     count_entry, entry_name, id_of, is_text, parts, slot,
 };
-use crate::message::{self, Field, Message, NO_SLOT, REQUEST_META, RESPONSE_META, Slot};
+use crate::message::{self, Field, Message, NO_SLOT, Slot};
 use crate::wire::{FIXED_LEN, Fixed, STREAM};
 
 /// The slot of `request_id` in requests and responses.
@@ -132,14 +132,11 @@ impl<'e> Plan<'e, '_> {
 
     /// A slot, if frames of this kind carry it.
     fn has(&self, name: &str, slot: Slot) -> Result<Slot, EncodeError> {
-        let outer = slot >> 4;
         match self.message {
             _ if slot == NO_SLOT => Err(not_writable(name, "frames of this type do not carry it")),
-            Message::Open if outer == RESPONSE_META => Err(not_writable(name, "only the answer to an INIT carries it")),
-            Message::Opened if outer == REQUEST_META => {
-                Err(not_writable(name, "the answer to an INIT does not carry it"))
-            }
-            _ => Ok(slot),
+            message if message.has(slot >> 4) => Ok(slot),
+            Message::Open => Err(not_writable(name, "only the answer to an INIT carries it")),
+            _ => Err(not_writable(name, "the answer to an INIT does not carry it")),
         }
     }
 
@@ -204,14 +201,20 @@ impl<'e> Plan<'e, '_> {
                 Ok(())
             })?;
         }
+        if id == METHOD && value.contains('/') {
+            return Err(EncodeError::BadValue { key: name.to_owned(), expected: "a name without a slash".into() });
+        }
         let (service, method) = parts(func);
-        let other = std::str::from_utf8(if id == SERVICE { method } else { service })
+        let other = if id == SERVICE { Some(method) } else { service };
+        let other = other
+            .map(std::str::from_utf8)
+            .transpose()
             .map_err(|_| not_writable(name, "func is not UTF-8: set func instead"))?;
-        let func = match id {
-            SERVICE => format!("/{value}/{other}"),
-            _ if other.is_empty() && func.first() != Some(&b'/') => value.to_owned(),
-            _ if other.is_empty() => format!("/{value}"),
-            _ => format!("/{other}/{value}"),
+        let func = match (id, other) {
+            (SERVICE, method) => format!("/{value}/{}", method.unwrap_or_default()),
+            (_, Some(service)) => format!("/{service}/{value}"),
+            _ if func.first() == Some(&b'/') => format!("/{value}"),
+            _ => value.to_owned(),
         };
         self.change(slot, LEN, Some(New::Text(Cow::Owned(func))));
         Ok(())
@@ -224,6 +227,9 @@ impl<'e> Plan<'e, '_> {
         }
         let new = number("request_id", &Value::UInt(id), false)? as u32;
         let old = message::numbers(self.frame.header())?[message::number::REQUEST_ID];
+        if new == old {
+            return Ok(());
+        }
         // 0 says both that the id is 0 and that there is no copy; peers of version 0 write none.
         if fixed.stream_id == old && (old != 0 || fixed.version != 0) {
             fixed.stream_id = new;

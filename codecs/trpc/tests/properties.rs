@@ -65,7 +65,7 @@ fn last_text(items: &[Item], wanted: u64) -> Option<String> {
         Item::Text(field, value) if *field == wanted => Some(String::from_utf8_lossy(value).into_owned()),
         _ => None,
     };
-    items.iter().rev().find_map(text).filter(|text| !text.is_empty())
+    items.iter().rev().find_map(text)
 }
 
 fn told(found: &Fields, key: &str) -> Option<String> {

@@ -80,7 +80,8 @@ fn named_fields_are_spliced() {
 #[test]
 fn service_and_method_are_parts_of_func() {
     let with = |func: &str| unary(&[number(3, 1), part(7, func)].concat(), 1, b"");
-    let cases: [(&str, &[(&str, &str)], &str); 7] = [
+    type Edited<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c str);
+    let cases: [Edited<'_>; 7] = [
         ("/a.B/Old", &[("method", "New")], "/a.B/New"),
         ("/a.B/Old", &[("service", "c.D")], "/c.D/Old"),
         ("/a.B/Old", &[("service", "c.D"), ("method", "New")], "/c.D/New"),
@@ -200,6 +201,8 @@ fn what_cannot_be_written_is_refused() {
         let refused = rewrite(CLIENT, &request, &set(&[("timeout", value)]));
         assert!(matches!(refused, Err(EncodeError::BadValue { .. })), "{value}: {refused:?}");
     }
+    let refused = rewrite(CLIENT, &init, &set(&[("method", "a/b")]));
+    assert!(matches!(refused, Err(EncodeError::BadValue { .. })), "{refused:?}");
     let refused = rewrite(SERVER, &response, &set(&[("ret", "2147483648")]));
     assert!(matches!(refused, Err(EncodeError::BadValue { .. })), "{refused:?}");
     // What a frame does not have need not be removed.

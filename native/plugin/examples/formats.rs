@@ -5,13 +5,14 @@ use metaprotocol_plugin_sdk::export_codecs;
 #[path = "../../spec/tests/by_hand/mod.rs"]
 mod by_hand;
 
-use by_hand::{Acorn, AcornMid, Courier, Tlv, Trpc, Varints, codec};
+use by_hand::{Acorn, AcornMid, Courier, Tlv, Varints, codec};
+use metaprotocol_trpc::Trpc;
 
 export_codecs!(
     codec("acorn", Acorn),
     codec("acornmid", AcornMid),
     codec("courier", Courier),
-    codec("trpc", Trpc),
+    Trpc,
     codec("varints", Varints),
     codec("tlv", Tlv),
 );

@@ -27,6 +27,11 @@ fn frame(protocol: &str, body_len: usize, id: u32) -> Vec<u8> {
             message.push(0);
             [&(message.len() as u32).to_be_bytes()[..], &message].concat()
         }
+        "brpc" => {
+            let meta = b"\x0a\x1f\x0a\x13example.EchoService\x12\x08sayHello\x18\x00\x20\x07";
+            let sizes = [(meta.len() + body_len) as u32, meta.len() as u32].map(u32::to_be_bytes).concat();
+            [&b"PRPC"[..], &sizes, meta, &body].concat()
+        }
         // Fetch, version 12; Produce, version 9, acks=-1.
         "kafka" | "kafka-produce" => {
             let (front, rest) = match protocol {

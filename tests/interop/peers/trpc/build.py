@@ -1,7 +1,7 @@
 """Builds the tRPC peers under the repository's `.cache` folder and prints how to run them.
 
-Needs Python 3.11+ and Go. Nothing is done when what is there was built from the same sources. Run it as a program, or call
-`build`.
+Needs Python 3.11+ and Go. Nothing is done when what is there was built from the same sources. Run it as a program, or
+call `build`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def build() -> dict[str, list[str]]:
     """Builds what is missing or stale; returns each peer's command by its name.
 
     Add `server` or `client` and the options of `README.md` to a command. Processes that call this at the same time wait
-    for each other. Raises `SystemExit` with a message when a tool is missing, and `subprocess.CalledProcessError` when one
-    fails.
+    for each other. Raises `SystemExit` with a message when a tool is missing, and `subprocess.CalledProcessError` when
+    one fails.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:

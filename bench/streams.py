@@ -59,10 +59,49 @@ def videopacket_frame(size: int, seq_id: int) -> bytes:
     return b"&" + struct.pack("!I", len(rest) + 5) + rest
 
 
+def brpc_frame(size: int, correlation_id: int) -> bytes:
+    """A baidu_std request of about `size` bytes to EchoService/Echo, with log id and request id."""
+    # Ids carry a version in their upper half.
+    number, left = bytearray(), correlation_id | 1 << 32
+    while left >= 0x80:
+        number.append(left & 0x7F | 0x80)
+        left >>= 7
+    number.append(left)
+    request = b"\x0a\x13example.EchoService\x12\x04Echo\x18\x2a\x3a\x0crequest-0001"
+    meta = b"\x0a" + bytes([len(request)]) + request + b"\x18\x00\x20" + number
+    body = b"x" * max(0, size - 12 - len(meta))
+    return b"PRPC" + struct.pack("!II", len(meta) + len(body), len(meta)) + meta + body
+
+
+def trpc_frame(size: int, request_id: int) -> bytes:
+    """A unary tRPC request of about `size` bytes to Greeter/SayHello, with the header message that trpc-go writes."""
+    callee = b"trpc.test.helloworld.Greeter"
+    user = b"\x0a\x08app-user\x12\x05alice"
+    texts = {5: b"trpc.app.client.svc", 6: callee, 7: b"/" + callee + b"/SayHello", 9: user}
+    number = bytearray(b"\x18")
+    left = request_id
+    while left >= 0x80:
+        number.append(left & 0x7F | 0x80)
+        left >>= 7
+    number.append(left)
+    message = bytes(number) + b"\x20\xe8\x07"
+    message += b"".join(bytes([field << 3 | 2, len(text)]) + text for field, text in texts.items())
+    body = b"x" * max(0, size - 16 - len(message))
+    total = 16 + len(message) + len(body)
+    return struct.pack("!HBBIHIBB", 0x0930, 0, 0, total, len(message), request_id, 1, 0) + message + body
+
+
 @cache
 def stream(protocol: str, size: int, total: int = 4 << 20) -> tuple[bytes, int]:
     """About `total` bytes of frames, and how many frames they are."""
-    make = {"thrift": thrift_frame, "dubbo": dubbo_frame, "qza": qza_frame, "videopacket": videopacket_frame}[protocol]
+    make = {
+        "brpc": brpc_frame,
+        "thrift": thrift_frame,
+        "dubbo": dubbo_frame,
+        "qza": qza_frame,
+        "trpc": trpc_frame,
+        "videopacket": videopacket_frame,
+    }[protocol]
     count = max(64, min(20_000, total // size))
     return b"".join(make(size, number) for number in range(1, count + 1)), count
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +9,6 @@ from peers import PureDubboSplitter, PureSplitter, apache_headers, thriftpy2_fra
 from streams import CHUNKS, SIZES, chunks, stream, thrift_frame
 
 import metaprotocol
-from metaprotocol import _native
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,39 +119,3 @@ def test_one_buffer(race: Callable[..., None], protocol: str, size: int) -> None
         count,
         size=size,
     )
-
-
-DESCRIBED = Path(__file__).parents[1] / "native" / "spec" / "tests" / "descriptions" / "dubbo.yaml"
-DUBBO = {
-    "the codec in Rust": lambda: metaprotocol.get_codec("dubbo"),
-    "its description in YAML": lambda: _native.compile_codec(DESCRIBED.read_text(encoding="utf-8"), str(DESCRIBED)),
-}
-
-
-@pytest.mark.parametrize("contender", DUBBO)
-@pytest.mark.parametrize("verb", ["feed", "feed_batch"])
-@pytest.mark.parametrize("size", SIZES[:3])
-def test_described(race: Callable[..., None], size: int, verb: str, contender: str) -> None:
-    """Dubbo's header by its own codec and by a description of it, which must take no more than twice as long."""
-    data, count = chunks("dubbo", size, CHUNKS[1])
-    codec = DUBBO[contender]()
-
-    def run() -> int:
-        connection = codec.connection()
-        if verb == "feed":
-            return sum(len(connection.feed(CLIENT, part)) for part in data)
-        return sum(len(connection.feed_batch(CLIENT, part).offsets) for part in data)
-
-    race(f"Dubbo's header in YAML, {verb}, {size} B frames", contender, run, count, size=size)
-
-
-def test_described_only(race: Callable[..., None]) -> None:
-    """A protocol that has only a description: a header of 27 fields."""
-    data, count = chunks("qza", 512, CHUNKS[1])
-    codec = metaprotocol.get_codec("qza")
-
-    def run() -> int:
-        connection = codec.connection()
-        return sum(len(connection.feed_batch(CLIENT, part).offsets) for part in data)
-
-    race("QZA, 512 B frames", "metaprotocol feed_batch", run, count, size=512)

@@ -63,7 +63,7 @@ class PairBy(IntEnum):
     """How responses find their requests."""
 
     ID = 0
-    """By request id; equal ids in the order they were sent."""
+    """By request id, equal ids in the order they were sent; frames that have a stream id instead, by that."""
     ORDER = 1
     """In the order of the requests."""
     STREAM = 2

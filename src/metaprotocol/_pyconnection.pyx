@@ -187,7 +187,9 @@ cdef class PythonConnection:
 
     cdef _id(self, frame):
         if self.pair_by == 0:
-            return frame.request_id
+            key = frame.request_id
+            # Stream ids are a space of their own: a tuple is equal to no id.
+            return ("stream", frame.stream_id) if key is None and frame.stream_id is not None else key
         if self.pair_by == 1:
             return 0
         if self.pair_by == 2:

@@ -270,7 +270,7 @@ class Codec(ABC):
         """An answer made locally.
 
         Args:
-            request: The frame to answer.
+            request: The frame to answer; one of a stream that is open gets the frame that closes the stream.
             error: Why the request is refused; None to answer a heartbeat.
             message: The reason for people, where the protocol can carry it.
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import pytest
-from kit.captures import captures
+from kit.captures import FOLDERS, captures
 from kit.dialects import Dialect
 
 from metaprotocol import Detection, Direction, get_codec, list_codecs
 from metaprotocol.testing._others import OTHERS
 
 # Enough of a stream for any codec to make up its mind.
-FRONT = 256
+FRONT = 128
+# A few bytes may be the beginning of anything.
+SHORT = 8
+# Who may never be sure: what a Kafka broker says is known by the requests alone, but for its answer to the first one
+# of most clients.
+UNSURE = {("kafka", Direction.SERVER_TO_CLIENT)}
 
 
 def recorded() -> list[tuple[str, str | None, Direction, bytes]]:
-    """The front of each stream of real peers."""
+    """The front of each stream of real peers, and whose it is."""
     found: list[tuple[str, str | None, Direction, bytes]] = []
-    for protocol in ("dubbo", "thrift"):
-        for capture in captures(protocol):
-            # The JSON protocol of Thrift is refused by its name.
-            owner = None if capture.expected.get("protocol") == "json" else protocol
-            for conversation in capture.conversations[:3]:
+    for folder in FOLDERS:
+        for capture in captures(folder):
+            for conversation in capture.conversations[:2]:
                 for direction in Direction:
-                    if stream := conversation.stream(direction):
-                        name = f"{capture} {conversation.client_port} {direction.name.lower()}"
-                        found.append((name, owner, direction, stream[:FRONT]))
+                    stream = conversation.stream(direction)
+                    if len(stream) >= SHORT:
+                        name = f"{folder} {capture} {conversation.client_port} {direction.name.lower()}"
+                        found.append((name, capture.codec(direction), direction, stream[:FRONT]))
     return found
 
 
@@ -48,6 +52,9 @@ def test_exactly_one_claims_it(owner: str | None, direction: Direction, stream: 
             assert set(answers) == {Detection.NO}, "an unmarked protocol claims nothing"
             continue
         assert answers[0] is Detection.NEED_MORE, "nothing says nothing"
+        if (name, direction) in UNSURE and answers[-1] is Detection.NEED_MORE:
+            assert set(answers) == {Detection.NEED_MORE}
+            continue
         final = Detection.YES if name == owner else Detection.NO
         assert answers[-1] is final
         # Once it is settled it stays, and nobody else ever said yes.
@@ -66,7 +73,9 @@ def test_other_protocols_are_refused_early(other: str, direction: Direction) -> 
     """That nobody claims them is in the suite for each codec."""
     if len(OTHERS[other]) >= 16:
         for name in list_codecs():
-            assert get_codec(name).detect(OTHERS[other], direction=direction) is Detection.NO
+            if name != other.split()[0].lower():
+                answer = get_codec(name).detect(OTHERS[other], direction=direction)
+                assert answer is Detection.NO or ((name, direction) in UNSURE and answer is Detection.NEED_MORE)
 
 
 def test_yes_needs_more_than_a_glance(native: Dialect) -> None:

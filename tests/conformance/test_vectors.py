@@ -30,13 +30,14 @@ for _name in codec_names():
 
 def said(frame: Frame) -> dict[str, Any]:
     """A frame in the words of a vector."""
-    return {
+    told = {
         "kind": frame.kind.name.lower(),
         "request_id": frame.request_id,
         "header_len": len(frame.header),
         "frame_len": len(frame),
         "fields": dict(frame.metadata),
     }
+    return told if frame.stream_id is None else {**told, "stream_id": frame.stream_id}
 
 
 @pytest.mark.parametrize("vector", WITH_FRAMES, ids=str)

@@ -17,6 +17,8 @@ from metaprotocol import Direction
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 SYN = 0x02
+FOLDERS = sorted(path.name for path in CAPTURES.iterdir() if path.is_dir())
+"""The captures of a family of protocols each."""
 
 
 @dataclass
@@ -60,13 +62,13 @@ def segments(path: Path) -> Iterator[tuple[int, int, int, int, bytes]]:
 
 
 @cache
-def conversations(path: Path, server_port: int) -> list[Conversation]:
+def conversations(path: Path, *server_ports: int) -> list[Conversation]:
     """The connections of a capture. A loopback interface loses and reorders nothing; what it repeats is dropped."""
     found: list[Conversation] = []
     expected: dict[tuple[int, int], int] = {}
     current: dict[int, Conversation] = {}
     for source, target, sequence, flags, payload in segments(path):
-        direction = Direction.CLIENT_TO_SERVER if target == server_port else Direction.SERVER_TO_CLIENT
+        direction = Direction.CLIENT_TO_SERVER if target in server_ports else Direction.SERVER_TO_CLIENT
         port = source if direction is Direction.CLIENT_TO_SERVER else target
         if flags & SYN:
             if direction is Direction.CLIENT_TO_SERVER:
@@ -93,9 +95,22 @@ class Capture:
     def expected(self) -> dict[str, Any]:
         return _expected(self.path)
 
+    def codec(self, direction: Direction) -> str | None:
+        """The codec that reads what travels this way; None if no codec does, or nothing tells whose it is."""
+        if self.expected.get("security") == "tls":
+            return None
+        if self.protocol == "redis" and self.path.stem == "http":
+            # A web client at a port of Redis, which answers in its own way.
+            return None if direction is Direction.CLIENT_TO_SERVER else "redis"
+        if self.protocol == "thrift" and self.expected["protocol"] == "json":
+            return None
+        # A port of bRPC speaks several protocols.
+        return str(self.expected["protocol"]) if self.protocol == "brpc" else self.protocol
+
     @property
     def conversations(self) -> list[Conversation]:
-        return conversations(self.path, self.expected["server_port"])
+        # A cluster has several.
+        return conversations(self.path, *self.expected.get("server_ports", [self.expected["server_port"]]))
 
 
 @cache

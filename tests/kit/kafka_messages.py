@@ -75,7 +75,9 @@ class Maker:
         made: dict[str, Any] = {}
         seen: dict[str, Any] = {}
         # Hosts and ports change together.
-        address = (self.random.choice(HOSTS), self.random.choice(PORTS))
+        address: tuple[str, int] | None = (self.random.choice(HOSTS), self.random.choice(PORTS))
+        if not any(item["name"] == "Port" for item in fields):
+            address = None
         for item, field in zip(fields, struct.fields.values(), strict=True):
             if not holds(item["versions"], self.version):
                 continue
@@ -86,7 +88,7 @@ class Maker:
             made[field.name] = value
         return made
 
-    def value(self, item: Json, field: Any, address: tuple[str, int], seen: dict[str, Any]) -> Any:
+    def value(self, item: Json, field: Any, address: tuple[str, int] | None, seen: dict[str, Any]) -> Any:
         if holds(item.get("nullableVersions"), self.version) and self.random.random() < 0.2:
             return None
         kind = item["type"]
@@ -100,10 +102,10 @@ class Maker:
             return field.data_class(version=self.version, **self.struct(field._json["fields"], field))
         return self.scalar(item, address, seen)
 
-    def scalar(self, item: Json, address: tuple[str, int], seen: dict[str, Any]) -> Any:
+    def scalar(self, item: Json, address: tuple[str, int] | None, seen: dict[str, Any]) -> Any:
         kind, name, random = item["type"], item["name"], self.random
         if kind == "string":
-            if name == "Host":
+            if name == "Host" and address:
                 return self.renamed.address(*address)[0]
             if item.get("entityType") == "topicName":
                 return self.renamed.topic(random.choice(TOPICS))
@@ -121,7 +123,7 @@ class Maker:
             return set(random.sample(range(31), 3))
         if kind == "float64":
             return random.random()
-        if name == "Port":
+        if name == "Port" and address:
             return self.renamed.address(*address)[1]
         if name == "ResourceType":
             return random.choice((2, 4))
@@ -201,7 +203,7 @@ def expected(api: int, version: int, message: Any, request: bool) -> dict[str, s
             found.setdefault("sasl_mechanism", value)
         elif name.endswith("ErrorCode") and not request:
             errors.append(value)
-        elif name == "Host":
+        elif name == "Host" and "Port" in neighbours:
             address = f"[{value}]" if ":" in value else value
             node = next((neighbours[name] for name in ("NodeId", "BrokerId") if name in neighbours), node)
             if node is not None and node >= 0:

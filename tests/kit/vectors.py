@@ -11,12 +11,17 @@ from metaprotocol import Direction
 
 CODECS = Path(__file__).parents[2] / "codecs"
 
-UNMARKED = {"awesomerpc", "qza", "videopacket", "zork"}
+UNMARKED = {"awesomerpc", "nova", "qza", "trpc", "videopacket", "zork"}
 """Protocols whose bytes do not say which way a frame goes: the same ones are a request or a response."""
 
 LACKS = {
     "awesomerpc": {"oneway", "bad_magic"},
+    "brpc": {"oneway"},
+    "hulu": {"oneway"},
+    "nova": {"oneway", "error"},
+    "public": {"oneway"},
     "qza": {"oneway", "bad_magic"},
+    "sofa": {"oneway"},
     "videopacket": {"oneway", "limit_exceeded"},
     # Sixteen bits of length are below every limit, and none of them is too short; it has no errors to send.
     "zork": {"oneway", "error", "bad_length", "limit_exceeded"},

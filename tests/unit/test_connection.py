@@ -412,6 +412,20 @@ class TestPairing:
         assert [frame.stream_id for frame in responses] == [3, 1]
         assert [connection.pair(response) for response in responses] == opened[::-1]
 
+    def test_streams_among_calls(self) -> None:
+        """Where ids pair, what opens a stream has its stream id instead, and the two do not mix."""
+        connection = Toy(PairBy.ID).connection()
+        call, opened = connection.feed(
+            REQUESTS, toy_frame(Kind.REQUEST, 1) + toy_frame(Kind.STREAM_OPEN, None, b"a", 1)
+        )
+        refusal, answer, again = connection.feed(
+            RESPONSES,
+            toy_frame(Kind.ERROR, None, b"x", 1) + toy_frame(Kind.RESPONSE, 1) + toy_frame(Kind.ERROR, None, b"x", 1),
+        )
+        assert connection.pair(refusal) is opened
+        assert connection.pair(answer) is call
+        assert connection.pair(again) is None
+
     def test_not_at_all(self) -> None:
         connection = Toy(PairBy.NONE).connection()
         connection.feed(REQUESTS, toy_frame(Kind.REQUEST, 1))

@@ -187,6 +187,9 @@ class Message:
         present = [item for item in fields if version in Span(item["versions"])]
         for item in present:
             op = self.op(tables, item, version, brokers)
+            if op.role == "Host" and not any(other["name"] in PORTS for other in present):
+                # Of an ACL.
+                op = Op(op.text.replace("Host", "None"), "None", op.least, nullable=op.nullable)
             if self.names_node(item, present, version):
                 op = self.fixed(tables, "Node", op.defaults)
             if version in Span(item.get("taggedVersions")):

@@ -9,8 +9,7 @@ use metaprotocol_core::{Cursor, DecodeError, Frame, Key, KeyInfo, Kind, Limits, 
 use crate::schema::{self, Op, Role, Struct};
 use crate::walk::{self, Place, Sink};
 use crate::wire::{
-    API_VERSIONS, CLIENT_ID_AT, REQUEST_ID_AT, RESPONSE_ID_AT, UNSUPPORTED_VERSION, Variant, i16_at, i32_at,
-    is_request, lacks_client_id,
+    API_VERSIONS, CLIENT_ID_AT, REQUEST_ID_AT, RESPONSE_ID_AT, Variant, i16_at, i32_at, is_request, lacks_client_id,
 };
 
 /// A key: its number, its name, what it holds.
@@ -89,9 +88,14 @@ pub fn body(frame: &Frame<'_>) -> Option<&'static Struct> {
     if is_request(frame) {
         return schema::request(api, version);
     }
-    // A broker that does not speak the version of an ApiVersions says so in version 0, which every client can read.
-    let refused = api == API_VERSIONS && i16_at(frame.body(), 0) == Some(UNSUPPORTED_VERSION);
-    schema::response(api, if refused { 0 } else { version })
+    schema::response(api, if api == API_VERSIONS && is_refusal(frame.body()) { 0 } else { version })
+}
+
+/// Whether the answer to an ApiVersions is a refusal, which is in version 0 so that every client can read it: an error and
+/// a list, and nothing behind it.
+fn is_refusal(body: &[u8]) -> bool {
+    let (Some(error), Some(count)) = (i16_at(body, 0), i32_at(body, 2)) else { return false };
+    error != 0 && usize::try_from(count).ok().and_then(|count| count.checked_mul(6)?.checked_add(6)) == Some(body.len())
 }
 
 /// The correlation id of a frame.

@@ -76,7 +76,7 @@ impl Codec for Kafka {
         State::default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn split(
         &self,
         state: &mut Self::State,

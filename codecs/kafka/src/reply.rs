@@ -41,15 +41,16 @@ pub fn reply(request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, En
         _ => return no("this is a response, not a request"),
     };
     let Some((api, version)) = fields::api(&request) else { return no("this is a response, not a request") };
-    let (version, code) = match (schema::response(api, version), code(api, error)) {
-        (Some(_), Some(code)) => (version, code),
-        // Every client reads the refusal of a version in version 0.
-        (None, _) if api == API_VERSIONS => (0, UNSUPPORTED_VERSION),
+    let code = match (schema::response(api, version), code(api, error)) {
+        (Some(_), Some(code)) => code,
+        (None, _) if api == API_VERSIONS => UNSUPPORTED_VERSION,
         (None, _) => return no("the codec does not know this version of the API; close the connection instead"),
         (Some(_), None) => {
             return no("a client takes any error of SASL for a failed login; close the connection instead");
         }
     };
+    // Every client reads a refusal in version 0, and some no other.
+    let version = if api == API_VERSIONS { 0 } else { version };
     let (Some(body), Some(asked)) = (schema::response(api, version), schema::request(api, version)) else {
         return no("the codec does not know this version of the API; close the connection instead");
     };

@@ -7,14 +7,14 @@
 use metaprotocol_core::{Cursor, DecodeError, Direction, Head, Kind, Limits, Reason, RequestId, Split, VarintError};
 
 use crate::schema;
-use crate::state::State;
+use crate::state::{State, Walked};
 use crate::wire::{
-    API_AT, CLIENT_ID_AT, LEAST_REQUEST, LEAST_RESPONSE, MAX_TEXT_LEN, MAX_VARINT_LEN, PRODUCE, RESPONSE_ID_AT,
-    SASL_HANDSHAKE, SIZE_LEN, TRANSACTIONAL_PRODUCE, VERSION_AT, Variant, i16_at, i32_at, is_flexible,
-    is_flexible_response, lacks_client_id,
+    API_AT, CLIENT_ID_AT, CONTROLLED_SHUTDOWN, LEAST_REQUEST, LEAST_RESPONSE, MAX_TEXT_LEN, MAX_VARINT_LEN, PRODUCE,
+    RESPONSE_ID_AT, SASL_HANDSHAKE, SIZE_LEN, TRANSACTIONAL_PRODUCE, VERSION_AT, Variant, i16_at, i32_at, is_flexible,
+    is_flexible_response,
 };
 
-#[inline]
+#[inline(always)]
 pub fn split(state: &mut State, direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
     match direction {
         Direction::ClientToServer if state.client_tokens => token_or_request(state, limits, buf),
@@ -23,17 +23,28 @@ pub fn split(state: &mut State, direction: Direction, limits: &Limits, buf: &[u8
     }
 }
 
+/// The note of a request behind which tokens travel.
+const TOKENS_FOLLOW: u32 = Variant::pack(SASL_HANDSHAKE, 0);
+/// The note of the request whose header is of the first version.
+const NO_CLIENT_ID: u32 = Variant::pack(CONTROLLED_SHUTDOWN, 0);
+
 /// The frame's length; at least `least` bytes must follow the size.
-#[inline]
+#[inline(always)]
 fn frame_len(size: u32, least: u32, limits: &Limits) -> Result<usize, DecodeError> {
     let len = SIZE_LEN as u64 + u64::from(size);
-    if size > i32::MAX as u32 || size < least {
-        return Err(Reason::BadLength { field: "size", value: size.cast_signed().into() }.at(0));
-    }
-    if len > limits.max_frame_len {
-        return Err(Reason::LimitExceeded { limit: "max_frame_len", value: len, max: limits.max_frame_len }.at(0));
+    if size > i32::MAX as u32 || size < least || len > limits.max_frame_len {
+        return Err(bad_size(size, least, limits));
     }
     Ok(len as usize)
+}
+
+#[cold]
+fn bad_size(size: u32, least: u32, limits: &Limits) -> DecodeError {
+    if size > i32::MAX as u32 || size < least {
+        return Reason::BadLength { field: "size", value: size.cast_signed().into() }.at(0);
+    }
+    let value = SIZE_LEN as u64 + u64::from(size);
+    Reason::LimitExceeded { limit: "max_frame_len", value, max: limits.max_frame_len }.at(0)
 }
 
 /// Either what was found, or that so many more bytes are needed to find it.
@@ -45,43 +56,34 @@ enum Step<T> {
 /// Finds, or asks for more.
 macro_rules! found {
     ($step:expr) => {
+        found!($step, Step::Need)
+    };
+    ($step:expr, $need:path) => {
         match $step? {
             Step::Found(found) => found,
-            Step::Need(more) => return Ok(Split::Need(more)),
+            Step::Need(more) => return Ok($need(more)),
         }
     };
 }
 
-#[inline]
+#[inline(always)]
 fn request(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
     let Some(front) = buf.first_chunk::<CLIENT_ID_AT>() else { return short(buf, limits) };
     let [s0, s1, s2, s3, k0, k1, v0, v1, i0, i1, i2, i3] = *front;
     let frame_len = frame_len(u32::from_be_bytes([s0, s1, s2, s3]), LEAST_REQUEST, limits)?;
-    let (api, version) = (i16::from_be_bytes([k0, k1]), i16::from_be_bytes([v0, v1]));
+    // An API key and a version, side by side, are the note.
+    let note = u32::from_be_bytes([k0, k1, v0, v1]);
+    if note & Variant::NEGATIVE != 0 {
+        return Err(broken(note));
+    }
     let id = i32::from_be_bytes([i0, i1, i2, i3]);
-    if api < 0 || version < 0 {
-        return Err(broken(api, version));
-    }
-    let note = Variant::pack(api, version);
-    let mut kind = Kind::Request;
-    let mut header_len = CLIENT_ID_AT;
-    // The header of an API that is not known ends with what all headers have.
-    if let (Some(known), false) = (schema::versions(api), lacks_client_id(api, version)) {
-        header_len = found!(text_end(buf, CLIENT_ID_AT, frame_len, "client id"));
-        if version >= known.flexible {
-            header_len = found!(tags_end(buf, header_len, frame_len, limits));
-        }
-        // Where a version that is not known has its acks is not known: it waits for an answer.
-        if api == PRODUCE && version <= known.last {
-            let acks_at = found!(acks_at(buf, header_len, version, frame_len));
-            if found!(number(buf, acks_at, frame_len, "acks")) == 0 {
-                kind = Kind::Oneway;
-            }
-        }
-    }
-    if kind as u8 == Kind::Request as u8 {
+    let (header_len, kind) = match header(buf, note, frame_len) {
+        Some(found) => found,
+        None => found!(any_header(buf, note, frame_len, limits, &mut state.client_walked), Split::Need),
+    };
+    if matches!(kind, Kind::Request) {
         state.remember(id, note, limits);
-        if note == Variant::pack(SASL_HANDSHAKE, 0) {
+        if note == TOKENS_FOLLOW {
             state.client_tokens = true;
             state.server_tokens = true;
         }
@@ -96,21 +98,88 @@ fn request(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Split, Deco
     }))
 }
 
+/// The end of a header without tagged fields, and the kind, if all that tells them is there and right.
+#[inline(always)]
+fn header(buf: &[u8], note: u32, frame_len: usize) -> Option<(usize, Kind)> {
+    if note == NO_CLIENT_ID {
+        return None;
+    }
+    let (api, version) = Variant::parts(note);
+    let known = schema::versions(api)?;
+    let mut end = CLIENT_ID_AT + 2 + text_len(i16_at(buf, CLIENT_ID_AT)?)?;
+    let flexible = version >= known.flexible;
+    if flexible {
+        if *buf.get(end)? != 0 {
+            return None;
+        }
+        end += 1;
+    }
+    if api != PRODUCE || version > known.last {
+        return (end <= frame_len.min(buf.len())).then_some((end, Kind::Request));
+    }
+    let acks_at = if flexible {
+        // One more than it is, and 0 for null.
+        end + 1 + usize::from(buf.get(end).copied().filter(|len| *len < 0x80)?.saturating_sub(1))
+    } else if version >= TRANSACTIONAL_PRODUCE {
+        end + 2 + text_len(i16_at(buf, end)?)?
+    } else {
+        end
+    };
+    let kind = if i16_at(buf, acks_at)? == 0 { Kind::Oneway } else { Kind::Request };
+    (acks_at + 2 <= frame_len).then_some((end, kind))
+}
+
+/// The length of a text that may be null.
+#[inline(always)]
+fn text_len(len: i16) -> Option<usize> {
+    (len >= -1).then_some(len.max(0).cast_unsigned() as usize)
+}
+
+/// The end of any header, and the kind; or what is lacking or wrong.
+#[cold]
+fn any_header(
+    buf: &[u8],
+    note: u32,
+    frame_len: usize,
+    limits: &Limits,
+    walked: &mut Walked,
+) -> Result<Step<(usize, Kind)>, DecodeError> {
+    let (api, version) = Variant::parts(note);
+    let mut kind = Kind::Request;
+    let mut end = CLIENT_ID_AT;
+    // The header of an API that is not known ends with what all headers have.
+    if let (Some(known), false) = (schema::versions(api), note == NO_CLIENT_ID) {
+        end = found!(text_end(buf, CLIENT_ID_AT, frame_len, "client id"));
+        if version >= known.flexible {
+            end = found!(tags_end(buf, end, frame_len, limits, walked));
+        }
+        // Where a version that is not known has its acks is not known: it waits for an answer.
+        if api == PRODUCE && version <= known.last {
+            let acks_at = found!(acks_at(buf, end, version, frame_len));
+            if found!(number(buf, acks_at, frame_len, "acks")) == 0 {
+                kind = Kind::Oneway;
+            }
+        }
+    }
+    Ok(Step::Found((end, kind)))
+}
+
 /// Less than the shortest header: what is there must be a header's beginning.
 #[cold]
 fn short(buf: &[u8], limits: &Limits) -> Result<Split, DecodeError> {
     let Some(size) = buf.first_chunk() else { return Ok(Split::Need(SIZE_LEN - buf.len())) };
     frame_len(u32::from_be_bytes(*size), LEAST_REQUEST, limits)?;
-    let (api, version) = (i16_at(buf, API_AT).unwrap_or(0), i16_at(buf, VERSION_AT).unwrap_or(0));
-    if api < 0 || version < 0 {
-        return Err(broken(api, version));
+    let note = Variant::pack(i16_at(buf, API_AT).unwrap_or(0), i16_at(buf, VERSION_AT).unwrap_or(0));
+    if note & Variant::NEGATIVE != 0 {
+        return Err(broken(note));
     }
     Ok(Split::Need(CLIENT_ID_AT - buf.len()))
 }
 
 /// The error of a request that no client sends.
 #[cold]
-fn broken(api: i16, version: i16) -> DecodeError {
+fn broken(note: u32) -> DecodeError {
+    let (api, version) = Variant::parts(note);
     if api < 0 {
         Reason::BadValue { field: "api key", value: api.into() }.at(API_AT)
     } else {
@@ -119,7 +188,6 @@ fn broken(api: i16, version: i16) -> DecodeError {
 }
 
 /// Two bytes of a frame.
-#[inline]
 fn number(buf: &[u8], at: usize, frame_len: usize, field: &'static str) -> Result<Step<i16>, DecodeError> {
     match i16_at(buf, at) {
         Some(number) if at + 2 <= frame_len => Ok(Step::Found(number)),
@@ -129,12 +197,8 @@ fn number(buf: &[u8], at: usize, frame_len: usize, field: &'static str) -> Resul
 }
 
 /// The end of a text whose length is two bytes, -1 for null.
-#[inline]
 fn text_end(buf: &[u8], at: usize, frame_len: usize, field: &'static str) -> Result<Step<usize>, DecodeError> {
-    let len = match number(buf, at, frame_len, field)? {
-        Step::Found(len) => len,
-        Step::Need(more) => return Ok(Step::Need(more)),
-    };
+    let len = found!(number(buf, at, frame_len, field));
     if len < -1 {
         return Err(Reason::BadLength { field, value: len.into() }.at(at));
     }
@@ -146,62 +210,75 @@ fn text_end(buf: &[u8], at: usize, frame_len: usize, field: &'static str) -> Res
 }
 
 /// The end of the tagged fields of a header; almost always there are none.
-#[inline]
-fn tags_end(buf: &[u8], at: usize, frame_len: usize, limits: &Limits) -> Result<Step<usize>, DecodeError> {
+#[inline(always)]
+fn tags_end(
+    buf: &[u8],
+    at: usize,
+    frame_len: usize,
+    limits: &Limits,
+    walked: &mut Walked,
+) -> Result<Step<usize>, DecodeError> {
     if at < frame_len && buf.get(at) == Some(&0) {
         Ok(Step::Found(at + 1))
     } else {
-        walk_tags(buf, at, frame_len, limits)
+        walk_tags(buf, at, frame_len, limits, walked)
     }
 }
 
+/// As [`tags_end`], where there are some, or not all of them are in. What was walked is not walked again.
 #[cold]
-fn walk_tags(buf: &[u8], start: usize, frame_len: usize, limits: &Limits) -> Result<Step<usize>, DecodeError> {
+fn walk_tags(
+    buf: &[u8],
+    start: usize,
+    frame_len: usize,
+    limits: &Limits,
+    walked: &mut Walked,
+) -> Result<Step<usize>, DecodeError> {
     const FIELD: &str = "tagged fields";
     let broken = |at| Reason::UnexpectedEnd { field: FIELD }.at(at);
-    // Twice as much each time, so that the walk is not begun again for every byte.
-    let more = |end: usize| Step::Need(end.max(buf.len() + buf.len().saturating_sub(start)).min(frame_len) - buf.len());
-    let mut cursor = Cursor::new(buf.get(..frame_len).unwrap_or(buf), start);
+    let bytes = buf.get(..frame_len).unwrap_or(buf);
     let varint = |cursor: &mut Cursor<'_>| match cursor.varint(MAX_VARINT_LEN) {
         Ok(value) if value <= u32::MAX.into() => Ok(Some(value as usize)),
         Err(VarintError::Short(_)) if buf.len() < frame_len => Ok(None),
         Err(VarintError::Short(_)) => Err(broken(cursor.at())),
         _ => Err(Reason::BadEncoding { field: FIELD }.at(cursor.at())),
     };
-    // At least one byte of a frame that is not all there.
-    let next = buf.len() + 1;
-    if start >= frame_len {
-        return Err(broken(start));
+    if walked.at == 0 {
+        if start >= frame_len {
+            return Err(broken(start));
+        }
+        let mut cursor = Cursor::new(bytes, start);
+        let Some(count) = varint(&mut cursor)? else { return Ok(Step::Need(1)) };
+        if count > limits.max_field_count as usize {
+            let max = limits.max_field_count.into();
+            return Err(Reason::LimitExceeded { limit: "max_field_count", value: count as u64, max }.at(start));
+        }
+        // A tag and a size each.
+        if count * 2 > frame_len - cursor.at() {
+            return Err(broken(start));
+        }
+        *walked = Walked { at: cursor.at(), left: count };
     }
-    let Some(count) = varint(&mut cursor)? else { return Ok(more(next)) };
-    if count > limits.max_field_count as usize {
-        let max = limits.max_field_count.into();
-        return Err(Reason::LimitExceeded { limit: "max_field_count", value: count as u64, max }.at(start));
-    }
-    // A tag and a size each.
-    if count * 2 > frame_len - cursor.at() {
-        return Err(broken(start));
-    }
-    for _ in 0..count {
-        let at = cursor.at();
-        let (Some(_), Some(len)) = (varint(&mut cursor)?, varint(&mut cursor)?) else { return Ok(more(next)) };
+    while walked.left > 0 {
+        let mut cursor = Cursor::new(bytes, walked.at);
+        let (Some(_), Some(len)) = (varint(&mut cursor)?, varint(&mut cursor)?) else { return Ok(Step::Need(1)) };
         let end = cursor.at() + len;
         if end > frame_len {
-            return Err(broken(at));
+            return Err(broken(walked.at));
         }
         if end > limits.max_header_len as usize {
             let max = limits.max_header_len.into();
-            return Err(Reason::LimitExceeded { limit: "max_header_len", value: end as u64, max }.at(at));
+            return Err(Reason::LimitExceeded { limit: "max_header_len", value: end as u64, max }.at(walked.at));
         }
-        if cursor.skip(len).is_err() {
-            return Ok(more(end));
+        if end > buf.len() {
+            return Ok(Step::Need(end - buf.len()));
         }
+        *walked = Walked { at: end, left: walked.left - 1 };
     }
-    Ok(Step::Found(cursor.at()))
+    Ok(Step::Found(std::mem::take(walked).at))
 }
 
 /// Where a Produce has its acks: behind the transactional id, if the version has one.
-#[inline]
 fn acks_at(buf: &[u8], at: usize, version: i16, frame_len: usize) -> Result<Step<usize>, DecodeError> {
     const FIELD: &str = "transactional id";
     if version < TRANSACTIONAL_PRODUCE {
@@ -223,7 +300,7 @@ fn acks_at(buf: &[u8], at: usize, version: i16, frame_len: usize) -> Result<Step
     }
 }
 
-#[inline]
+#[inline(always)]
 fn response(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
     let Some(size) = buf.first_chunk() else { return Ok(Split::Need(SIZE_LEN - buf.len())) };
     let size = u32::from_be_bytes(*size);
@@ -242,7 +319,7 @@ fn response(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Split, Dec
     };
     if let Variant::Known { api, version } = Variant::unpack(note) {
         if is_flexible_response(api, version) {
-            header_len = found!(tags_end(buf, header_len, frame_len, limits));
+            header_len = found!(tags_end(buf, header_len, frame_len, limits, &mut state.server_walked), Split::Need);
         }
         state.forget(id);
         state.server_tokens &= api == SASL_HANDSHAKE;
@@ -281,11 +358,14 @@ fn token_or_request(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Sp
     }
     match request(state, limits, buf) {
         Ok(Split::Head(head)) => {
-            state.client_tokens = head.variant == Variant::pack(SASL_HANDSHAKE, 0);
+            state.client_tokens = head.variant == TOKENS_FOLLOW;
             Ok(Split::Head(head))
         }
         Ok(more) => Ok(more),
-        Err(_) => Ok(token(frame_len)),
+        Err(_) => {
+            state.client_walked = Walked::default();
+            Ok(token(frame_len))
+        }
     }
 }
 

@@ -9,17 +9,31 @@ use metaprotocol_core::Limits;
 use crate::wire::Variant;
 
 /// Places of the first table.
-const FIRST_LEN: usize = 16;
+const FIRST_LEN: usize = 64;
 
-/// One place of the table: a correlation id and the note of its request.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    id: i32,
-    note: u32,
+/// One place of the table: a correlation id in the upper half, the note of its request in the lower.
+type Slot = u64;
+
+/// A place where no request waits. No note is all ones.
+const FREE: Slot = u64::MAX;
+
+#[inline(always)]
+const fn slot(id: i32, note: u32) -> Slot {
+    (id.cast_unsigned() as u64) << 32 | note as u64
 }
 
-/// A place where no request waits.
-const FREE: Slot = Slot { id: 0, note: u32::MAX };
+const fn id_of(slot: Slot) -> i32 {
+    ((slot >> 32) as u32).cast_signed()
+}
+
+/// How far the tagged fields of a header have been walked that are not all there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walked {
+    /// Where the next one begins; 0 before the first look.
+    pub(crate) at: usize,
+    /// How many there still are.
+    pub(crate) left: usize,
+}
 
 /// What one connection remembers.
 #[derive(Debug, Default)]
@@ -30,19 +44,22 @@ pub struct State {
     pub(crate) client_tokens: bool,
     /// The same of the server.
     pub(crate) server_tokens: bool,
+    pub(crate) client_walked: Walked,
+    pub(crate) server_walked: Walked,
 }
 
 impl State {
+    #[inline(always)]
     fn place(&self, id: i32) -> usize {
         id.cast_unsigned() as usize & self.slots.len().wrapping_sub(1)
     }
 
     /// Remembers a request until it is answered.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remember(&mut self, id: i32, note: u32, limits: &Limits) {
         let place = self.place(id);
         match self.slots.get_mut(place) {
-            Some(slot) if slot.note == FREE.note => *slot = Slot { id, note },
+            Some(place @ &mut FREE) => *place = slot(id, note),
             _ => self.make_room(id, note, limits),
         }
     }
@@ -54,14 +71,13 @@ impl State {
             let place = self.place(id);
             let taken = self.slots.get(place).copied();
             // Which of two requests with one id a response answers cannot be known, unless they are the same.
-            let twice = taken.filter(|slot| slot.id == id && slot.note != FREE.note);
-            let free = taken.is_some_and(|slot| slot.note == FREE.note);
-            if twice.is_none() && !free && self.grow(limits) {
+            let twice = taken.filter(|taken| id_of(*taken) == id && *taken != FREE);
+            if twice.is_none() && taken != Some(FREE) && self.grow(limits) {
                 continue;
             }
-            let note = if twice.is_some_and(|slot| slot.note != note) { Variant::UNKNOWN } else { note };
-            if let Some(slot) = self.slots.get_mut(place) {
-                *slot = Slot { id, note };
+            let note = if twice.is_some_and(|taken| taken as u32 != note) { Variant::UNKNOWN } else { note };
+            if let Some(place) = self.slots.get_mut(place) {
+                *place = slot(id, note);
             }
             return;
         }
@@ -77,29 +93,32 @@ impl State {
             return false;
         }
         let old = std::mem::replace(&mut self.slots, vec![FREE; len]);
-        for slot in old {
-            let place = self.place(slot.id);
-            if let (true, Some(free)) = (slot.note != FREE.note, self.slots.get_mut(place)) {
-                *free = slot;
+        for taken in old {
+            let place = self.place(id_of(taken));
+            if let (true, Some(free)) = (taken != FREE, self.slots.get_mut(place)) {
+                *free = taken;
             }
         }
         true
     }
 
     /// The note of the request with this id, if one waits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, id: i32) -> Option<u32> {
-        self.slots.get(self.place(id)).filter(|slot| slot.id == id && slot.note != FREE.note).map(|slot| slot.note)
+        self.slots
+            .get(self.place(id))
+            .filter(|taken| id_of(**taken) == id && **taken != FREE)
+            .map(|taken| *taken as u32)
     }
 
     /// Forgets a request that has been answered.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn forget(&mut self, id: i32) {
         let place = self.place(id);
-        if let Some(slot) = self.slots.get_mut(place)
-            && slot.id == id
+        if let Some(taken) = self.slots.get_mut(place)
+            && id_of(*taken) == id
         {
-            *slot = FREE;
+            *taken = FREE;
         }
     }
 }

@@ -59,10 +59,19 @@ impl Variant {
     /// The note of a token.
     pub const TOKEN: u32 = 0x8000_0001;
 
+    /// What the note of a request never has: an API key or a version below 0.
+    pub const NEGATIVE: u32 = 0x8000_8000;
+
     /// The note of a request and of its response. Neither number is negative.
     #[inline]
     pub const fn pack(api: i16, version: i16) -> u32 {
         (api.cast_unsigned() as u32) << 16 | version.cast_unsigned() as u32
+    }
+
+    /// The API key and the version in the note of a request.
+    #[inline(always)]
+    pub const fn parts(note: u32) -> (i16, i16) {
+        (((note >> 16) as u16).cast_signed(), (note as u16).cast_signed())
     }
 
     /// What the note says.
@@ -71,7 +80,10 @@ impl Variant {
         match note {
             Self::TOKEN => Self::Token,
             note if note & Self::UNKNOWN != 0 => Self::Unknown,
-            note => Self::Known { api: ((note >> 16) as u16).cast_signed(), version: (note as u16).cast_signed() },
+            note => {
+                let (api, version) = Self::parts(note);
+                Self::Known { api, version }
+            }
         }
     }
 }

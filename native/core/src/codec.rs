@@ -34,7 +34,7 @@ pub enum Detection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum PairBy {
-    /// By request id; equal ids in the order they were sent.
+    /// By request id, equal ids in the order they were sent; frames that have a stream id instead, by that.
     Id = 0,
     /// In the order of the requests.
     Order = 1,
@@ -212,7 +212,8 @@ pub trait Codec: Send + Sync + Sized + 'static {
     /// [`EncodeError`] if the frame has no place for an edit, or is itself broken where the edit goes.
     fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError>;
 
-    /// The bytes of an answer made locally, with the request's id; `None` if this request is not answered (one-way).
+    /// The bytes of an answer made locally, with the request's id; `None` if this request is not answered (one-way). For a
+    /// frame of a stream that is open, the frame that closes it.
     ///
     /// # Errors
     /// [`EncodeError::NoReply`] if the protocol cannot answer such a frame, [`EncodeError::Malformed`] if the request is
@@ -262,7 +263,7 @@ impl<C: Codec> AnyCodec for C {
         }
         let split = Codec::split(self, &mut self.state(), direction, limits, buf);
         let split = split.and_then(|split| limits.check(split, buf.len()));
-        split.or_else(|error| tls::record(buf, true).ok_or(error))
+        split.or_else(|error| tls::record(buf, true).ok_or(error).and_then(|record| limits.check(record, buf.len())))
     }
 
     fn key(&self, name: &str) -> Key {

@@ -123,25 +123,50 @@ struct Half {
 
 impl Half {
     /// Keeps bytes of the frame under way, with room for the `more` that it lacks behind them: for all of it at once, so
-    /// that it is neither copied nor cut to size later, but never for more than a few times what has really come.
+    /// that it is neither copied nor cut to size later, but never for more than a few times what has really come. A frame
+    /// of unknown length gets room for as much as has come, so that bytes that come one by one are not moved each time.
     fn keep(&mut self, bytes: &[u8], more: usize) {
         if bytes.len() > self.carry.capacity() - self.carry.len() {
             let come = self.carry.len() + bytes.len();
+            let more = if self.head.is_none() { more.max(self.carry.len()) } else { more };
             self.carry.reserve_exact(bytes.len() + more.min(ROOM_FOR_MORE * come));
         }
         self.carry.extend_from_slice(bytes);
     }
 
-    /// What the front of `buf` is where it is no frame of the codec, or if it cannot be since the stream is TLS.
+    /// The TLS records of `buf` from `at` on, which it moves behind them.
     #[cold]
-    fn record(&mut self, error: DecodeError, buf: &[u8]) -> Result<Split, DecodeError> {
-        let begins = !self.encrypted;
-        if begins && self.start > 0 {
-            return Err(error);
+    fn records(
+        &mut self,
+        limits: &Limits,
+        buf: &[u8],
+        at: &mut usize,
+        base: usize,
+        frames: &mut Vec<Placed>,
+    ) -> Result<(), DecodeError> {
+        loop {
+            let rest = buf.get(*at..).unwrap_or_default();
+            self.need = 0;
+            if rest.is_empty() {
+                return Ok(());
+            }
+            match limits.check(tls::record(rest, !self.encrypted).ok_or(NO_RECORD)?, rest.len())? {
+                Split::Head(head) => {
+                    self.encrypted = true;
+                    if head.frame_len > rest.len() {
+                        self.need = head.frame_len - rest.len();
+                        self.head = Some(head);
+                        return Ok(());
+                    }
+                    frames.push(Placed { head, at: base + *at });
+                    *at += head.frame_len;
+                }
+                Split::Need(more) => {
+                    self.need = more;
+                    return Ok(());
+                }
+            }
         }
-        let split = tls::record(buf, begins).ok_or(error)?;
-        self.encrypted |= matches!(split, Split::Head(_));
-        Ok(split)
     }
 
     /// Records an error found in `buf`, which starts at the frame under way plus `base` bytes.
@@ -163,32 +188,8 @@ impl Half {
     }
 }
 
-/// The codec's answer, checked; or the TLS record where there is one instead.
-#[inline(always)]
-fn split<C: Codec>(
-    codec: &C,
-    state: &mut C::State,
-    direction: Direction,
-    limits: &Limits,
-    half: &mut Half,
-    buf: &[u8],
-) -> Result<Split, DecodeError> {
-    if half.encrypted {
-        return half.record(Reason::BadEncoding { field: "TLS record" }.at(0), buf);
-    }
-    let error = match codec.split(state, direction, limits, buf) {
-        Ok(Split::Head(head)) => match limits.check_head(&head) {
-            Ok(()) => return Ok(Split::Head(head)),
-            Err(error) => error,
-        },
-        Ok(Split::Need(more)) => match limits.check_need(more, buf.len()) {
-            Ok(()) => return Ok(Split::Need(more)),
-            Err(error) => error,
-        },
-        Err(error) => error,
-    };
-    half.record(error, buf)
-}
+/// What follows a record of TLS and is none.
+const NO_RECORD: DecodeError = Reason::BadEncoding { field: "TLS record" }.at(0);
 
 /// The [`Connection`] of one [`Codec`], its loop compiled for that codec.
 pub struct Decoder<C: Codec> {
@@ -216,31 +217,53 @@ impl<C: Codec> Decoder<C> {
         let Self { codec, state, limits, halves } = self;
         let half = &mut halves[direction as usize];
         let mut at = 0;
-        let mut known = half.head.take();
+        if let Some(head) = half.head.take() {
+            if head.frame_len > buf.len() {
+                half.need = head.frame_len - buf.len();
+                half.seen = buf.len();
+                half.head = Some(head);
+                return Ok(0);
+            }
+            frames.push(Placed { head, at: base });
+            at = head.frame_len;
+        }
+        let begun = half.start > 0;
         let result = loop {
             let rest = buf.get(at..).unwrap_or_default();
             if rest.is_empty() {
                 half.need = 0;
                 break Ok(());
             }
-            let head = match known.take() {
-                Some(head) => head,
-                None => match split(codec.as_ref(), state, direction, limits, half, rest) {
-                    Ok(Split::Head(head)) => head,
-                    Ok(Split::Need(more)) => {
-                        half.need = more.max(1);
+            if half.encrypted {
+                break half.records(limits, buf, &mut at, base, frames);
+            }
+            let error = match codec.split(state, direction, limits, rest) {
+                Ok(Split::Head(head)) => match limits.check_head(&head) {
+                    Ok(()) if head.frame_len <= rest.len() => {
+                        frames.push(Placed { head, at: base + at });
+                        at += head.frame_len;
+                        continue;
+                    }
+                    Ok(()) => {
+                        half.need = head.frame_len - rest.len();
+                        half.head = Some(head);
                         break Ok(());
                     }
-                    Err(error) => break Err(error),
+                    Err(error) => error,
                 },
+                Ok(Split::Need(more)) => {
+                    half.need = more.max(1);
+                    match limits.check_need(more, rest.len()) {
+                        Ok(()) => break Ok(()),
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
             };
-            if head.frame_len > rest.len() {
-                half.need = head.frame_len - rest.len();
-                half.head = Some(head);
-                break Ok(());
+            if begun || at > 0 || tls::record(rest, true).is_none() {
+                break Err(error);
             }
-            frames.push(Placed { head, at: base + at });
-            at += head.frame_len;
+            break half.records(limits, buf, &mut at, base, frames);
         };
         half.start += at as u64;
         half.seen = buf.len() - at;
@@ -275,11 +298,23 @@ impl<C: Codec> Decoder<C> {
             let head = match half.head.take() {
                 Some(head) => head,
                 None => {
-                    let carry = std::mem::take(&mut half.carry);
-                    let split = split(self.codec.as_ref(), &mut self.state, direction, &self.limits, half, &carry);
-                    half.carry = carry;
+                    let split = if half.encrypted {
+                        let record = tls::record(&half.carry, false).ok_or(NO_RECORD);
+                        record.and_then(|record| self.limits.check(record, half.carry.len()))
+                    } else {
+                        self.codec
+                            .split(&mut self.state, direction, &self.limits, &half.carry)
+                            .and_then(|split| self.limits.check(split, half.carry.len()))
+                            .or_else(|error| {
+                                let record = if half.start > 0 { None } else { tls::record(&half.carry, true) };
+                                record.ok_or(error).and_then(|record| self.limits.check(record, half.carry.len()))
+                            })
+                    };
                     match split {
-                        Ok(Split::Head(head)) => head,
+                        Ok(Split::Head(head)) => {
+                            half.encrypted |= head.is_opaque();
+                            head
+                        }
                         Ok(Split::Need(more)) => {
                             half.need = more.max(1);
                             half.seen = half.carry.len();

@@ -10,8 +10,10 @@ use crate::{Frame, PairBy, RequestId};
 pub enum Id {
     /// Protocols that answer in order.
     Order,
-    /// An integer request id, or a stream id.
+    /// An integer request id; with [`PairBy::Stream`] a stream id.
     Int(u64),
+    /// The stream id of a frame without a request id, where others have one: such ids do not mix.
+    Stream(u64),
     /// An opaque request id.
     Bytes(Box<[u8]>),
 }
@@ -29,7 +31,8 @@ impl Id {
                 let at = at as usize;
                 frame.bytes.get(at..at + len as usize).map(|bytes| Self::Bytes(bytes.into()))
             }
-            (PairBy::Id, RequestId::None) | (PairBy::None, _) => None,
+            (PairBy::Id, RequestId::None) => frame.head.stream_id.map(Self::Stream),
+            (PairBy::None, _) => None,
         }
     }
 }
@@ -53,6 +56,8 @@ pub struct Pairing<T> {
     first: u64,
     /// Requests from this number on are not in the index yet.
     unindexed: u64,
+    /// Requests that were forgotten where answers come in order: their answers come before all others, and find nothing.
+    skipped: u64,
     /// First and last waiting request of each id.
     index: HashMap<Id, (u64, u64), foldhash::fast::RandomState>,
     len: usize,
@@ -62,7 +67,15 @@ impl<T> Pairing<T> {
     /// An empty table for at most `max` requests.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { max: max.max(1), waiting: VecDeque::new(), first: 0, unindexed: 0, index: HashMap::default(), len: 0 }
+        Self {
+            max: max.max(1),
+            waiting: VecDeque::new(),
+            first: 0,
+            unindexed: 0,
+            skipped: 0,
+            index: HashMap::default(),
+            len: 0,
+        }
     }
 
     /// How many requests wait.
@@ -87,6 +100,10 @@ impl<T> Pairing<T> {
 
     /// The request that a response with this id answers, if it is remembered.
     pub fn answer(&mut self, id: &Id) -> Option<T> {
+        if self.skipped > 0 && *id == Id::Order {
+            self.skipped -= 1;
+            return None;
+        }
         self.index_rest();
         let (number, _) = *self.index.get(id)?;
         let item = self.take(number);
@@ -128,6 +145,9 @@ impl<T> Pairing<T> {
 
     /// Removes the oldest place, and returns its request if it still waits.
     fn pop_front(&mut self) -> Option<T> {
+        if let Some(Some(Waiting { id: Id::Order, .. })) = self.waiting.front() {
+            self.skipped += 1;
+        }
         let item = self.take(self.first);
         if self.waiting.pop_front().is_some() {
             self.first += 1;
@@ -165,6 +185,20 @@ impl<T> Pairing<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Head, Kind};
+
+    #[test]
+    fn a_frame_without_a_request_id_goes_by_its_stream() {
+        let id = |request_id, stream_id, by| {
+            let head = Head { kind: Kind::Request, request_id, stream_id, header_len: 0, frame_len: 1, variant: 0 };
+            Id::of(&Frame { head, bytes: b"x" }, by)
+        };
+        assert_eq!(id(RequestId::Int(7), Some(9), PairBy::Id), Some(Id::Int(7)));
+        assert_eq!(id(RequestId::None, Some(7), PairBy::Id), Some(Id::Stream(7)));
+        assert_eq!(id(RequestId::None, None, PairBy::Id), None);
+        assert_eq!(id(RequestId::None, Some(7), PairBy::Stream), Some(Id::Int(7)));
+        assert_eq!(id(RequestId::None, Some(7), PairBy::None), None);
+    }
 
     #[test]
     fn equal_ids_answer_in_the_order_asked() {
@@ -188,6 +222,8 @@ mod tests {
         assert_eq!(pairing.ask(Id::Order, 3), Some(1));
         assert_eq!(pairing.len(), 2);
         assert_eq!(pairing.iter().copied().collect::<Vec<_>>(), [2, 3]);
+        // The answer of the forgotten one is nobody else's.
+        assert_eq!(pairing.answer(&Id::Order), None);
         assert_eq!(pairing.answer(&Id::Order), Some(2));
         assert_eq!(pairing.answer(&Id::Order), Some(3));
     }

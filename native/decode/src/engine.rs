@@ -499,7 +499,7 @@ impl Engine {
         }
         self.totals.malformed += u64::from(noted.broken.is_some());
         match noted.kind {
-            Kind::Request => {
+            Kind::Request | Kind::StreamOpen if noted.kind == Kind::Request || outcome.is_some() => {
                 self.totals.calls += 1;
                 self.totals.unanswered += u64::from(outcome.is_some());
                 self.methods.count(&noted.name, Outcome::Unanswered, noted.len, 0);

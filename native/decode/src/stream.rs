@@ -455,7 +455,7 @@ impl Live {
 
     fn frame(&mut self, engine: &mut Engine, seen: Seen<'_>) {
         let kind = seen.frame.head.kind;
-        let pairs = !self.one_way && (kind == Kind::Request || kind.is_response());
+        let pairs = !self.one_way && (matches!(kind, Kind::Request | Kind::StreamOpen) || kind.is_response());
         let id = if pairs { Id::of(&seen.frame, self.pair_by) } else { None };
         match id {
             Some(id) if kind.is_response() => self.answer(engine, id, seen),

@@ -1,7 +1,7 @@
 //! Splits frames of a given size again and again, for `bench/instructions.py`, which counts instructions under callgrind.
 //!
-//! `split PROTOCOL BODY_LEN ROUNDS`: each round feeds one buffer of 64 frames to a new connection. A protocol may also be a
-//! file with a description, whose name tells which frames it takes.
+//! `split PROTOCOL BODY_LEN ROUNDS`: each round feeds one buffer of 64 frames to a new connection. A protocol may be followed
+//! by '-' and a frame of its own. It may also be a file with a description, whose name tells which frames it takes.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,13 +10,14 @@ use metaprotocol_core::{AnyCodec, Direction, Fed, Limits};
 
 fn codec(protocol: &str) -> Option<Arc<dyn AnyCodec>> {
     if !protocol.ends_with(".yaml") {
-        return metaprotocol_registry::find(protocol);
+        return metaprotocol_registry::find(protocol.split('-').next()?);
     }
     let text = std::fs::read_to_string(protocol).ok()?;
     metaprotocol_spec::compile(&text, protocol).ok().map(|codec| Arc::new(codec) as Arc<dyn AnyCodec>)
 }
 
-fn frame(protocol: &str, body_len: usize) -> Vec<u8> {
+/// A frame; where requests wait by their ids, those of a connection differ.
+fn frame(protocol: &str, body_len: usize, id: u32) -> Vec<u8> {
     let body = vec![b'x'; body_len];
     match protocol {
         "thrift" => {
@@ -25,6 +26,33 @@ fn frame(protocol: &str, body_len: usize) -> Vec<u8> {
             message.extend_from_slice(&body);
             message.push(0);
             [&(message.len() as u32).to_be_bytes()[..], &message].concat()
+        }
+        "brpc" => {
+            let meta = b"\x0a\x1f\x0a\x13example.EchoService\x12\x08sayHello\x18\x00\x20\x07";
+            let sizes = [(meta.len() + body_len) as u32, meta.len() as u32].map(u32::to_be_bytes).concat();
+            [&b"PRPC"[..], &sizes, meta, &body].concat()
+        }
+        // Fetch, version 12; Produce, version 9, acks=-1.
+        "kafka" | "kafka-produce" => {
+            let (front, rest) = match protocol {
+                "kafka" => ([0, 1, 0, 12], &b"\xff\xff\xff\xff"[..]),
+                _ => ([0, 0, 0, 9], &b"\0\xff\xff\0\0\x05\xdc"[..]),
+            };
+            let header = [&front[..], &id.to_be_bytes(), b"\0\x08producer\0"].concat();
+            let len = (header.len() + rest.len() + body_len) as u32;
+            [&len.to_be_bytes()[..], &header, rest, &body].concat()
+        }
+        "redis" => {
+            [format!("*3\r\n$3\r\nSET\r\n$8\r\nuser:100\r\n${body_len}\r\n").as_bytes(), &body, b"\r\n"].concat()
+        }
+        "redis-reply" => [format!("${body_len}\r\n").as_bytes(), &body, b"\r\n"].concat(),
+        "trpc" => {
+            let message =
+                b"\x18\x07\x20\xe8\x07\x2a\x13trpc.app.client.svc\x32\x1ctrpc.test.helloworld.Greeter\x3a\x26\
+                /trpc.test.helloworld.Greeter/SayHello\x4a\x11\x0a\x08app-user\x12\x05alice";
+            let total = (16 + message.len() + body_len) as u32;
+            let fixed = [&b"\x09\x30\0\0"[..], &total.to_be_bytes(), &(message.len() as u16).to_be_bytes()].concat();
+            [&fixed[..], b"\0\0\0\x07\x01\0", message, &body].concat()
         }
         "qza" => {
             let len = (106 + body_len) as u32;
@@ -51,11 +79,12 @@ fn main() {
         eprintln!("split: no such protocol, or not a number");
         std::process::exit(2);
     };
-    let buffer = frame(&protocol, body_len).repeat(64);
+    let buffer: Vec<u8> = (0..64).flat_map(|id| frame(&protocol, body_len, id)).collect();
+    let direction = if protocol.ends_with("-reply") { Direction::ServerToClient } else { Direction::ClientToServer };
     let mut fed = Fed::default();
     for _ in 0..rounds {
         let mut connection = Arc::clone(&codec).connect(Limits::default());
-        if connection.feed(Direction::ClientToServer, black_box(&buffer), &mut fed).is_err() || fed.frames.len() != 64 {
+        if connection.feed(direction, black_box(&buffer), &mut fed).is_err() || fed.frames.len() != 64 {
             eprintln!("split: the frames were not split");
             std::process::exit(1);
         }

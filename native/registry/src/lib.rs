@@ -12,9 +12,16 @@ static CODECS: LazyLock<Vec<Arc<dyn AnyCodec>>> = LazyLock::new(built_in);
 
 fn built_in() -> Vec<Arc<dyn AnyCodec>> {
     let mut codecs: Vec<Arc<dyn AnyCodec>> = vec![
+        Arc::new(metaprotocol_brpc::Brpc),
         Arc::new(metaprotocol_dubbo::Dubbo),
+        Arc::new(metaprotocol_hulu::Hulu),
         Arc::new(metaprotocol_kafka::Kafka),
+        Arc::new(metaprotocol_nova::Nova),
+        Arc::new(metaprotocol_public::Public),
+        Arc::new(metaprotocol_redis::Redis),
+        Arc::new(metaprotocol_sofa::Sofa),
         Arc::new(metaprotocol_thrift::Thrift),
+        Arc::new(metaprotocol_trpc::Trpc),
     ];
     for (file, text) in DESCRIBED {
         match metaprotocol_spec::compile(text, file) {

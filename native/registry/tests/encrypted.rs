@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, EncodeError, ErrorType, Head, Kind, Limits, Reply};
-use metaprotocol_testkit::{CLIENT, SERVER, Sample, decode, feed_to, fields, new_id, rewrite, same_however_cut, set};
+use metaprotocol_testkit::{
+    CLIENT, SERVER, Sample, decode, feed, feed_to, fields, new_id, rewrite, same_however_cut, set,
+};
 
 /// Begins with a length of any value: TLS cannot be told from it.
 const BLIND: &str = "qza";
@@ -61,11 +63,36 @@ fn what_follows_must_be_tls() {
 }
 
 #[test]
+fn records_are_held_to_the_limits() {
+    for codec in codecs() {
+        for (max_frame_len, frames) in [(305, 4), (304, 2)] {
+            let limits = Limits { max_frame_len, ..Limits::default() };
+            for step in [1, 1000] {
+                let decoded = feed(codec, CLIENT, limits, &stream(), std::iter::repeat(step));
+                let code = decoded.failure.map(|error| error.reason.code());
+                let expected = (frames < 4).then_some("limit_exceeded");
+                assert_eq!((decoded.frames.len(), code), (frames, expected), "{}", codec.info().name);
+            }
+        }
+    }
+}
+
+#[test]
 fn data_does_not_begin_a_stream() {
     for codec in codecs() {
         let decoded = decode(codec, CLIENT, &record(23, &[0xa5; 300]));
         assert!(decoded.frames.iter().all(|frame| !frame.head.is_opaque()), "{}", codec.info().name);
     }
+}
+
+#[test]
+fn nothing_else_comes_before() {
+    let dubbo = metaprotocol_registry::find("dubbo").expect("a built-in codec");
+    let response = [0xda, 0xbb, 0x02, 0x14, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0x91, 0x90];
+    let sample = Sample::new("TLS behind a frame", SERVER, [&response[..], &stream()].concat());
+    let decoded = same_however_cut(&dubbo, Limits::default(), &sample);
+    let failure = decoded.failure.map(|error| (error.reason.code(), error.offset));
+    assert_eq!((decoded.frames.len(), failure), (1, Some(("bad_magic", 18))));
 }
 
 #[test]

@@ -375,6 +375,8 @@ pub(crate) struct Fast {
     whole: bool,
     /// True if anything asks for more than the bytes of a frame.
     informed: bool,
+    /// True if not, and a frame's length is in numbers and nothing behind the header is looked at but a peek.
+    plain: bool,
     always: Always,
 }
 
@@ -880,7 +882,9 @@ impl Fast {
         if maker.held.borrow().len() > REGISTERS {
             return None;
         }
+        let informed = always.direction.or(always.header_len).or(always.frame_len).is_some();
         Some(Self {
+            plain: !informed && !matches!(length, Measure::Line(_)) && sums.is_empty() && !program.whole,
             front: front as usize,
             window: window as usize,
             steps: all_steps,
@@ -896,13 +900,13 @@ impl Fast {
             trailer,
             sums,
             whole: program.whole,
-            informed: always.direction.or(always.header_len).or(always.frame_len).is_some(),
+            informed,
             always,
         })
     }
 
     /// The head of a frame with which all is well; `None` leaves the answer to the walk.
-    #[inline]
+    #[inline(always)]
     pub fn split(&self, program: &Program, direction: Direction, limits: &Limits, buf: &[u8]) -> Option<Head> {
         let padded: [u8; WORD];
         let header = match buf.get(..self.window) {
@@ -932,21 +936,28 @@ impl Fast {
                 }
                 let kind = match rest.kind {
                     Some(kind) => kind,
+                    None if self.peek.is_none() => {
+                        rest.kinds.iter().find(|(when, _)| when.holds(header, &())).map(|(_, kind)| *kind)?
+                    }
                     None => self.kind(rest, header, header_len, frame_len, buf)?,
                 };
                 self.head(kind, direction, header, &(), header_len, frame_len)
             }
             Some(steps) => {
                 let steps = self.steps.get(usize::from(steps))?;
-                self.vary(program, rest, steps, direction, limits, header, buf)
+                if self.plain {
+                    self.vary::<true>(program, rest, steps, direction, limits, header, buf)
+                } else {
+                    self.vary::<false>(program, rest, steps, direction, limits, header, buf)
+                }
             }
         }
     }
 
-    /// The head of a frame of which parts vary.
+    /// The head of a frame of which parts vary; if `PLAIN`, its length is in numbers and nothing asks for the whole frame.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "what the fast way knows already")]
-    fn vary(
+    fn vary<const PLAIN: bool>(
         &self,
         program: &Program,
         rest: &Rest,
@@ -957,11 +968,11 @@ impl Fast {
         buf: &[u8],
     ) -> Option<Head> {
         let mut registers = NOTHING;
-        if self.informed {
+        if !PLAIN && self.informed {
             put(&mut registers, self.always.direction, direction as u64);
         }
         let (mut line, mut end) = (buf, 0);
-        if let Measure::Line(delimiter) = &self.length {
+        if !PLAIN && let Measure::Line(delimiter) = &self.length {
             line = buf.get(..find(buf.get(..EAGER).unwrap_or(buf), delimiter)?)?;
             end = delimiter.len();
             if line.len() < self.front {
@@ -979,14 +990,14 @@ impl Fast {
         if frame_len as u64 > self.max_frame_len.min(limits.max_frame_len) {
             return None;
         }
-        if self.whole && !self.ends(buf.get(..frame_len)?) {
+        if !PLAIN && self.whole && !self.ends(buf.get(..frame_len)?) {
             return None;
         }
-        if self.informed {
+        if !PLAIN && self.informed {
             put(&mut registers, self.always.header_len, header_len as u64);
             put(&mut registers, self.always.frame_len, frame_len as u64);
         }
-        if !self.sums.is_empty() && !self.sound(program, direction, buf, header_len, frame_len) {
+        if !PLAIN && !self.sums.is_empty() && !self.sound(program, direction, buf, header_len, frame_len) {
             return None;
         }
         let kind = match rest.kind {
@@ -1093,13 +1104,11 @@ impl Fast {
         })
     }
 
-    /// The kind of a frame in which nothing varies, where the deciding byte leaves it open.
+    /// The kind of a frame in which nothing varies, where the bytes behind the header have a say in it.
     #[inline(never)]
     fn kind(&self, rest: &Rest, header: &[u8], header_len: usize, frame_len: usize, buf: &[u8]) -> Option<Kind> {
         let mut registers = NOTHING;
-        if self.peek.is_some() {
-            self.look(rest, header, &mut registers, header_len, frame_len, buf)?;
-        }
+        self.look(rest, header, &mut registers, header_len, frame_len, buf)?;
         rest.kinds.iter().find(|(when, _)| when.holds(header, &registers)).map(|(_, kind)| *kind)
     }
 }

@@ -69,6 +69,9 @@ pub struct SpecCodec {
 #[derive(Clone, Debug)]
 pub struct SpecState {
     marks: [Mark; 2],
+    /// What the walk said last. It is written here, and not returned, so that the answer of the fast way can stay in
+    /// registers: memory that a call may write to is stored to in parts and read back whole, which stalls.
+    walked: Result<Split, DecodeError>,
 }
 
 /// Compiles a description. `path` is its name in errors; behind a `?` it may give values to the description's parameters:
@@ -146,6 +149,10 @@ impl SpecCodec {
 
     #[cold]
     #[inline(never)]
+    fn walk_into(&self, state: &mut SpecState, direction: Direction, limits: &Limits, buf: &[u8]) {
+        state.walked = self.walk(&mut state.marks[direction as usize], direction, limits, buf);
+    }
+
     fn walk(&self, mark: &mut Mark, direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
         let program = &self.program;
         let found = self.with_slots(|slots| {
@@ -173,10 +180,10 @@ impl Codec for SpecCodec {
     }
 
     fn state(&self) -> SpecState {
-        SpecState { marks: [Mark::NONE; 2] }
+        SpecState { marks: [Mark::NONE; 2], walked: Ok(Split::Need(1)) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn split(
         &self,
         state: &mut SpecState,
@@ -184,14 +191,14 @@ impl Codec for SpecCodec {
         limits: &Limits,
         buf: &[u8],
     ) -> Result<Split, DecodeError> {
-        let mark = &mut state.marks[direction as usize];
         if let Some(fast) = &self.program.fast
-            && !mark.is_set()
+            && !state.marks[direction as usize].is_set()
             && let Some(head) = fast.split(&self.program, direction, limits, buf)
         {
             return Ok(Split::Head(head));
         }
-        self.walk(mark, direction, limits, buf)
+        self.walk_into(state, direction, limits, buf);
+        state.walked
     }
 
     fn key(&self, name: &str) -> Key {

@@ -524,6 +524,7 @@ impl Run<'_> {
         Some(at)
     }
 
+    #[inline(always)]
     fn note(&mut self, leaf: &Leaf, value: u64, from: usize, len: usize) -> Option<()> {
         if let Some(to) = leaf.value {
             self.put(to, value);
@@ -603,33 +604,44 @@ impl Run<'_> {
     /// A list of tags, which ends where `buf` ends.
     fn tags(&mut self, tags: &Tags, buf: &[u8], mut at: usize) -> Option<()> {
         let (tag_width, len_width) = (usize::from(tags.tag.0), usize::from(tags.length.0));
+        if tag_width == 1 && len_width == 1 {
+            while let [tag, len, rest @ ..] = buf.get(at..)? {
+                let (from, len) = (at + 2, usize::from(*len));
+                if len > rest.len() {
+                    return None;
+                }
+                at = from + len;
+                self.tagged(tags, (*tag).into(), buf, from, len)?;
+            }
+            return (at == buf.len()).then_some(());
+        }
         while at < buf.len() {
-            let (tag, len, from) = if tag_width == 1 && len_width == 1 {
-                let [tag, len] = *buf.get(at..at + 2)?.first_chunk()?;
-                (u64::from(tag), usize::from(len), at + 2)
-            } else {
-                let tag = integer(buf, at, tag_width, tags.tag.1)?;
-                let len = usize::try_from(integer(buf, at + tag_width, len_width, tags.length.1)?).ok()?;
-                (tag, len, at + tag_width + len_width)
-            };
+            let tag = integer(buf, at, tag_width, tags.tag.1)?;
+            let len = usize::try_from(integer(buf, at + tag_width, len_width, tags.length.1)?).ok()?;
+            let from = at + tag_width + len_width;
             at = from.checked_add(len)?;
             if at > buf.len() {
                 return None;
             }
-            if tags.wanted >> (tag & 63) & 1 == 1 {
-                for (wanted, leaf) in &tags.parts {
-                    if *wanted != tag {
-                        continue;
-                    }
-                    let value = match leaf.ty {
-                        Ty::Int { .. } if len == 0 => 0,
-                        Ty::Int { signed, order } if len <= 8 => extended(integer(buf, from, len, order)?, len, signed),
-                        Ty::Int { .. } => return None,
-                        _ => 0,
-                    };
-                    self.note(leaf, value, from, len)?;
-                }
-            }
+            self.tagged(tags, tag, buf, from, len)?;
+        }
+        Some(())
+    }
+
+    /// The value of a tag, if it is looked for.
+    #[inline(always)]
+    fn tagged(&mut self, tags: &Tags, tag: u64, buf: &[u8], from: usize, len: usize) -> Option<()> {
+        if tags.wanted >> (tag & 63) & 1 == 0 {
+            return Some(());
+        }
+        for (_, leaf) in tags.parts.iter().filter(|(wanted, _)| *wanted == tag) {
+            let value = match leaf.ty {
+                Ty::Int { .. } if len == 0 => 0,
+                Ty::Int { signed, order } if len <= 8 => extended(integer(buf, from, len, order)?, len, signed),
+                Ty::Int { .. } => return None,
+                _ => 0,
+            };
+            self.note(leaf, value, from, len)?;
         }
         Some(())
     }

@@ -462,6 +462,8 @@ class CodecConformance:
     @pytest.mark.parametrize("other", list(OTHERS))
     def test_detect_leaves_others_alone(self, other: str) -> None:
         """Streams of well-known protocols are not claimed."""
+        if other.split()[0].lower() == self.the_codec.name:
+            pytest.skip("its own protocol")
         for direction in Direction:
             for length in range(len(OTHERS[other]) + 1):
                 answer = self.the_codec.detect(OTHERS[other][:length], direction=direction)

@@ -476,7 +476,9 @@ class Exerciser:
             if reply is None:
                 continue
             answer = self._one(bytes(reply), direction.reverse, (direction, data[: frame.offset + len(frame)]), "reply")
-            fits = answer.kind is Kind.HEARTBEAT if error is None else answer.kind in _ANSWERS
+            # What goes wrong in a stream that is open closes it.
+            closes = answer.kind is Kind.STREAM_CLOSE and frame.stream_id is not None
+            fits = answer.kind is Kind.HEARTBEAT if error is None else answer.kind in _ANSWERS or closes
             if not fits:
                 due = "HEARTBEAT" if error is None else "RESPONSE or ERROR"
                 raise Violation("reply", "kind", f"{self.doing} is of the kind {answer.kind.name}, not {due}")

@@ -32,6 +32,17 @@ pub trait Dialect {
     /// Bytes that reading one frame may hold at most.
     fn memory(frame: Frame<'_>, limits: &Limits) -> u64;
 
+    /// The kind of a reply that tells an error.
+    const REPLY_KIND: Kind = Kind::Error;
+
+    /// Whether a frame stays of its kind under an edit of this key, by its shown name.
+    fn keeps_kind(_: &str) -> bool {
+        true
+    }
+
+    /// Whether both ends know a stream by one id.
+    const ONE_STREAM_ID: bool = true;
+
     /// The error's message in a reply, and where the request's own id is found among the fields, if anywhere.
     const REPLY_MESSAGE: &'static str;
     const ID_KEY: Option<&'static str>;
@@ -124,7 +135,7 @@ pub fn check<D: Dialect>(codec: &Arc<dyn AnyCodec>, direction: Direction, frame:
 }
 
 /// `fields` and `field`.
-fn read<D: Dialect>(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> (Fields, Result<(), DecodeError>) {
+pub fn read<D: Dialect>(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> (Fields, Result<(), DecodeError>) {
     let info = allocation_counter::measure(|| {
         // Errors are looked at below; here it is the cost that counts.
         let _ = codec.fields(frame, limits, &mut |_, _| ControlFlow::Continue(()));
@@ -225,7 +236,9 @@ fn rewrite<D: Dialect>(
         Err(DecodeError { reason: Reason::LimitExceeded { .. }, .. }) => return,
         Err(error) => panic!("{edits:?} made a frame that is none: {error}\n{edited:x?}"),
     };
-    assert_eq!((head.kind, head.variant, head.frame_len), (frame.head.kind, frame.head.variant, edited.len()));
+    let named = edits.set.iter().map(|(key, _)| *key).chain(edits.remove.iter().copied());
+    let kind = if named.map(D::shown).all(|key| D::keeps_kind(&key)) { frame.head.kind } else { head.kind };
+    assert_eq!((head.kind, head.variant, head.frame_len), (kind, frame.head.variant, edited.len()));
     if let Some(id) = edits.request_id {
         assert_eq!(head.request_id, RequestId::Int(id));
     } else if !edits.set.iter().any(|(key, _)| Some(*key) == D::ID_KEY) {
@@ -291,13 +304,19 @@ fn check_edits<D: Dialect>(
 
 fn reply<D: Dialect>(codec: &Arc<dyn AnyCodec>, direction: Direction, frame: Frame<'_>) {
     let text = "no 😀 \"route\"";
-    let errors = ErrorType::ALL.into_iter().map(|error| (Reply::Error(error, text), Kind::Error));
+    let errors = ErrorType::ALL.into_iter().map(|error| (Reply::Error(error, text), D::REPLY_KIND));
     for (wanted, kind) in errors.chain([(Reply::Heartbeat, Kind::Heartbeat)]) {
         let Ok(Some(reply)) = codec.reply(frame, wanted) else { continue };
         let limits = Limits { max_header_len: u32::MAX, ..Limits::default() };
         let asked_by = (direction, frame.bytes);
         let head = resplit(codec, limits, asked_by, (direction.reverse(), &reply)).expect("a reply is a frame");
+        // What goes wrong in a stream that is open closes it.
+        let closes = head.kind == Kind::StreamClose && kind == Kind::Error && frame.head.stream_id.is_some();
+        let kind = if closes { Kind::StreamClose } else { kind };
         assert_eq!((head.kind, head.request_id), (kind, frame.head.request_id), "to {:?}", frame.head);
+        if D::ONE_STREAM_ID {
+            assert_eq!(head.stream_id, frame.head.stream_id, "to {:?}", frame.head);
+        }
         let reply = Frame::new(head, &reply).expect("its own bytes");
         assert_eq!(fields(codec.as_ref(), reply, &limits).1, Ok(()), "a reply that cannot be read");
         if let (Reply::Error(_, text), Ok(Some(message))) =

@@ -659,38 +659,38 @@ pub static STRUCTS: [Struct; 865] = [
     Struct { ops: &[t(0, Transactional), t(0, Group), f(10, 0, None), a(231, 0)], tags: &[], flexible: false, roles: R::Group.bit()|R::Partition.bit()|R::Topic.bit()|R::Transactional.bit(), least: 18, fixed: false }, // 452
     Struct { ops: &[t(C, Transactional), t(C, Group), f(14, 4, None), t(C, Member), t(C|N|D, Instance), a(235, C)], tags: &[], flexible: true, roles: R::Group.bit()|R::Instance.bit()|R::Member.bit()|R::Partition.bit()|R::Topic.bit()|R::Transactional.bit(), least: 20, fixed: false }, // 453
     Struct { ops: &[f(1, 0, None), t(N, None), t(N, None), t(N, None), f(2, 0, None)], tags: &[], flexible: false, roles: 0, least: 9, fixed: false }, // 454
-    Struct { ops: &[t(0, None), t(0, Host), f(2, 0, None)], tags: &[], flexible: false, roles: R::Host.bit(), least: 6, fixed: false }, // 455
-    Struct { ops: &[f(1, 0, None), t(0, None), a(455, 0)], tags: &[], flexible: false, roles: R::Host.bit(), least: 7, fixed: false }, // 456
-    Struct { ops: &[f(4, 0, Throttle), f(2, 0, Error), t(N, ErrorMessage), a(456, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit()|R::Throttle.bit(), least: 12, fixed: false }, // 457
+    Struct { ops: &[t(0, None), t(0, None), f(2, 0, None)], tags: &[], flexible: false, roles: 0, least: 6, fixed: false }, // 455
+    Struct { ops: &[f(1, 0, None), t(0, None), a(455, 0)], tags: &[], flexible: false, roles: 0, least: 7, fixed: false }, // 456
+    Struct { ops: &[f(4, 0, Throttle), f(2, 0, Error), t(N, ErrorMessage), a(456, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Throttle.bit(), least: 12, fixed: false }, // 457
     Struct { ops: &[f(1, 0, None), t(N, None), f(1, 322, None), t(N, None), t(N, None), f(2, 0, None)], tags: &[], flexible: false, roles: 0, least: 10, fixed: false }, // 458
-    Struct { ops: &[f(1, 0, None), t(0, None), f(1, 322, None), a(455, 0)], tags: &[], flexible: false, roles: R::Host.bit(), least: 8, fixed: false }, // 459
-    Struct { ops: &[f(4, 0, Throttle), f(2, 0, Error), t(N, ErrorMessage), a(459, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit()|R::Throttle.bit(), least: 12, fixed: false }, // 460
+    Struct { ops: &[f(1, 0, None), t(0, None), f(1, 322, None), a(455, 0)], tags: &[], flexible: false, roles: 0, least: 8, fixed: false }, // 459
+    Struct { ops: &[f(4, 0, Throttle), f(2, 0, Error), t(N, ErrorMessage), a(459, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Throttle.bit(), least: 12, fixed: false }, // 460
     Struct { ops: &[f(1, 0, None), t(C|N, None), f(1, 322, None), t(C|N, None), t(C|N, None), f(2, 0, None)], tags: &[], flexible: true, roles: 0, least: 8, fixed: false }, // 461
-    Struct { ops: &[t(C, None), t(C, Host), f(2, 0, None)], tags: &[], flexible: true, roles: R::Host.bit(), least: 5, fixed: false }, // 462
-    Struct { ops: &[f(1, 0, None), t(C, None), f(1, 322, None), a(462, C)], tags: &[], flexible: true, roles: R::Host.bit(), least: 5, fixed: false }, // 463
-    Struct { ops: &[f(4, 0, Throttle), f(2, 0, Error), t(C|N, ErrorMessage), a(463, C)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit()|R::Throttle.bit(), least: 9, fixed: false }, // 464
-    Struct { ops: &[f(1, 0, None), t(0, None), t(0, None), t(0, Host), f(2, 0, None)], tags: &[], flexible: false, roles: R::Host.bit(), least: 9, fixed: false }, // 465
-    Struct { ops: &[a(465, 0)], tags: &[], flexible: false, roles: R::Host.bit(), least: 4, fixed: false }, // 466
+    Struct { ops: &[t(C, None), t(C, None), f(2, 0, None)], tags: &[], flexible: true, roles: 0, least: 5, fixed: false }, // 462
+    Struct { ops: &[f(1, 0, None), t(C, None), f(1, 322, None), a(462, C)], tags: &[], flexible: true, roles: 0, least: 5, fixed: false }, // 463
+    Struct { ops: &[f(4, 0, Throttle), f(2, 0, Error), t(C|N, ErrorMessage), a(463, C)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Throttle.bit(), least: 9, fixed: false }, // 464
+    Struct { ops: &[f(1, 0, None), t(0, None), t(0, None), t(0, None), f(2, 0, None)], tags: &[], flexible: false, roles: 0, least: 9, fixed: false }, // 465
+    Struct { ops: &[a(465, 0)], tags: &[], flexible: false, roles: 0, least: 4, fixed: false }, // 466
     Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit(), least: 4, fixed: false }, // 467
     Struct { ops: &[f(4, 0, Throttle), a(467, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Throttle.bit(), least: 8, fixed: false }, // 468
-    Struct { ops: &[f(1, 0, None), t(0, None), f(1, 322, None), t(0, None), t(0, Host), f(2, 0, None)], tags: &[], flexible: false, roles: R::Host.bit(), least: 10, fixed: false }, // 469
-    Struct { ops: &[a(469, 0)], tags: &[], flexible: false, roles: R::Host.bit(), least: 4, fixed: false }, // 470
-    Struct { ops: &[f(1, 0, None), t(C, None), f(1, 322, None), t(C, None), t(C, Host), f(2, 0, None)], tags: &[], flexible: true, roles: R::Host.bit(), least: 8, fixed: false }, // 471
-    Struct { ops: &[a(471, C)], tags: &[], flexible: true, roles: R::Host.bit(), least: 2, fixed: false }, // 472
+    Struct { ops: &[f(1, 0, None), t(0, None), f(1, 322, None), t(0, None), t(0, None), f(2, 0, None)], tags: &[], flexible: false, roles: 0, least: 10, fixed: false }, // 469
+    Struct { ops: &[a(469, 0)], tags: &[], flexible: false, roles: 0, least: 4, fixed: false }, // 470
+    Struct { ops: &[f(1, 0, None), t(C, None), f(1, 322, None), t(C, None), t(C, None), f(2, 0, None)], tags: &[], flexible: true, roles: 0, least: 8, fixed: false }, // 471
+    Struct { ops: &[a(471, C)], tags: &[], flexible: true, roles: 0, least: 2, fixed: false }, // 472
     Struct { ops: &[f(2, 0, Error), t(C|N, ErrorMessage)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit(), least: 4, fixed: false }, // 473
     Struct { ops: &[f(4, 0, Throttle), a(473, C)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Throttle.bit(), least: 6, fixed: false }, // 474
     Struct { ops: &[a(454, 0)], tags: &[], flexible: false, roles: 0, least: 4, fixed: false }, // 475
-    Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage), f(1, 0, None), t(0, None), t(0, None), t(0, Host), f(2, 0, None)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit(), least: 13, fixed: false }, // 476
-    Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage), a(476, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit(), least: 8, fixed: false }, // 477
-    Struct { ops: &[f(4, 0, Throttle), a(477, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit()|R::Throttle.bit(), least: 8, fixed: false }, // 478
+    Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage), f(1, 0, None), t(0, None), t(0, None), t(0, None), f(2, 0, None)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit(), least: 13, fixed: false }, // 476
+    Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage), a(476, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit(), least: 8, fixed: false }, // 477
+    Struct { ops: &[f(4, 0, Throttle), a(477, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Throttle.bit(), least: 8, fixed: false }, // 478
     Struct { ops: &[a(458, 0)], tags: &[], flexible: false, roles: 0, least: 4, fixed: false }, // 479
-    Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage), f(1, 0, None), t(0, None), f(1, 322, None), t(0, None), t(0, Host), f(2, 0, None)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit(), least: 14, fixed: false }, // 480
-    Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage), a(480, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit(), least: 8, fixed: false }, // 481
-    Struct { ops: &[f(4, 0, Throttle), a(481, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit()|R::Throttle.bit(), least: 8, fixed: false }, // 482
+    Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage), f(1, 0, None), t(0, None), f(1, 322, None), t(0, None), t(0, None), f(2, 0, None)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit(), least: 14, fixed: false }, // 480
+    Struct { ops: &[f(2, 0, Error), t(N, ErrorMessage), a(480, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit(), least: 8, fixed: false }, // 481
+    Struct { ops: &[f(4, 0, Throttle), a(481, 0)], tags: &[], flexible: false, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Throttle.bit(), least: 8, fixed: false }, // 482
     Struct { ops: &[a(461, C)], tags: &[], flexible: true, roles: 0, least: 2, fixed: false }, // 483
-    Struct { ops: &[f(2, 0, Error), t(C|N, ErrorMessage), f(1, 0, None), t(C, None), f(1, 322, None), t(C, None), t(C, Host), f(2, 0, None)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit(), least: 11, fixed: false }, // 484
-    Struct { ops: &[f(2, 0, Error), t(C|N, ErrorMessage), a(484, C)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit(), least: 5, fixed: false }, // 485
-    Struct { ops: &[f(4, 0, Throttle), a(485, C)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Host.bit()|R::Throttle.bit(), least: 6, fixed: false }, // 486
+    Struct { ops: &[f(2, 0, Error), t(C|N, ErrorMessage), f(1, 0, None), t(C, None), f(1, 322, None), t(C, None), t(C, None), f(2, 0, None)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit(), least: 11, fixed: false }, // 484
+    Struct { ops: &[f(2, 0, Error), t(C|N, ErrorMessage), a(484, C)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit(), least: 5, fixed: false }, // 485
+    Struct { ops: &[f(4, 0, Throttle), a(485, C)], tags: &[], flexible: true, roles: R::Error.bit()|R::ErrorMessage.bit()|R::Throttle.bit(), least: 6, fixed: false }, // 486
     Struct { ops: &[f(1, 0, ResourceType), t(0, ResourceName), a(352, N)], tags: &[], flexible: false, roles: R::ResourceName.bit()|R::ResourceType.bit(), least: 7, fixed: false }, // 487
     Struct { ops: &[a(487, 0)], tags: &[], flexible: false, roles: R::ResourceName.bit()|R::ResourceType.bit(), least: 4, fixed: false }, // 488
     Struct { ops: &[t(0, None), t(N, None), f(3, 0, None)], tags: &[], flexible: false, roles: 0, least: 7, fixed: false }, // 489

@@ -1,0 +1,79 @@
+//! sofa_pbrpc, one of the protocols of a bRPC port, for [`metaprotocol_core`].
+//!
+//! Sources: `sofa_pbrpc_protocol.cpp` and `sofa_pbrpc_meta.proto` of Apache bRPC, and what brpc-java writes. The folder's README
+//! has the wire format.
+#![forbid(unsafe_code)]
+
+mod fields;
+mod reply;
+mod rewrite;
+mod split;
+pub mod wire;
+
+use std::borrow::Cow;
+
+use metaprotocol_core::{
+    Codec, DecodeError, Detection, Direction, Edits, EncodeError, FirstSpeaker, Frame, Info, Key, Limits, PairBy,
+    Reply, Segments, Sharing, Split, Value, Visit,
+};
+
+static INFO: Info = Info {
+    name: Cow::Borrowed("sofa"),
+    aliases: Cow::Borrowed(&[Cow::Borrowed("aeraki.meta_protocol.codec.sofa"), Cow::Borrowed("sofa_pbrpc")]),
+    summary: Cow::Borrowed("sofa_pbrpc, on bRPC's port"),
+    pair_by: PairBy::Id,
+    sharing: Sharing::Multiplexed,
+    first_speaker: FirstSpeaker::Client,
+    heartbeats: false,
+    min_header_len: wire::HEADER_LEN as u32,
+    keys: Cow::Borrowed(fields::TABLE.keys),
+    open_keys: false,
+};
+
+/// The codec of sofa_pbrpc. Keeps nothing between frames.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sofa;
+
+impl Codec for Sofa {
+    type State = ();
+
+    fn info(&self) -> &Info {
+        &INFO
+    }
+
+    fn state(&self) -> Self::State {}
+
+    fn split(
+        &self,
+        _state: &mut Self::State,
+        direction: Direction,
+        limits: &Limits,
+        buf: &[u8],
+    ) -> Result<Split, DecodeError> {
+        split::split(direction, limits, buf)
+    }
+
+    fn key(&self, name: &str) -> Key {
+        fields::TABLE.key(name)
+    }
+
+    fn field<'a>(&self, frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
+        fields::field(frame, key, limits)
+    }
+
+    fn fields<'a>(&self, frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError> {
+        fields::fields(frame, limits, visit)
+    }
+
+    fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError> {
+        rewrite::rewrite(frame, edits, limits)
+    }
+
+    fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError> {
+        reply::reply(request, reply)
+    }
+
+    fn detect(&self, _direction: Direction, prefix: &[u8]) -> Detection {
+        split::detect(prefix)
+    }
+}

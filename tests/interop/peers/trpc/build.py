@@ -1,7 +1,7 @@
 """Builds the tRPC peers under the repository's `.cache` folder and prints how to run them.
 
-Needs Python 3.11+, Go, a JDK 17+ and Maven. Nothing is done when what is there was built from the same sources. Run it as
-a program, or call `build`.
+Needs Python 3.11+, Go, a JDK 17+ and Maven. Nothing is done when what is there was built from the same sources. Run it
+as a program, or call `build`.
 """
 
 from __future__ import annotations

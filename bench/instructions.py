@@ -42,7 +42,19 @@ def main() -> None:
     examples = ROOT / "target" / "release" / "examples"
     print("### Instructions per frame in the native core (callgrind)\n")
     print("| protocol | body | instructions/frame |\n|---|--:|--:|")
-    protocols = ("thrift", "dubbo", "kafka", "kafka-produce", "trpc", str(DESCRIBED.relative_to(ROOT)), "qza", "zork")
+    protocols = (
+        "thrift",
+        "dubbo",
+        "brpc",
+        "kafka",
+        "kafka-produce",
+        "redis",
+        "redis-reply",
+        "trpc",
+        str(DESCRIBED.relative_to(ROOT)),
+        "qza",
+        "zork",
+    )
     for protocol in protocols:
         for body_len in (64, 4096, 65535):
             print(f"| {protocol} | {body_len} B | {each(examples / 'split', protocol, str(body_len)):,.1f} |")

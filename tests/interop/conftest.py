@@ -20,19 +20,44 @@ BUILD = 900
 """Seconds for a first build, which downloads libraries."""
 
 
-@pytest.fixture(scope="session")
-def dubbo() -> str:
-    """The program that runs the Apache Dubbo peers."""
-    program = str(PEERS / "dubbo" / "run.sh")
+def java_peers(folder: str, name: str) -> str:
+    """The program that runs peers written in Java."""
+    program = str(PEERS / folder / "run.sh")
     if shutil.which("java") is None:
-        unavailable("java not found: install JDK 17 or later to talk to real Dubbo peers")
+        unavailable(f"java not found: install JDK 17 or later to talk to real {name} peers")
     built = subprocess.run([program, "build"], capture_output=True, encoding="utf-8", timeout=BUILD, check=False)
     if built.returncode:
         for tool, what in (("mvn", "Maven"), ("javac", "a JDK, 17 or later")):
             if shutil.which(tool) is None:
-                unavailable(f"{tool} not found: install {what} to build the Dubbo peers")
-        pytest.fail(f"the Dubbo peers did not build:\n{built.stdout}{built.stderr}", pytrace=False)
+                unavailable(f"{tool} not found: install {what} to build the {name} peers")
+        pytest.fail(f"the {name} peers did not build:\n{built.stdout}{built.stderr}", pytrace=False)
     return program
+
+
+@pytest.fixture(scope="session")
+def brpc() -> str:
+    """The program that runs the brpc-java peers."""
+    return java_peers("brpc", "bRPC")
+
+
+@pytest.fixture(scope="session")
+def brpc_server(brpc: str) -> Iterator[Callable[[str], int]]:
+    """The port of a server of a protocol; it runs until the end of the run."""
+    with ExitStack() as servers:
+        ports: dict[str, int] = {}
+
+        def port(protocol: str) -> int:
+            if protocol not in ports:
+                ports[protocol] = servers.enter_context(running([brpc, "server", "--protocol", protocol]))
+            return ports[protocol]
+
+        yield port
+
+
+@pytest.fixture(scope="session")
+def dubbo() -> str:
+    """The program that runs the Apache Dubbo peers."""
+    return java_peers("dubbo", "Dubbo")
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def without(capture: bytes, number: int) -> bytes:
         at, seen = at + 16 + length, seen + 1
 
 
-@pytest.mark.parametrize("capture", ALL, ids=str)
+@pytest.mark.parametrize("capture", [*captures("brpc"), *ALL], ids=str)
 def test_the_streams_are_those_that_another_reader_finds(capture: Capture) -> None:
     streams: dict[tuple[int, Direction], bytes] = defaultdict(bytes)
     ports: dict[int, int] = {}

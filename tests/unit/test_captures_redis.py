@@ -292,7 +292,7 @@ def answer_of(said: Message, frame: Frame) -> None:
         elements = next(iter(value.values())) if isinstance(value, dict) else value
         assert metadata["length"] == len(elements)
     elif value is not None:
-        assert says(value, metadata["value"])
+        assert says(value, metadata["full_value"])
 
 
 def compare(frame: Frame, path: str, seen: Any) -> int:
@@ -303,7 +303,7 @@ def compare(frame: Frame, path: str, seen: Any) -> int:
         # Of a long list, some from all over.
         step = len(seen) // 64 + 1
         return sum(compare(frame, f"{path}.{at}", seen[at]) for at in range(0, len(seen), step)) + 1
-    mine = frame.metadata.get(path)
+    mine = frame.metadata.get("full_value" if path == "value" else path)
     if isinstance(seen, hiredis.ReplyError):
         if path == "value":
             mine = " ".join(

@@ -23,10 +23,11 @@ FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=inde
 LIMITS_PAGE = DOCS / "how-to" / "limits-and-errors.md"
 TUTORIAL = DOCS / "tutorial" / "first-codec.md"
 
-# One ping in framed binary Thrift, one sayHello("world") of Dubbo: requests to reply to.
+# One ping in framed binary Thrift and one in bRPC, one sayHello("world") of Dubbo: requests to reply to.
 REQUESTS = {
     "awesomerpc": bytes.fromhex("01 00000007 00000012 0003 0000 68656c6c6f"),
     "qza": bytes.fromhex("01 01020304 006a 0099") + bytes(97),
+    "brpc": b"PRPC" + bytes.fromhex("0000000f 0000000f 0a0b 0a03 612e42 1204 70696e67 2007"),
     "thrift": bytes.fromhex("00000011 80010001 00000004 70696e67 00000007 00"),
     "dubbo": bytes.fromhex(
         "dabbc20000000000000000070000005a05322e302e320c64656d6f2e47726565746572"
@@ -34,6 +35,7 @@ REQUESTS = {
         "776f726c644804706174680c64656d6f2e477265657465720567726f757004626c75655a"
     ),
     "kafka": bytes.fromhex("0000001a 0003 0001 00000007 0004 73686f70 00000001 0006 6f7264657273"),
+    "redis": b"*1\r\n$4\r\nPING\r\n",
     "trpc": bytes.fromhex("09300000 00000019 0009 00000007 0100 1807 3a05 2f612f622f"),
     "videopacket": bytes.fromhex(
         "260000002a01000000000000000000000a01084010012c3c4c5c60017c8c0b1a0b290c36040001100228"
@@ -168,9 +170,18 @@ def test_the_options_of_the_mitmproxy_page_are_the_addons() -> None:
     assert rows == re.findall(r"add_option\(\s*\"(\w+)\"", addon)
 
 
-@pytest.mark.parametrize("name", ["awesomerpc", "dubbo", "kafka", "qza", "thrift", "trpc", "videopacket", "zork"])
+@pytest.mark.parametrize(
+    "name", ["awesomerpc", "brpc", "dubbo", "kafka", "qza", "redis", "thrift", "trpc", "videopacket", "zork"]
+)
 def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     rows = table(DOCS / "protocols" / f"{name}.md", "Metadata keys")
+    shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
+    assert shown == list(metaprotocol.get_codec(name).keys)
+
+
+@pytest.mark.parametrize("name", ["hulu", "nova", "public", "sofa"])
+def test_the_keys_of_the_other_protocols_of_brpc(name: str) -> None:
+    rows = table(DOCS / "protocols" / "brpc.md", f"Keys of {name}")
     shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
     assert shown == list(metaprotocol.get_codec(name).keys)
 
@@ -179,9 +190,11 @@ def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     ("name", "key"),
     [
         ("awesomerpc", "rsp_code"),
+        ("brpc", "error_code"),
         ("dubbo", "status"),
         ("kafka", "error_code"),
         ("qza", "rsp_code"),
+        ("redis", "error_code"),
         ("thrift", "exception_type"),
         ("trpc", "ret"),
         ("videopacket", "result"),
@@ -197,7 +210,8 @@ def test_the_replies_of_a_protocol_page_are_the_codecs(name: str, key: str) -> N
         assert reply is not None
         [answer] = connection.feed(Direction.SERVER_TO_CLIENT, reply)
         made[error.name] = answer.metadata[key]
-    shown = {error: int(value) for error, value in table(DOCS / "protocols" / f"{name}.md", "Replies")}
+    rows = table(DOCS / "protocols" / f"{name}.md", "Replies")
+    shown = {error: int(value) if value.isdigit() else value for error, value in rows}
     assert shown == made
 
 

@@ -93,6 +93,7 @@ mod code {
     pub const REQUEST_TIMED_OUT: i16 = 7;
     pub const NETWORK_EXCEPTION: i16 = 13;
     pub const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+    pub const NOT_COORDINATOR: i16 = 16;
     pub const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
     pub const GROUP_AUTHORIZATION_FAILED: i16 = 30;
     pub const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
@@ -136,6 +137,15 @@ const fn about(api: i16) -> About {
     }
 }
 
+/// What has a client look its coordinator up anew. Where none is asked it is another code: those APIs look one up, or list
+/// what all of them have.
+const fn coordinator(api: i16) -> i16 {
+    match api {
+        10 | 16 | 66 => code::COORDINATOR_NOT_AVAILABLE,
+        _ => code::NOT_COORDINATOR,
+    }
+}
+
 /// The code that tells a client of this API what happened; `None` where every code would tell something else.
 fn code(api: i16, error: ErrorType) -> Option<i16> {
     let about = about(api);
@@ -157,7 +167,7 @@ fn code(api: i16, error: ErrorType) -> Option<i16> {
         },
         ErrorType::RouteNotFound | ErrorType::ClusterNotFound => match about {
             About::Produce | About::Fetch | About::Leader | About::Metadata => code::UNKNOWN_TOPIC_OR_PARTITION,
-            About::Group | About::Transaction => code::COORDINATOR_NOT_AVAILABLE,
+            About::Group | About::Transaction => coordinator(api),
             _ => code::NETWORK_EXCEPTION,
         },
         ErrorType::OverLimit if about == About::Topics => code::THROTTLING_QUOTA_EXCEEDED,
@@ -166,10 +176,12 @@ fn code(api: i16, error: ErrorType) -> Option<i16> {
         {
             code::REQUEST_TIMED_OUT
         }
+        // The records may have been stored all the same.
+        ErrorType::UpstreamReset if about == About::Produce => code::REQUEST_TIMED_OUT,
         _ => match about {
-            About::Fetch | About::Leader => code::NOT_LEADER_OR_FOLLOWER,
+            About::Produce | About::Fetch | About::Leader => code::NOT_LEADER_OR_FOLLOWER,
             About::Metadata => code::LEADER_NOT_AVAILABLE,
-            About::Group | About::Transaction => code::COORDINATOR_NOT_AVAILABLE,
+            About::Group | About::Transaction => coordinator(api),
             _ => code::NETWORK_EXCEPTION,
         },
     })

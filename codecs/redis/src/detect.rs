@@ -35,7 +35,6 @@ const SHARED_END: &[u8] = b"SUBSCRIBE";
 pub(crate) fn detect(direction: Direction, prefix: &[u8]) -> Detection {
     let result = match (direction, prefix.first()) {
         (_, None) => return Detection::NeedMore,
-        (Direction::ClientToServer, Some(&ARRAY)) => command(prefix),
         (Direction::ClientToServer, Some(_)) => lines(prefix),
         (Direction::ServerToClient, Some(_)) => answer(prefix),
     };

@@ -33,7 +33,7 @@ keys! {
     DB = 13, KeyInfo::read("db", "database that the connection's last SELECT chose").number();
     REPLY_TYPE = 14, KeyInfo::read("reply_type", "type of a reply or push: simple_string, error, integer, array, null …");
     LENGTH = 15, KeyInfo::read("length", "bytes of a string, or elements of an aggregate (of a map, pairs)").number();
-    VALUE = 16, KeyInfo::read("value", "of a reply that is no aggregate: its value");
+    VALUE = 16, KeyInfo::read("value", "value of a reply of up to 4096 bytes that is no aggregate");
     ERROR_CODE = 17, KeyInfo::read("error_code", "first word of an error: ERR, WRONGTYPE, MOVED, NOAUTH …");
     ERROR_MESSAGE = 18, KeyInfo::read("error_message", "text of an error behind its code");
     REDIRECT = 19, KeyInfo::read("redirect", "of MOVED and ASK: host and port of the node to ask");
@@ -45,6 +45,8 @@ keys! {
 pub(crate) const ARG_PREFIX: &str = "arg.";
 pub(crate) const KEY_PREFIX: &str = "key.";
 const VALUE_PREFIX: &str = "value.";
+/// The value of a reply of any length.
+const FULL_VALUE: &str = "full_value";
 
 /// The built-in key of this name.
 pub(crate) fn key_id(name: &str) -> Option<u16> {
@@ -98,6 +100,9 @@ pub(crate) fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<
     if key.id != Key::DYNAMIC {
         return replies::field(frame.bytes, form, key.id, limits);
     }
+    if &*key.name == FULL_VALUE {
+        return replies::full_value(frame.bytes, form, limits);
+    }
     match key.name.strip_prefix(VALUE_PREFIX) {
         Some(path) => replies::value_at_path(frame.bytes, form, path, limits),
         None => Ok(None),
@@ -109,18 +114,15 @@ pub(crate) fn numbered(name: &str, prefix: &str) -> Option<usize> {
     name.strip_prefix(prefix)?.parse().ok()
 }
 
-/// The verb: all fields, in the order of the table. The value of a bulk string is shown only to who asks for it: it may be
-/// long.
+/// The verb: all fields, in the order of the table.
 pub(crate) fn fields<'a>(frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Result<(), DecodeError> {
     let Some(form) = wire::form(frame.head.variant) else { return Ok(()) };
     let request = if form.is_command() { Some(Request::open(frame.bytes, form)?) } else { None };
-    let long = replies::is_long(frame.bytes, form);
     for (id, key) in KEYS.iter().enumerate() {
         let id = id as u16;
         let value = match (common(frame, form, id), &request) {
             (Some(value), _) => Some(value),
             (None, Some(request)) => request.field(id)?,
-            (None, None) if id == VALUE && long => None,
             (None, None) => replies::field(frame.bytes, form, id, limits)?,
         };
         if let Some(value) = value

@@ -41,7 +41,8 @@ static INFO: Info = Info {
     sharing: Sharing::Bound,
     first_speaker: FirstSpeaker::Client,
     heartbeats: false,
-    min_header_len: 3,
+    // A newline, which keeps a connection alive.
+    min_header_len: 1,
     keys: Cow::Borrowed(fields::KEYS),
     open_keys: true,
 };

@@ -13,9 +13,11 @@ use crate::state::push_word;
 use crate::walk::{element, skip, unknown, value_at};
 use crate::wire::{
     ARRAY, BIG_NUMBER, BOOLEAN, BULK, BULK_ERROR, CHUNK, CRLF, DOUBLE, ERROR, Form, INTEGER, Length, MAP, NULL, PUSH,
-    SET, SIMPLE, STREAMED_LEN, VERBATIM, integer_value, length,
+    SET, SIMPLE, VERBATIM, integer_value, length,
 };
 
+/// Longest frame whose value is among all its fields.
+pub(crate) const MAX_SHOWN_LEN: usize = 4096;
 /// Letters and colon before the text of a verbatim string.
 const FORMAT_LEN: usize = 4;
 
@@ -132,11 +134,6 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<At<'a>, DecodeError> {
     if opened.type_name().is_none() { Err(unknown(opened.kind, opened.at)) } else { Ok(opened) }
 }
 
-/// True if the value of a reply may be long.
-pub(crate) fn is_long(bytes: &[u8], form: Form) -> bool {
-    form == Form::Reply && (matches!(bytes.first(), Some(&(BULK | VERBATIM))) || bytes.len() > STREAMED_LEN)
-}
-
 /// A built-in field of what is no command.
 pub(crate) fn field<'a>(
     bytes: &'a [u8],
@@ -147,7 +144,7 @@ pub(crate) fn field<'a>(
     match form {
         Form::Reply => of_reply(open(bytes, limits)?, id, limits),
         Form::Push => of_push(open(bytes, limits)?, id, limits),
-        Form::Monitor if id == VALUE => open(bytes, limits)?.value(limits),
+        Form::Monitor if id == VALUE && bytes.len() <= MAX_SHOWN_LEN => open(bytes, limits)?.value(limits),
         Form::SnapshotHeader if id == LENGTH => Ok(match length(bytes, 1, "length of snapshot") {
             Ok((Length::Known(len), _)) => Some(number(len)),
             _ => None,
@@ -166,7 +163,7 @@ fn of_reply<'a>(reply: At<'a>, id: u16, limits: &Limits) -> Result<Option<Value<
             },
             _ => None,
         },
-        VALUE => reply.value(limits)?,
+        VALUE if reply.bytes.len() <= MAX_SHOWN_LEN => reply.value(limits)?,
         ERROR_CODE | ERROR_MESSAGE | REDIRECT | SLOT if matches!(reply.kind, ERROR | BULK_ERROR) => {
             let told = if reply.kind == ERROR { Cow::Borrowed(reply.line(limits)?) } else { reply.string(limits)? };
             match told {
@@ -252,6 +249,14 @@ fn of_push<'a>(push: At<'a>, id: u16, limits: &Limits) -> Result<Option<Value<'a
                 _ => Ok(None),
             }
         }
+        _ => Ok(None),
+    }
+}
+
+/// The value of a frame, however long it is.
+pub(crate) fn full_value<'a>(bytes: &'a [u8], form: Form, limits: &Limits) -> Result<Option<Value<'a>>, DecodeError> {
+    match form {
+        Form::Reply | Form::Monitor => open(bytes, limits)?.value(limits),
         _ => Ok(None),
     }
 }

@@ -19,6 +19,8 @@ pub(crate) fn split(
     limits: &Limits,
     buf: &[u8],
 ) -> Result<Split, DecodeError> {
+    // What goes on behind the longest frame allowed is refused, however much of it is there.
+    let buf = buf.get(..usize::try_from(limits.max_frame_len).unwrap_or(usize::MAX)).unwrap_or(buf);
     let result = match direction {
         Direction::ClientToServer => client(state, limits, buf),
         Direction::ServerToClient => server(state, limits, buf),

@@ -52,9 +52,7 @@ def commands(vectors: Vectors) -> None:
     vectors.add(
         "pipeline",
         b"".join(pipeline),
-        asked(
-            "request", pipeline[0], "SET", 2, hash_tag="user1000", **keyed("{user1000}.name", 3443), **SET
-        ),
+        asked("request", pipeline[0], "SET", 2, hash_tag="user1000", **keyed("{user1000}.name", 3443), **SET),
         asked("request", pipeline[1], "DEL", 2, **keyed("foo", 12182, keys='foo "two words"', count=2), **DEL),
         asked("request", pipeline[2], "PING", 0, key_count=0, **PING),
     )
@@ -110,7 +108,12 @@ def commands(vectors: Vectors) -> None:
 
     nothing = [b"\r\n", b"\n", b"*0\r\n"]
     empty = [vector_files.frame("control", None, 0, len(each), {"message_type": "empty"}) for each in nothing]
-    vectors.add("nothing-is-asked", get + b"".join(nothing), asked("request", get, "GET", 1, **keyed("foo", 12182), **GET), *empty)
+    vectors.add(
+        "nothing-is-asked",
+        get + b"".join(nothing),
+        asked("request", get, "GET", 1, **keyed("foo", 12182), **GET),
+        *empty,
+    )
 
 
 def replies(vectors: Vectors) -> None:
@@ -121,10 +124,10 @@ def replies(vectors: Vectors) -> None:
         b"".join(two),
         answer(two[0], "simple_string", value="OK"),
         answer(two[1], "integer", value=-7),
-        answer(two[2], "bulk_string", length=5),
+        answer(two[2], "bulk_string", length=5, value="hello"),
         answer(two[3], "null"),
         answer(two[4], "array", length=2),
-        answer(two[5], "bulk_string", length=0),
+        answer(two[5], "bulk_string", length=0, value=""),
         direction=SERVER,
     )
 
@@ -140,7 +143,7 @@ def replies(vectors: Vectors) -> None:
         answer(three[2], "double", value="-inf"),
         answer(three[3], "boolean", value="true"),
         answer(three[4], "big_number", value="3492890328409238509324850943850943825024385"),
-        answer(three[5], "verbatim_string", length=15),
+        answer(three[5], "verbatim_string", length=15, value="Some string"),
         answer(three[6], "map", length=1),
         answer(three[7], "set", length=2),
         direction=SERVER,
@@ -168,11 +171,15 @@ def replies(vectors: Vectors) -> None:
         direction=SERVER,
     )  # fmt: skip
 
-    streamed = [b"$?\r\n;4\r\nHell\r\n;1\r\no\r\n;0\r\n", b"*?\r\n:1\r\n%?\r\n+a\r\n*?\r\n.\r\n.\r\n.\r\n", b"~?\r\n.\r\n"]
+    streamed = [
+        b"$?\r\n;4\r\nHell\r\n;1\r\no\r\n;0\r\n",
+        b"*?\r\n:1\r\n%?\r\n+a\r\n*?\r\n.\r\n.\r\n.\r\n",
+        b"~?\r\n.\r\n",
+    ]
     vectors.add(
         "streamed",
         b"".join(streamed),
-        answer(streamed[0], "bulk_string"),
+        answer(streamed[0], "bulk_string", value="Hello"),
         answer(streamed[1], "array"),
         answer(streamed[2], "set"),
         direction=SERVER,

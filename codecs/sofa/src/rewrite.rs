@@ -21,8 +21,9 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
     }
     let (message, on) = (message(frame)?, on(frame));
     let has = |key: &_| Ok(field(frame, key, limits)?.is_some());
+    let is_set = edits.set.iter().any(|(key, _)| HALVES.contains(key) || *key == FULL_METHOD);
     for name in HALVES {
-        if edits.remove.contains(&name) && has(&TABLE.key(name))? {
+        if !is_set && edits.remove.contains(&name) && has(&TABLE.key(name))? {
             return Err(not_writable(name, "it is required; set it to another value instead"));
         }
     }

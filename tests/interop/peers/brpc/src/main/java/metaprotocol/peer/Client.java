@@ -117,7 +117,7 @@ public final class Client {
 
     private void large() {
         StringBuilder message = new StringBuilder();
-        while (message.length() < 300_000) {
+        while (message.length() < 70_000) {
             message.append("0123456789abcdef");
         }
         call("Echo", echo, message.toString(), null, null, null, null);

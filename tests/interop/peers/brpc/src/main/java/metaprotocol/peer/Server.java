@@ -49,7 +49,8 @@ public final class Server {
     static RequestHead echo(String method, RequestHead request) {
         Map<String, Object> received = new LinkedHashMap<>();
         received.put("method", method);
-        received.put("message", request.getFromHost());
+        String message = request.getFromHost();
+        received.put("message", message.length() > 1000 ? message.length() + " characters" : message);
         byte[] attachment = new byte[0];
         if (RpcContext.isSet()) {
             RpcContext context = RpcContext.getContext();

@@ -11,13 +11,18 @@ from metaprotocol import Direction
 
 CODECS = Path(__file__).parents[2] / "codecs"
 
-UNMARKED = {"awesomerpc", "nova", "qza", "trpc", "videopacket", "zork"}
+UNMARKED = {"awesomerpc", "hulu", "kafka", "nova", "qza", "trpc", "videopacket", "zork"}
 """Protocols whose bytes do not say which way a frame goes: the same ones are a request or a response."""
+
+TOGETHER = {"kafka 018-sasl-0-and-its-tokens"}
+"""Vectors whose frames are what they are by those before them."""
 
 LACKS = {
     "awesomerpc": {"oneway", "bad_magic"},
     "brpc": {"oneway"},
     "hulu": {"oneway"},
+    # What went wrong stands in the body of a response.
+    "kafka": {"error", "bad_magic"},
     "nova": {"oneway", "error"},
     "public": {"oneway"},
     "qza": {"oneway", "bad_magic"},

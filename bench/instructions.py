@@ -48,6 +48,8 @@ def main() -> None:
         "brpc",
         "kafka",
         "kafka-produce",
+        "redis",
+        "redis-reply",
         "trpc",
         str(DESCRIBED.relative_to(ROOT)),
         "qza",

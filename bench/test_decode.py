@@ -15,6 +15,7 @@ from captures import repeat
 MEGABYTES = int(os.environ.get("METAPROTOCOL_BENCH_MB", "200"))
 SOURCES = {
     "thrift": (["thrift/apache-py-framed-binary.pcap", "thrift/apache-py-framed-compact-pipelined.pcap"], 9090),
+    "redis": (["redis/commands-redis-py-resp2.pcap", "redis/pipeline-hiredis.pcap"], 6379),
     "dubbo": (["dubbo/dubbo-3-basic.pcap", "dubbo/dubbo-3-concurrent.pcap"], 20880),
 }
 
@@ -54,8 +55,12 @@ def test_detect(benchmark: Any, capture: tuple[str, int, Path, int]) -> None:  #
 def test_tshark(benchmark: Any, capture: tuple[str, int, Path, int]) -> None:  # noqa: ANN401
     name, port, path, size = capture
     # Dubbo has no dissector in every release; reassembled TCP alone is then what tshark can do.
-    dissector = {"thrift": f"tcp.port=={port},thrift"}.get(name)
-    fields = {"thrift": ["thrift.method", "thrift.mtype", "thrift.seq_id"]}.get(name, ["tcp.stream", "tcp.len"])
+    dissector = {"redis": f"tcp.port=={port},resp", "thrift": f"tcp.port=={port},thrift"}.get(name)
+    known = {
+        "redis": ["resp.bulk_string.value", "resp.string", "resp.error"],
+        "thrift": ["thrift.method", "thrift.mtype", "thrift.seq_id"],
+    }
+    fields = known.get(name, ["tcp.stream", "tcp.len"])
     command = ["tshark", "-n", "-r", str(path), "-T", "fields"]
     command += [part for field in fields for part in ("-e", field)]
     if dissector:

@@ -1,4 +1,4 @@
-"""tRPC's messages against Google's protobuf package: both read the same, and a rewritten one is the edit and no more."""
+"""tRPC's messages against Google's protobuf package: both read the same, and a rewrite is the edit and no more."""
 
 from __future__ import annotations
 

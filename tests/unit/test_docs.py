@@ -35,6 +35,7 @@ REQUESTS = {
         "776f726c644804706174680c64656d6f2e477265657465720567726f757004626c75655a"
     ),
     "kafka": bytes.fromhex("0000001a 0003 0001 00000007 0004 73686f70 00000001 0006 6f7264657273"),
+    "redis": b"*1\r\n$4\r\nPING\r\n",
     "trpc": bytes.fromhex("09300000 00000019 0009 00000007 0100 1807 3a05 2f612f622f"),
     "videopacket": bytes.fromhex(
         "260000002a01000000000000000000000a01084010012c3c4c5c60017c8c0b1a0b290c36040001100228"
@@ -170,7 +171,7 @@ def test_the_options_of_the_mitmproxy_page_are_the_addons() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["awesomerpc", "brpc", "dubbo", "kafka", "qza", "thrift", "trpc", "videopacket", "zork"]
+    "name", ["awesomerpc", "brpc", "dubbo", "kafka", "qza", "redis", "thrift", "trpc", "videopacket", "zork"]
 )
 def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     rows = table(DOCS / "protocols" / f"{name}.md", "Metadata keys")
@@ -193,6 +194,7 @@ def test_the_keys_of_the_other_protocols_of_brpc(name: str) -> None:
         ("dubbo", "status"),
         ("kafka", "error_code"),
         ("qza", "rsp_code"),
+        ("redis", "error_code"),
         ("thrift", "exception_type"),
         ("trpc", "ret"),
         ("videopacket", "result"),
@@ -208,7 +210,8 @@ def test_the_replies_of_a_protocol_page_are_the_codecs(name: str, key: str) -> N
         assert reply is not None
         [answer] = connection.feed(Direction.SERVER_TO_CLIENT, reply)
         made[error.name] = answer.metadata[key]
-    shown = {error: int(value) for error, value in table(DOCS / "protocols" / f"{name}.md", "Replies")}
+    rows = table(DOCS / "protocols" / f"{name}.md", "Replies")
+    shown = {error: int(value) if value.isdigit() else value for error, value in rows}
     assert shown == made
 
 

@@ -25,10 +25,8 @@ pub(crate) fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) 
         return Err(not_writable("request_id", "Redis has no request ids: answers come in order"));
     }
     for key in &edits.remove {
-        let id = fields::key_id(key);
-        let part = [ARG_PREFIX, KEY_PREFIX].iter().any(|prefix| numbered(key, prefix).is_some());
-        let key = Key { name: (*key).into(), id: id.unwrap_or(Key::DYNAMIC) };
-        if (id.is_some() || part) && fields::field(frame, &key, limits)?.is_some() {
+        let key = Key { name: (*key).into(), id: fields::key_id(key).unwrap_or(Key::DYNAMIC) };
+        if fields::field(frame, &key, limits)?.is_some() {
             return Err(not_writable(&key.name, "it is part of the command or reply; set it instead, if it is a key"));
         }
     }

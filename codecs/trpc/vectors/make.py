@@ -48,7 +48,7 @@ def request(request_id: int, header_len: int, body: int, kind: str = "request", 
 def response(request_id: int, header_len: int, body: int, kind: str = "response", **fields: object) -> Expected:
     """What a decoder must give for a response."""
     told = request(request_id, header_len, body, kind, **{"ret": 0, "func_ret": 0, **fields})
-    given = dict(told["fields"])  # type: ignore[call-overload]  # a mapping, as `frame` was given
+    given = dict(told["fields"])
     del given["timeout"]
     return {**told, "fields": given}
 
@@ -114,8 +114,8 @@ def calls(vectors: Vectors) -> None:
     }  # fmt: skip
     header = (
         field(1, 1) + field(3, 4294967295) + field(4, 4294967295) + field(5, "a.b") + field(6, b"c\xff")
-        + field(7, "plain") + field(8, 17) + entry(9, "trpc-env", "") + entry(9, "callee", "hidden") + field(9, field(2, b"\x00\x01"))
-        + field(10, 2) + field(11, 3) + field(12, 5)
+        + field(7, "plain") + field(8, 17) + entry(9, "trpc-env", "") + entry(9, "callee", "hidden")
+        + field(9, field(2, b"\x00\x01")) + field(10, 2) + field(11, 3) + field(12, 5)
     )  # fmt: skip
     vectors.add(
         "every-field",

@@ -263,7 +263,7 @@ impl<C: Codec> AnyCodec for C {
         }
         let split = Codec::split(self, &mut self.state(), direction, limits, buf);
         let split = split.and_then(|split| limits.check(split, buf.len()));
-        split.or_else(|error| tls::record(buf, true).ok_or(error))
+        split.or_else(|error| tls::record(buf, true).ok_or(error).and_then(|record| limits.check(record, buf.len())))
     }
 
     fn key(&self, name: &str) -> Key {

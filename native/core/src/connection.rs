@@ -138,6 +138,7 @@ impl Half {
     #[cold]
     fn records(
         &mut self,
+        limits: &Limits,
         buf: &[u8],
         at: &mut usize,
         base: usize,
@@ -149,7 +150,7 @@ impl Half {
             if rest.is_empty() {
                 return Ok(());
             }
-            match tls::record(rest, !self.encrypted).ok_or(NO_RECORD)? {
+            match limits.check(tls::record(rest, !self.encrypted).ok_or(NO_RECORD)?, rest.len())? {
                 Split::Head(head) => {
                     self.encrypted = true;
                     if head.frame_len > rest.len() {
@@ -234,7 +235,7 @@ impl<C: Codec> Decoder<C> {
                 break Ok(());
             }
             if half.encrypted {
-                break half.records(buf, &mut at, base, frames);
+                break half.records(limits, buf, &mut at, base, frames);
             }
             let error = match codec.split(state, direction, limits, rest) {
                 Ok(Split::Head(head)) => match limits.check_head(&head) {
@@ -262,7 +263,7 @@ impl<C: Codec> Decoder<C> {
             if begun || at > 0 || tls::record(rest, true).is_none() {
                 break Err(error);
             }
-            break half.records(buf, &mut at, base, frames);
+            break half.records(limits, buf, &mut at, base, frames);
         };
         half.start += at as u64;
         half.seen = buf.len() - at;
@@ -298,14 +299,15 @@ impl<C: Codec> Decoder<C> {
                 Some(head) => head,
                 None => {
                     let split = if half.encrypted {
-                        tls::record(&half.carry, false).ok_or(NO_RECORD)
+                        let record = tls::record(&half.carry, false).ok_or(NO_RECORD);
+                        record.and_then(|record| self.limits.check(record, half.carry.len()))
                     } else {
                         self.codec
                             .split(&mut self.state, direction, &self.limits, &half.carry)
                             .and_then(|split| self.limits.check(split, half.carry.len()))
                             .or_else(|error| {
                                 let record = if half.start > 0 { None } else { tls::record(&half.carry, true) };
-                                record.ok_or(error)
+                                record.ok_or(error).and_then(|record| self.limits.check(record, half.carry.len()))
                             })
                     };
                     match split {

@@ -42,6 +42,10 @@ fn frame(protocol: &str, body_len: usize, id: u32) -> Vec<u8> {
             let len = (header.len() + rest.len() + body_len) as u32;
             [&len.to_be_bytes()[..], &header, rest, &body].concat()
         }
+        "redis" => {
+            [format!("*3\r\n$3\r\nSET\r\n$8\r\nuser:100\r\n${body_len}\r\n").as_bytes(), &body, b"\r\n"].concat()
+        }
+        "redis-reply" => [format!("${body_len}\r\n").as_bytes(), &body, b"\r\n"].concat(),
         "trpc" => {
             let message =
                 b"\x18\x07\x20\xe8\x07\x2a\x13trpc.app.client.svc\x32\x1ctrpc.test.helloworld.Greeter\x3a\x26\
@@ -76,10 +80,11 @@ fn main() {
         std::process::exit(2);
     };
     let buffer: Vec<u8> = (0..64).flat_map(|id| frame(&protocol, body_len, id)).collect();
+    let direction = if protocol.ends_with("-reply") { Direction::ServerToClient } else { Direction::ClientToServer };
     let mut fed = Fed::default();
     for _ in 0..rounds {
         let mut connection = Arc::clone(&codec).connect(Limits::default());
-        if connection.feed(Direction::ClientToServer, black_box(&buffer), &mut fed).is_err() || fed.frames.len() != 64 {
+        if connection.feed(direction, black_box(&buffer), &mut fed).is_err() || fed.frames.len() != 64 {
             eprintln!("split: the frames were not split");
             std::process::exit(1);
         }

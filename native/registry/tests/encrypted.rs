@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, EncodeError, ErrorType, Head, Kind, Limits, Reply};
-use metaprotocol_testkit::{CLIENT, SERVER, Sample, decode, feed_to, fields, new_id, rewrite, same_however_cut, set};
+use metaprotocol_testkit::{
+    CLIENT, SERVER, Sample, decode, feed, feed_to, fields, new_id, rewrite, same_however_cut, set,
+};
 
 /// Begins with a length of any value: TLS cannot be told from it.
 const BLIND: &str = "qza";
@@ -57,6 +59,21 @@ fn what_follows_must_be_tls() {
         assert_eq!(decoded.frames.len(), 1, "{name}");
         let failure = decoded.failure.map(|error| (error.reason.code(), error.offset));
         assert_eq!(failure, Some(("bad_encoding", 10)), "{name}");
+    }
+}
+
+#[test]
+fn records_are_held_to_the_limits() {
+    for codec in codecs() {
+        for (max_frame_len, frames) in [(305, 4), (304, 2)] {
+            let limits = Limits { max_frame_len, ..Limits::default() };
+            for step in [1, 1000] {
+                let decoded = feed(codec, CLIENT, limits, &stream(), std::iter::repeat(step));
+                let code = decoded.failure.map(|error| error.reason.code());
+                let expected = (frames < 4).then_some("limit_exceeded");
+                assert_eq!((decoded.frames.len(), code), (frames, expected), "{}", codec.info().name);
+            }
+        }
     }
 }
 

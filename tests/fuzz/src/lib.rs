@@ -4,6 +4,7 @@
 //! that the fuzzer mutates these too. `seed` writes inputs of the same layouts.
 #![forbid(unsafe_code)]
 
+pub mod brpc;
 pub mod capture;
 pub mod dubbo;
 pub mod hessian;

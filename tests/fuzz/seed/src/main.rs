@@ -58,13 +58,19 @@ impl Seeds {
 
     /// A conversation, as `*_stream` takes it.
     fn conversation(&mut self, target: &str, turns: &Turns) -> Result<(), Box<dyn Error>> {
+        self.conversation_of(target, &[], turns)
+    }
+
+    /// The same behind bytes that choose a protocol.
+    fn conversation_of(&mut self, target: &str, front: &[u8], turns: &Turns) -> Result<(), Box<dyn Error>> {
         let Some((first, _)) = turns.first() else { return Ok(()) };
         let cuts: [u8; layout::STREAM_CUTS] = match self.variety() % 3 {
             0 => [1; layout::STREAM_CUTS],
             1 => [3, 17, 1, 129, 5, 64, 2],
             _ => [11, 0, 4, 130, 7, 1, 90],
         };
-        let mut script = vec![*first as u8];
+        let mut script = front.to_vec();
+        script.push(*first as u8);
         script.extend_from_slice(&cuts);
         let mut bytes = Vec::new();
         for (index, (_, turn)) in turns.iter().enumerate().take(layout::STREAM_TURNS + 1) {
@@ -74,7 +80,7 @@ impl Seeds {
             }
             bytes.extend_from_slice(turn);
         }
-        self.add(target, layout::STREAM, &script, &bytes)
+        self.add(target, front.len() + layout::STREAM, &script, &bytes)
     }
 
     /// A frame, as `*_verbs` take it: with edits from its number on.
@@ -149,6 +155,34 @@ impl Seeds {
                 let text = [text.as_bytes(), b"\xff\0", stream].concat();
                 if text.len() <= MAX_LEN {
                     self.add("spec_compile", 0, &[], &text)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Captures and vectors of the protocols of a bRPC port.
+    fn brpc(&mut self, root: &Path) -> Result<(), Box<dyn Error>> {
+        for (choice, protocol) in (0..).zip(layout::BRPC_PROTOCOLS) {
+            for file in files(&root.join("codecs").join(protocol).join("vectors"))? {
+                if !has_extension(&file, &["bin"]) {
+                    continue;
+                }
+                let bytes = fs::read(&file)?;
+                for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                    let turns = vec![(direction, bytes.clone())];
+                    self.conversation_of("brpc_stream", &[choice], &turns)?;
+                }
+                let mut script = vec![0; layout::CHOICES];
+                script.push(if choice == 0 { 0 } else { choice + 1 });
+                self.add("brpc_verbs", layout::BRPC_VERBS, &script, &bytes[..bytes.len().min(MAX_LEN)])?;
+            }
+            for file in files(&root.join("tests/captures/brpc"))? {
+                let named = file.file_stem().is_some_and(|name| name.to_string_lossy().starts_with(protocol));
+                if named && has_extension(&file, &["pcap"]) {
+                    for turns in conversations(&fs::read(&file)?)?.iter().take(MAX_FLOWS) {
+                        self.conversation_of("brpc_stream", &[choice], turns)?;
+                    }
                 }
             }
         }
@@ -275,8 +309,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    seeds.brpc(&root)?;
     seeds.descriptions(&root)?;
     for target in [
+        "brpc_stream",
+        "brpc_verbs",
         "dubbo_stream",
         "redis_stream",
         "thrift_stream",

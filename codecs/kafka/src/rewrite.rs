@@ -189,12 +189,12 @@ impl<'e> Plan<'e> {
             || not_writable(key, "write broker.<id>, broker.<id>.host, broker.<id>.port or broker.<host>:<port>");
         let (node, part) = whose.split_once('.').map_or((whose, None), |(node, part)| (node, Some(part)));
         let text = text(key, value)?;
-        let change = match (node.parse::<i32>(), part) {
-            (Ok(node), Some("host")) => Move { whose: Whose::Node(node), host: Some(name(key, value)?), port: None },
-            (Ok(node), Some("port")) => Move { whose: Whose::Node(node), host: None, port: Some(port(key, &text)?) },
+        let change = match (node.parse::<i32>().ok().filter(|node| *node >= 0), part) {
+            (Some(node), Some("host")) => Move { whose: Whose::Node(node), host: Some(name(key, value)?), port: None },
+            (Some(node), Some("port")) => Move { whose: Whose::Node(node), host: None, port: Some(port(key, &text)?) },
             (node, part) => {
                 let whose = match (node, part) {
-                    (Ok(node), None) => Whose::Node(node),
+                    (Some(node), None) => Whose::Node(node),
                     _ if host_and_port(whose).is_some_and(|(_, port)| port.parse::<u32>().is_ok()) => {
                         Whose::Address(whose)
                     }

@@ -12,7 +12,7 @@ SOURCES := $(shell find native codecs src build_backend -type f \
 	-not -path '*/fuzz/*' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format bench captures vectors commands drawings interop fuzz docs wheel sdist-check clean
+.PHONY: help demo test test-rust test-python lint format bench captures vectors schemas commands drawings interop fuzz docs wheel sdist-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ captures: $(VENV)/.group-test ## Record tests/captures again from real peers (ne
 
 vectors: ## Write the codecs' vectors again from what their make.py states
 	for make in codecs/*/vectors/make.py; do PYTHONPATH=tests $(PYTHON) $$make || exit 1; done
+
+schemas: ## Write Kafka's schemas again from the definitions in its jars (needs Maven and a JDK)
+	$(PYTHON) codecs/kafka/schemas/generate.py
 
 commands: ## Write Redis' table of commands again from what a server says (needs redis-server)
 	PYTHONPATH=tests $(PYTHON) codecs/redis/commands.py

@@ -59,6 +59,20 @@ def videopacket_frame(size: int, seq_id: int) -> bytes:
     return b"&" + struct.pack("!I", len(rest) + 5) + rest
 
 
+def brpc_frame(size: int, correlation_id: int) -> bytes:
+    """A baidu_std request of about `size` bytes to EchoService/Echo, with log id and request id."""
+    # Ids carry a version in their upper half.
+    number, left = bytearray(), correlation_id | 1 << 32
+    while left >= 0x80:
+        number.append(left & 0x7F | 0x80)
+        left >>= 7
+    number.append(left)
+    request = b"\x0a\x13example.EchoService\x12\x04Echo\x18\x2a\x3a\x0crequest-0001"
+    meta = b"\x0a" + bytes([len(request)]) + request + b"\x18\x00\x20" + number
+    body = b"x" * max(0, size - 12 - len(meta))
+    return b"PRPC" + struct.pack("!II", len(meta) + len(body), len(meta)) + meta + body
+
+
 def trpc_frame(size: int, request_id: int) -> bytes:
     """A unary tRPC request of about `size` bytes to Greeter/SayHello, with the header message that trpc-go writes."""
     callee = b"trpc.test.helloworld.Greeter"
@@ -81,6 +95,7 @@ def trpc_frame(size: int, request_id: int) -> bytes:
 def stream(protocol: str, size: int, total: int = 4 << 20) -> tuple[bytes, int]:
     """About `total` bytes of frames, and how many frames they are."""
     make = {
+        "brpc": brpc_frame,
         "thrift": thrift_frame,
         "dubbo": dubbo_frame,
         "qza": qza_frame,

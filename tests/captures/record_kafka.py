@@ -254,7 +254,19 @@ def received(entries: list[dict[str, Any]], frames: list[dict[str, Any]]) -> lis
 
 
 TOPIC_RESOURCE = 2
-LISTS_OF_TOPICS = {"topics", "topicData", "topicNames", "topicPartitions", "subscribedTopicNames", "responses"}
+LISTS_OF_TOPICS = {
+    *(
+        "topics",
+        "topicData",
+        "topicNames",
+        "topicPartitions",
+        "topicResults",
+        "subscribedTopicNames",
+        "responses",
+        "results",
+    ),
+    *("v3AndBelowTopics", "resultsByTopicV3AndBelow", "replicaElectionResults"),
+}
 
 
 def topics(message: Any, in_list: bool = False) -> Iterator[str]:
@@ -270,7 +282,9 @@ def topics(message: Any, in_list: bool = False) -> Iterator[str]:
                 yield from topics(value, key in LISTS_OF_TOPICS)
                 continue
             named = in_list and key in ("name", "topic", "topicName") and value is not None
-            if named or (key == "resourceName" and message["resourceType"] == TOPIC_RESOURCE):
+            # Those of ACLs are patterns of names.
+            configured = key == "resourceName" and "resourcePatternType" not in message
+            if named or (configured and message["resourceType"] == TOPIC_RESOURCE):
                 yield value
 
 

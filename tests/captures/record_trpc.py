@@ -1,8 +1,8 @@
 """Records `trpc/*.pcap` anew from real tRPC peers on the loopback interface.
 
 Run it as a user who may capture on `lo` (root, or with tcpdump's capability). It builds the peers of
-`../interop/peers/trpc` first. Beside each `NAME.pcap` it writes `NAME.json`: what the client did and saw, told by the client
-itself, so that tests need not trust any decoder.
+`../interop/peers/trpc` first. Beside each `NAME.pcap` it writes `NAME.json`: what the client did and saw, told by the
+client itself, so that tests need not trust any decoder.
 
     record_trpc.py [NAME ...]      all captures, or only the named ones
 """

@@ -19,7 +19,11 @@ usage() {
 (($# == 1 || $# == 2)) && [[ $1 =~ ^[1-9][0-9]*$ ]] || usage
 seconds=$1
 cd "$(dirname "$0")"
-all=(dubbo_stream redis_stream thrift_stream trpc_stream dubbo_verbs redis_verbs thrift_verbs trpc_verbs thrift_walk hessian capture spec_compile spec_stream)
+all=(
+	brpc_stream dubbo_stream kafka_stream redis_stream thrift_stream trpc_stream
+	brpc_verbs dubbo_verbs kafka_verbs redis_verbs thrift_verbs trpc_verbs
+	thrift_walk hessian capture spec_compile spec_stream
+)
 targets=("${all[@]}")
 if (($# == 2)); then targets=("$2"); fi
 if [[ " ${all[*]} " != *" ${targets[0]} "* ]]; then
@@ -48,8 +52,9 @@ triple=$(rustc -vV | sed -n 's/^host: //p')
 
 declare -A max_len=([capture]=16384 [hessian]=2048 [thrift_walk]=2048)
 declare -A dictionary=(
-	[dubbo_stream]=dubbo [dubbo_verbs]=dubbo [hessian]=hessian [redis_stream]=redis [redis_verbs]=redis
-	[thrift_stream]=thrift [thrift_verbs]=thrift [thrift_walk]=thrift [trpc_stream]=trpc [trpc_verbs]=trpc [capture]=capture [spec_compile]=spec [spec_stream]=spec
+	[brpc_stream]=brpc [brpc_verbs]=brpc [dubbo_stream]=dubbo [dubbo_verbs]=dubbo [hessian]=hessian [kafka_stream]=kafka [kafka_verbs]=kafka
+	[redis_stream]=redis [redis_verbs]=redis [thrift_stream]=thrift [thrift_verbs]=thrift [thrift_walk]=thrift
+	[trpc_stream]=trpc [trpc_verbs]=trpc [capture]=capture [spec_compile]=spec [spec_stream]=spec
 )
 found=0 # or interrupted
 printf '%-14s %8s %12s %8s %8s  %s\n' target seconds executions cov corpus result

@@ -135,7 +135,9 @@ def test_ids_and_methods_are_rewritten_and_restored(talk: Talk, scenario: str) -
     assert numbers == set(asked)
     assert "Missing" not in {frame.metadata.get("method") for frame in served if frame.direction is SENT}
     # The fixed header repeats the id of a call.
-    assert all(bytes(frame.raw[10:14]) == int(frame.request_id or frame.stream_id or 0).to_bytes(4, "big") for frame in served)
+    assert all(
+        bytes(frame.raw[10:14]) == int(frame.request_id or frame.stream_id or 0).to_bytes(4, "big") for frame in served
+    )
 
 
 def test_trans_info_is_set_replaced_and_removed(talk: Talk) -> None:
@@ -245,7 +247,9 @@ def test_both_peers_understand_that_a_stream_is_reset(talk: Talk, error: ErrorTy
     resets = itertools.count()
 
     def policy(frame: Frame) -> Verdict:
-        first = frame.kind is Kind.STREAM_DATA and frame.metadata["frame_type"] == "data" and b"first" in bytes(frame.body)
+        first = (
+            frame.kind is Kind.STREAM_DATA and frame.metadata["frame_type"] == "data" and b"first" in bytes(frame.body)
+        )
         if frame.direction is ANSWERED or not first:
             return pass_through(frame)
         number = next(resets)
@@ -279,3 +283,82 @@ def test_clients_share_a_connection_to_the_server(talk: Talk) -> None:
     assert all(call["value"] == call["request"] for call in pipelined)
     sent = [frame.request_id for frame in proxy.shared.frames if frame.kind is Kind.REQUEST]
     assert sorted(int(number or 0) for number in sent) == list(range(0x5000_0000, 0x5000_0000 + PIPELINED + 2))
+
+
+@dataclass
+class Java:
+    """A client of tRPC-Java, with a server that runs."""
+
+    port: int
+    client: list[str]
+    scenario: str
+
+    @cached_property
+    def direct(self) -> list[Call]:
+        return run([*self.client, "client", "--scenario", self.scenario], self.port)
+
+    def through(self, policy: Policy = pass_through) -> tuple[list[Call], Proxy]:
+        with Proxy(CODEC, self.port, policy) as proxy:
+            calls = run([*self.client, "client", "--scenario", self.scenario], proxy.port)
+        return calls, proxy
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("trpc-go", "calls"), ("trpc-go", "streams"), ("trpc-java", "calls")],
+    ids=lambda param: f"{param[1]} of trpc-java to {param[0]}",
+)
+def java(request: pytest.FixtureRequest, trpc: dict[str, list[str]]) -> Iterator[Java]:
+    server, scenario = request.param
+    with running([*trpc[server], "server"]) as port:
+        yield Java(port, trpc["trpc-java"], scenario)
+
+
+def test_java_peers_see_no_proxy(java: Java) -> None:
+    calls, proxy = java.through()
+    assert calls == java.direct
+    assert {call["outcome"] for call in calls} >= {"value", "framework"}
+    proxy.assert_unchanged()
+    opened = Kind.REQUEST if java.scenario == "calls" else Kind.STREAM_OPEN
+    asked = proxy.frames(opened, SENT)
+    assert len(asked) == sum(call["outcome"] != "oneway" for call in calls)
+    answers = proxy.frames(Kind.RESPONSE, ANSWERED) + proxy.frames(Kind.ERROR, ANSWERED)
+    assert {id(frame.request) for frame in answers} == {id(frame) for frame in asked}
+
+
+def test_java_peers_understand_what_is_rewritten(java: Java) -> None:
+    ids, asked, lock = itertools.count(0x7ABC_0000), {}, threading.Lock()
+
+    def policy(frame: Frame) -> Verdict:
+        if frame.stream_id is not None:
+            added = {"x-request-id": "17"} if frame.kind is Kind.STREAM_OPEN else {}
+            return Verdict(CODEC.rewrite(frame, set=added))
+        if frame.direction is ANSWERED:
+            return Verdict(CODEC.rewrite(frame, request_id=asked[frame.request_id]))
+        with lock:
+            own = next(ids)
+            asked[own] = frame.request_id
+        user = {"app-user": "mallory"} if frame.metadata["method"] == "Metadata" else {}
+        return Verdict(CODEC.rewrite(frame, set={**user, "x-added": "é"}, remove=["app-route"], request_id=own))
+
+    calls, _ = java.through(policy)
+    mallory = {"value": "mallory"}
+    assert calls == [{**call, **mallory} if call["method"] == "Metadata" else call for call in java.direct]
+
+
+def test_java_clients_understand_replies(java: Java) -> None:
+    errors, lock = itertools.cycle(ErrorType), threading.Lock()
+    refused: list[ErrorType] = []
+
+    def policy(frame: Frame) -> Verdict:
+        if frame.kind not in (Kind.REQUEST, Kind.STREAM_OPEN):
+            return pass_through(frame)
+        with lock:
+            refused.append(next(errors))
+        return Verdict(answer=CODEC.reply(frame, refused[-1], why(refused[-1])))
+
+    calls, _ = java.through(policy)
+    answered = [call for call in calls if call["outcome"] != "oneway"]
+    assert len(answered) == len(refused) > 5
+    for call, error in zip(answered, refused, strict=True):
+        assert (call["outcome"], call["code"], call["message"]) == ("framework", CODES[error], why(error))

@@ -1,4 +1,4 @@
-"""tRPC's messages against Google's protobuf package: both read the same, and what is rewritten is the edit and no more."""
+"""tRPC's messages against Google's protobuf package: both read the same, and a rewrite is the edit and no more."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ int32 = st.one_of(st.integers(-3, 300), st.integers(-(2**31), 2**31 - 1))
 texts = st.text(max_size=30).map(str.encode)
 # Names that no key of the codec hides.
 entries = st.dictionaries(
-    st.text(st.characters(codec="utf-8"), max_size=6).map("x-".__add__), st.one_of(texts, st.binary(max_size=6)), max_size=5
+    st.text(st.characters(codec="utf-8"), max_size=6).map("x-".__add__),
+    st.one_of(texts, st.binary(max_size=6)),
+    max_size=5,
 )
 unknown = st.lists(st.tuples(st.integers(100, 2000), st.binary(max_size=9)), max_size=3)
 numbered = {"version", "call_type", "request_id", "timeout", "message_type", "content_type", "content_encoding"}
@@ -122,7 +124,9 @@ def test_streams(fields: dict[str, Any], ret: int, text: bytes, window: int, enc
     assert frame.kind is (Kind.ERROR if ret else Kind.RESPONSE)
     assert (frame.metadata["ret"], frame.metadata.get("error_msg")) == (ret, shown(text))
     close = message_class("TrpcStreamCloseMeta")
-    closed = close(close_type=window & 1, ret=ret, msg=text, func_ret=-ret // 2, trans_info=fields.get("trans_info", {}))
+    closed = close(
+        close_type=window & 1, ret=ret, msg=text, func_ret=-ret // 2, trans_info=fields.get("trans_info", {})
+    )
     frame = CODEC.decode(stream(4, closed.SerializeToString()), direction=ANSWERED)
     assert frame.kind is (Kind.STREAM_CLOSE if closed.close_type else Kind.STREAM_HALF_CLOSE)
     says(frame, closed, ("close_type", "ret", "func_ret", "message_type"), ())
@@ -133,7 +137,13 @@ def test_streams(fields: dict[str, Any], ret: int, text: bytes, window: int, enc
 
 
 edited = st.fixed_dictionaries(
-    {}, optional={"caller": st.text(max_size=200), "func": st.text(max_size=20), "timeout": uint32, "x-a": st.text(max_size=9)}
+    {},
+    optional={
+        "caller": st.text(max_size=200),
+        "func": st.text(max_size=20),
+        "timeout": uint32,
+        "x-a": st.text(max_size=9),
+    },
 )
 
 

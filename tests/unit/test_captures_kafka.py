@@ -16,6 +16,8 @@ CODEC = get_codec("kafka")
 ALL = captures("kafka")
 TLS = [capture for capture in ALL if capture.expected["security"] == "tls"]
 PLAIN = [capture for capture in ALL if capture not in TLS]
+REFUSED = [capture for capture in PLAIN if str(capture).endswith("sasl-refused")]
+"""The client's password was wrong: nothing but its login is there."""
 REQUESTS, RESPONSES = Direction
 API_NAMES = {"LIST_CLIENT_METRICS_RESOURCES": "ListConfigResources"}
 """What the brokers of Kafka 3 call an API otherwise."""
@@ -90,7 +92,7 @@ def test_many_apis_in_many_versions_are_here() -> None:
     seen = {(said["key"], said["version"]) for capture in PLAIN for said in capture.expected["received"]}
     assert len({key for key, _ in seen}) >= 60
     assert {version for key, version in seen if key == 0} >= {0, 1, 2, 3, 5, 13}
-    assert {version for key, version in seen if key == 1} >= {0, 1, 2, 4, 5}
+    assert {version for key, version in seen if key == 1} >= {0, 1, 2, 5, 6}
     assert {version for key, version in seen if key == 3} >= {0, 1, 12, 13}
 
 
@@ -180,7 +182,7 @@ class TestTheBrokersWord:
             checked += 1
             assert answer.metadata.get("error_code", 0) == (said["errors"][0] if said["errors"] else 0), said
             assert names(answer, "topics") == set(said.get("answered_topics", [])), said
-        assert checked > 0
+        assert checked > 0 or capture in REFUSED
 
 
 ACTIONS = {
@@ -234,8 +236,10 @@ class TestTheClientsWord:
             str(address)
             for frame in frames_of(capture, RESPONSES)
             if (address := frame.metadata.get("broker.1")) is not None
+            # Tells where the node listens as a controller.
+            and frame.metadata["api_name"] != "DescribeQuorum"
         }
-        assert seen == {f"127.0.0.1:{capture.expected['server_port']}"}
+        assert seen == (set() if capture in REFUSED else {f"127.0.0.1:{capture.expected['server_port']}"})
         assert told <= seen
 
 
@@ -266,7 +270,7 @@ class TestRewrites:
                 pairs, rewritten([each for _, each in pairs], strip, strip), strict=True
             ):
                 assert bytes(after) == bytes(before)
-        assert renamed > 0 or capture.expected["scenario"] == "create"
+        assert renamed > 0 or capture in REFUSED
 
     def test_names_of_groups_there_and_back(self, capture: Capture) -> None:
         prefix, strip = {"group_id_prefix": "tenant-1."}, {"group_id_strip": "tenant-1."}
@@ -281,25 +285,25 @@ class TestRewrites:
                 assert bytes(after) == bytes(before)
 
     def test_addresses_there_and_back(self, capture: Capture) -> None:
-        away = {"broker.1": "broker-one.mesh.example:31000"}
-        home = {"broker.1": f"127.0.0.1:{capture.expected['server_port']}"}
+        near, far = f"127.0.0.1:{capture.expected['server_port']}", "broker-one.mesh.example:31000"
+        away, home = {f"broker.{near}": far}, {f"broker.{far}": near}
         moved = 0
         for _, frames, _ in decoded(capture):
             pairs = list(rewritten(frames, {}, away))
             for before, after in pairs:
-                if "broker.1" in before.metadata:
+                if before.metadata.get("broker.1") == near:
                     moved += 1
-                    assert after.metadata["broker.1"] == away["broker.1"]
+                    assert after.metadata["broker.1"] == far
             for (before, _), (_, after) in zip(pairs, rewritten([each for _, each in pairs], {}, home), strict=True):
                 assert bytes(after) == bytes(before)
-        assert moved > 0
+        assert moved > 0 or capture in REFUSED
 
     def test_client_ids_and_correlation_ids(self, capture: Capture) -> None:
         for _, frames, _ in decoded(capture):
             for frame in frames:
                 if frame.kind is Kind.CONTROL:
                     continue
-                (mark,) = {-7}
+                mark = -7
                 again = CODEC.decode(b"".join(CODEC.rewrite(frame, request_id=mark)), direction=frame.direction)
                 assert again.metadata["correlation_id"] == mark
                 at = 8 if frame.direction is REQUESTS else 4

@@ -23,10 +23,11 @@ FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=inde
 LIMITS_PAGE = DOCS / "how-to" / "limits-and-errors.md"
 TUTORIAL = DOCS / "tutorial" / "first-codec.md"
 
-# One ping in framed binary Thrift, one sayHello("world") of Dubbo: requests to reply to.
+# One ping in framed binary Thrift and one in bRPC, one sayHello("world") of Dubbo: requests to reply to.
 REQUESTS = {
     "awesomerpc": bytes.fromhex("01 00000007 00000012 0003 0000 68656c6c6f"),
     "qza": bytes.fromhex("01 01020304 006a 0099") + bytes(97),
+    "brpc": b"PRPC" + bytes.fromhex("0000000f 0000000f 0a0b 0a03 612e42 1204 70696e67 2007"),
     "thrift": bytes.fromhex("00000011 80010001 00000004 70696e67 00000007 00"),
     "dubbo": bytes.fromhex(
         "dabbc20000000000000000070000005a05322e302e320c64656d6f2e47726565746572"
@@ -170,10 +171,17 @@ def test_the_options_of_the_mitmproxy_page_are_the_addons() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["awesomerpc", "dubbo", "kafka", "qza", "redis", "thrift", "trpc", "videopacket", "zork"]
+    "name", ["awesomerpc", "brpc", "dubbo", "kafka", "qza", "redis", "thrift", "trpc", "videopacket", "zork"]
 )
 def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     rows = table(DOCS / "protocols" / f"{name}.md", "Metadata keys")
+    shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
+    assert shown == list(metaprotocol.get_codec(name).keys)
+
+
+@pytest.mark.parametrize("name", ["hulu", "nova", "public", "sofa"])
+def test_the_keys_of_the_other_protocols_of_brpc(name: str) -> None:
+    rows = table(DOCS / "protocols" / "brpc.md", f"Keys of {name}")
     shown = [KeyInfo(key, about, writable == "yes", number == "yes") for key, writable, number, about in rows]
     assert shown == list(metaprotocol.get_codec(name).keys)
 
@@ -182,6 +190,7 @@ def test_the_keys_of_a_protocol_page_are_the_codecs(name: str) -> None:
     ("name", "key"),
     [
         ("awesomerpc", "rsp_code"),
+        ("brpc", "error_code"),
         ("dubbo", "status"),
         ("kafka", "error_code"),
         ("qza", "rsp_code"),

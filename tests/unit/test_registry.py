@@ -14,7 +14,22 @@ from kit.toy import Toy
 import metaprotocol
 from metaprotocol import Codec, InvalidCodec, PairBy, UnknownCodec, _registry, get_codec, list_codecs, register_codec
 
-BUILT_IN = ["awesomerpc", "dubbo", "qza", "thrift", "videopacket", "zork"]
+BUILT_IN = [
+    "awesomerpc",
+    "brpc",
+    "dubbo",
+    "hulu",
+    "kafka",
+    "nova",
+    "public",
+    "qza",
+    "redis",
+    "sofa",
+    "thrift",
+    "trpc",
+    "videopacket",
+    "zork",
+]
 """Ours; videopacket comes by the entry point of our own wheel."""
 
 

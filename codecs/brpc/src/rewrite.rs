@@ -12,6 +12,8 @@ use crate::wire::{HEADER_LEN, PRPC, STRM, header, rpc};
 
 /// Every request has them.
 const REQUIRED: [&str; 4] = ["service", "interface", "method", "stream_id"];
+/// A call that gets one would open a stream that its caller knows nothing of.
+const STREAM_IDS: [&str; 3] = ["stream_id", "source_stream_id", "settings_stream_id"];
 const CORRELATION_ID: Path = Path { parent: Parent::Meta, number: rpc::CORRELATION_ID };
 const USER_FIELDS: Path = Path { parent: Parent::Meta, number: rpc::USER_FIELDS };
 const REQUEST_ID: Path = Path { parent: Parent::Nested(rpc::REQUEST), number: rpc::REQUEST_ID };
@@ -20,6 +22,11 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
     let request_id = edits.request_id.filter(|id| frame.head.request_id != RequestId::Int(*id));
     if edits.set.is_empty() && edits.remove.is_empty() && request_id.is_none() {
         return Ok(vec![Cow::Borrowed(frame.bytes)]);
+    }
+    for (key, _) in edits.set.iter().filter(|(key, _)| STREAM_IDS.contains(key)) {
+        if field(frame, &TABLE.key(key), limits)?.is_none() {
+            return Err(not_writable(key, "this frame has none: ids of streams are changed, not given"));
+        }
     }
     let metas = metas(frame)?;
     let header_len = frame.head.header_len as usize;

@@ -10,8 +10,8 @@ use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Patch, RequestId, Seg
 use crate::fields::{TABLE, field, meta, on};
 use crate::wire::{HEADER_LEN, header, request, response};
 
-/// Every request has them.
-const REQUIRED: [&str; 3] = ["service", "interface", "method_index"];
+/// Every request or response has them, and is told by them.
+const REQUIRED: [&str; 4] = ["service", "interface", "method_index", "error_code"];
 const EXT_FIELDS: Path = Path { parent: Parent::Meta, number: request::EXT_FIELDS };
 
 pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError> {

@@ -9,8 +9,8 @@ use metaprotocol_core::{Cursor, Detection, Limits, Reason};
 use crate::schema::{self, error_name};
 use crate::walk;
 use crate::wire::{
-    API_AT, CLIENT_ID_AT, REQUEST_ID_AT, RESPONSE_ID_AT, SIZE_LEN, UNSUPPORTED_VERSION, VERSION_AT, i16_at, i32_at,
-    is_flexible, lacks_client_id,
+    API_AT, CLIENT_ID_AT, REQUEST_ID_AT, RESPONSE_ID_AT, SASL_HANDSHAKE, SIZE_LEN, UNSUPPORTED_VERSION, VERSION_AT,
+    i16_at, i32_at, is_flexible, lacks_client_id,
 };
 
 /// A broker's `socket.request.max.bytes`, unless it was raised.
@@ -21,6 +21,8 @@ const TELLING: usize = 3;
 const ENOUGH: usize = 48;
 /// Java clients begin their correlation ids at 0, and take those from here on while they authenticate.
 const RESERVED_IDS: i32 = i32::MAX - 7;
+/// The id of all that Java clients of 0.11 ask while they authenticate.
+const OLD_SASL_ID: i32 = -1;
 /// No client has asked so many questions before it is first seen.
 const MAX_FIRST_ID: i32 = 1 << 24;
 
@@ -46,7 +48,8 @@ pub fn client(prefix: &[u8]) -> Detection {
     if !(versions.first..=versions.last).contains(&version) {
         return Detection::No;
     }
-    if known!(i32_at(prefix, REQUEST_ID_AT)) < 0 {
+    let id = known!(i32_at(prefix, REQUEST_ID_AT));
+    if id < 0 && (api, id) != (SASL_HANDSHAKE, OLD_SASL_ID) {
         return Detection::No;
     }
     let (mut at, mut named) = (CLIENT_ID_AT, false);
@@ -112,7 +115,7 @@ pub fn server(prefix: &[u8]) -> Detection {
         return Detection::No;
     }
     let id = known!(i32_at(prefix, RESPONSE_ID_AT));
-    if !(0..MAX_FIRST_ID).contains(&id) && id < RESERVED_IDS {
+    if !(OLD_SASL_ID..MAX_FIRST_ID).contains(&id) && id < RESERVED_IDS {
         return Detection::No;
     }
     let body = prefix.get(RESPONSE_ID_AT + 4..).unwrap_or_default();

@@ -402,17 +402,18 @@ impl<'p, 'e, 'a> Edited<'p, 'e, 'a> {
         ControlFlow::Continue(())
     }
 
-    /// The key of a coordinator: a group, a transactional id, or not told which.
+    /// The key of a coordinator: a group, a transactional id, or not told which. It is not what `group_id` alone names.
     fn coordinator_key(&mut self, op: &Op, place: Place<'a>) -> ControlFlow<()> {
         const GROUP: usize = 1;
         const TRANSACTIONAL: usize = 2;
-        match self.key_type {
-            Some(0) => self.name(GROUP, op, place),
-            Some(1) => self.name(TRANSACTIONAL, op, place),
-            Some(_) => ControlFlow::Continue(()),
-            None if self.plan.names.get(GROUP).is_some_and(|names| !names.is_empty()) => self.name(GROUP, op, place),
-            None => self.name(TRANSACTIONAL, op, place),
-        }
+        let renamed =
+            |kind: usize| self.plan.names.get(kind).is_some_and(|names| !names.is_empty() && names.only.is_none());
+        let kind = match self.key_type {
+            Some(0) | None if renamed(GROUP) => GROUP,
+            Some(1) | None if renamed(TRANSACTIONAL) => TRANSACTIONAL,
+            _ => return ControlFlow::Continue(()),
+        };
+        self.name(kind, op, place)
     }
 
     /// A host and a port that belong together.
@@ -420,11 +421,9 @@ impl<'p, 'e, 'a> Edited<'p, 'e, 'a> {
         let (Some((host_op, host_place)), Some(port_place)) = (self.host.take(), self.port.take()) else { return };
         let host = host_place.bytes.unwrap_or_default();
         let port_bytes = port_place.bytes.unwrap_or_default();
-        // An address that is not told is empty.
-        if host.is_empty() {
-            return;
-        }
-        let port = fields::number(port_bytes, Role::Port).and_then(|port| u32::try_from(port).ok()).unwrap_or_default();
+        let port = fields::number(port_bytes, Role::Port).and_then(|port| u32::try_from(port).ok());
+        // An address that is not told is empty, and has port -1.
+        let Some(port) = port.filter(|_| !host.is_empty()) else { return };
         let (mut new_host, mut new_port) = (None, None);
         for change in &self.plan.moves {
             let meant = match change.whose {

@@ -7,7 +7,7 @@
 use metaprotocol_core::{Cursor, DecodeError, Direction, Head, Kind, Limits, Reason, RequestId, Split, VarintError};
 
 use crate::schema;
-use crate::state::State;
+use crate::state::{State, Walked};
 use crate::wire::{
     API_AT, CLIENT_ID_AT, CONTROLLED_SHUTDOWN, LEAST_REQUEST, LEAST_RESPONSE, MAX_TEXT_LEN, MAX_VARINT_LEN, PRODUCE,
     RESPONSE_ID_AT, SASL_HANDSHAKE, SIZE_LEN, TRANSACTIONAL_PRODUCE, VERSION_AT, Variant, i16_at, i32_at, is_flexible,
@@ -79,7 +79,7 @@ fn request(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Split, Deco
     let id = i32::from_be_bytes([i0, i1, i2, i3]);
     let (header_len, kind) = match header(buf, note, frame_len) {
         Some(found) => found,
-        None => found!(any_header(buf, note, frame_len, limits), Split::Need),
+        None => found!(any_header(buf, note, frame_len, limits, &mut state.client_walked), Split::Need),
     };
     if matches!(kind, Kind::Request) {
         state.remember(id, note, limits);
@@ -137,7 +137,13 @@ fn text_len(len: i16) -> Option<usize> {
 
 /// The end of any header, and the kind; or what is lacking or wrong.
 #[cold]
-fn any_header(buf: &[u8], note: u32, frame_len: usize, limits: &Limits) -> Result<Step<(usize, Kind)>, DecodeError> {
+fn any_header(
+    buf: &[u8],
+    note: u32,
+    frame_len: usize,
+    limits: &Limits,
+    walked: &mut Walked,
+) -> Result<Step<(usize, Kind)>, DecodeError> {
     let (api, version) = Variant::parts(note);
     let mut kind = Kind::Request;
     let mut end = CLIENT_ID_AT;
@@ -145,7 +151,7 @@ fn any_header(buf: &[u8], note: u32, frame_len: usize, limits: &Limits) -> Resul
     if let (Some(known), false) = (schema::versions(api), note == NO_CLIENT_ID) {
         end = found!(text_end(buf, CLIENT_ID_AT, frame_len, "client id"));
         if version >= known.flexible {
-            end = found!(tags_end(buf, end, frame_len, limits));
+            end = found!(tags_end(buf, end, frame_len, limits, walked));
         }
         // Where a version that is not known has its acks is not known: it waits for an answer.
         if api == PRODUCE && version <= known.last {
@@ -205,57 +211,71 @@ fn text_end(buf: &[u8], at: usize, frame_len: usize, field: &'static str) -> Res
 
 /// The end of the tagged fields of a header; almost always there are none.
 #[inline(always)]
-fn tags_end(buf: &[u8], at: usize, frame_len: usize, limits: &Limits) -> Result<Step<usize>, DecodeError> {
+fn tags_end(
+    buf: &[u8],
+    at: usize,
+    frame_len: usize,
+    limits: &Limits,
+    walked: &mut Walked,
+) -> Result<Step<usize>, DecodeError> {
     if at < frame_len && buf.get(at) == Some(&0) {
         Ok(Step::Found(at + 1))
     } else {
-        walk_tags(buf, at, frame_len, limits)
+        walk_tags(buf, at, frame_len, limits, walked)
     }
 }
 
+/// As [`tags_end`], where there are some, or not all of them are in. What was walked is not walked again.
 #[cold]
-fn walk_tags(buf: &[u8], start: usize, frame_len: usize, limits: &Limits) -> Result<Step<usize>, DecodeError> {
+fn walk_tags(
+    buf: &[u8],
+    start: usize,
+    frame_len: usize,
+    limits: &Limits,
+    walked: &mut Walked,
+) -> Result<Step<usize>, DecodeError> {
     const FIELD: &str = "tagged fields";
     let broken = |at| Reason::UnexpectedEnd { field: FIELD }.at(at);
-    // Twice as much each time, so that the walk is not begun again for every byte.
-    let more = |end: usize| Step::Need(end.max(buf.len() + buf.len().saturating_sub(start)).min(frame_len) - buf.len());
-    let mut cursor = Cursor::new(buf.get(..frame_len).unwrap_or(buf), start);
+    let bytes = buf.get(..frame_len).unwrap_or(buf);
     let varint = |cursor: &mut Cursor<'_>| match cursor.varint(MAX_VARINT_LEN) {
         Ok(value) if value <= u32::MAX.into() => Ok(Some(value as usize)),
         Err(VarintError::Short(_)) if buf.len() < frame_len => Ok(None),
         Err(VarintError::Short(_)) => Err(broken(cursor.at())),
         _ => Err(Reason::BadEncoding { field: FIELD }.at(cursor.at())),
     };
-    // At least one byte of a frame that is not all there.
-    let next = buf.len() + 1;
-    if start >= frame_len {
-        return Err(broken(start));
+    if walked.at == 0 {
+        if start >= frame_len {
+            return Err(broken(start));
+        }
+        let mut cursor = Cursor::new(bytes, start);
+        let Some(count) = varint(&mut cursor)? else { return Ok(Step::Need(1)) };
+        if count > limits.max_field_count as usize {
+            let max = limits.max_field_count.into();
+            return Err(Reason::LimitExceeded { limit: "max_field_count", value: count as u64, max }.at(start));
+        }
+        // A tag and a size each.
+        if count * 2 > frame_len - cursor.at() {
+            return Err(broken(start));
+        }
+        *walked = Walked { at: cursor.at(), left: count };
     }
-    let Some(count) = varint(&mut cursor)? else { return Ok(more(next)) };
-    if count > limits.max_field_count as usize {
-        let max = limits.max_field_count.into();
-        return Err(Reason::LimitExceeded { limit: "max_field_count", value: count as u64, max }.at(start));
-    }
-    // A tag and a size each.
-    if count * 2 > frame_len - cursor.at() {
-        return Err(broken(start));
-    }
-    for _ in 0..count {
-        let at = cursor.at();
-        let (Some(_), Some(len)) = (varint(&mut cursor)?, varint(&mut cursor)?) else { return Ok(more(next)) };
+    while walked.left > 0 {
+        let mut cursor = Cursor::new(bytes, walked.at);
+        let (Some(_), Some(len)) = (varint(&mut cursor)?, varint(&mut cursor)?) else { return Ok(Step::Need(1)) };
         let end = cursor.at() + len;
         if end > frame_len {
-            return Err(broken(at));
+            return Err(broken(walked.at));
         }
         if end > limits.max_header_len as usize {
             let max = limits.max_header_len.into();
-            return Err(Reason::LimitExceeded { limit: "max_header_len", value: end as u64, max }.at(at));
+            return Err(Reason::LimitExceeded { limit: "max_header_len", value: end as u64, max }.at(walked.at));
         }
-        if cursor.skip(len).is_err() {
-            return Ok(more(end));
+        if end > buf.len() {
+            return Ok(Step::Need(end - buf.len()));
         }
+        *walked = Walked { at: end, left: walked.left - 1 };
     }
-    Ok(Step::Found(cursor.at()))
+    Ok(Step::Found(std::mem::take(walked).at))
 }
 
 /// Where a Produce has its acks: behind the transactional id, if the version has one.
@@ -299,7 +319,7 @@ fn response(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Split, Dec
     };
     if let Variant::Known { api, version } = Variant::unpack(note) {
         if is_flexible_response(api, version) {
-            header_len = found!(tags_end(buf, header_len, frame_len, limits), Split::Need);
+            header_len = found!(tags_end(buf, header_len, frame_len, limits, &mut state.server_walked), Split::Need);
         }
         state.forget(id);
         state.server_tokens &= api == SASL_HANDSHAKE;
@@ -342,7 +362,10 @@ fn token_or_request(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Sp
             Ok(Split::Head(head))
         }
         Ok(more) => Ok(more),
-        Err(_) => Ok(token(frame_len)),
+        Err(_) => {
+            state.client_walked = Walked::default();
+            Ok(token(frame_len))
+        }
     }
 }
 

@@ -26,6 +26,15 @@ const fn id_of(slot: Slot) -> i32 {
     ((slot >> 32) as u32).cast_signed()
 }
 
+/// How far the tagged fields of a header have been walked that are not all there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walked {
+    /// Where the next one begins; 0 before the first look.
+    pub(crate) at: usize,
+    /// How many there still are.
+    pub(crate) left: usize,
+}
+
 /// What one connection remembers.
 #[derive(Debug, Default)]
 pub struct State {
@@ -35,6 +44,8 @@ pub struct State {
     pub(crate) client_tokens: bool,
     /// The same of the server.
     pub(crate) server_tokens: bool,
+    pub(crate) client_walked: Walked,
+    pub(crate) server_walked: Walked,
 }
 
 impl State {

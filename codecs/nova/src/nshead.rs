@@ -67,6 +67,16 @@ fn number(frame: &[u8], at: usize, len: usize) -> u64 {
 /// [`DecodeError`] if the magic is not there or the body is over the limits.
 #[inline]
 pub fn frame_len(limits: &Limits, buf: &[u8]) -> Result<Result<usize, usize>, DecodeError> {
+    if let Some(21 | 22) = buf.first() {
+        match short_record(buf) {
+            Some(true) => {
+                let found = number(buf, ID_AT, 4);
+                return Err(Reason::BadMagic { expected: MAGIC.into(), found }.at(ID_AT));
+            }
+            Some(false) => {}
+            None => return Ok(Err(RECORD_HEADER_LEN - buf.len())),
+        }
+    }
     if buf.len() < RESERVED_AT {
         return Ok(Err(RESERVED_AT - buf.len()));
     }
@@ -87,6 +97,24 @@ pub fn frame_len(limits: &Limits, buf: &[u8]) -> Result<Result<usize, usize>, De
         return Err(Reason::LimitExceeded { limit: "max_frame_len", value, max }.at(BODY_LEN_AT));
     }
     Ok(Ok(value as usize))
+}
+
+/// Bytes before the content of a TLS record.
+const RECORD_HEADER_LEN: usize = 5;
+
+/// Whether bytes that are too few for the magic are a TLS record that ends before it, which whoever decides on TLS has to see
+/// now; `None` if that is open. No writer is known whose id, version and log id would look like this.
+#[cold]
+fn short_record(buf: &[u8]) -> Option<bool> {
+    let plausible = |(at, byte): (usize, &u8)| match at {
+        0 => matches!(byte, 21 | 22),
+        1 => *byte == 3,
+        2 => *byte <= 4,
+        3 => *byte == 0,
+        _ => usize::from(*byte) < RESERVED_AT - RECORD_HEADER_LEN,
+    };
+    let record = buf.iter().take(RECORD_HEADER_LEN).enumerate().all(plausible);
+    if record && buf.len() < RECORD_HEADER_LEN { None } else { Some(record) }
 }
 
 /// The header of a frame; only frames that no `split` made can lack it.
@@ -128,8 +156,8 @@ impl Part {
         let bad = |expected: &'static str| EncodeError::BadValue { key: key.to_owned(), expected: expected.into() };
         let with = if self == Self::Provider {
             let mut with = value.to_text().into_owned().into_bytes();
-            if with.len() > len || with.contains(&0) {
-                return Err(bad("a text of at most 16 bytes"));
+            if with.is_empty() || with.len() > len || with.contains(&0) {
+                return Err(bad("a text of 1 to 16 bytes; remove it to have none"));
             }
             with.resize(len, 0);
             with
@@ -159,6 +187,12 @@ pub fn provider(header: &[u8; HEADER_LEN]) -> &[u8] {
 #[must_use]
 pub fn body_len_patch(body_len: u32) -> Patch {
     Patch { at: BODY_LEN_AT..HEADER_LEN, with: body_len.to_le_bytes().to_vec() }
+}
+
+/// The patch that takes the provider away.
+#[must_use]
+pub fn no_provider() -> Patch {
+    Patch { at: PROVIDER_AT..MAGIC_AT, with: vec![0; PROVIDER_LEN] }
 }
 
 /// The refusal of a key that every frame has.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use metaprotocol_brpc::meta::not_writable;
-use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Patch, Segments, Value, patched};
+use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Patch, Segments, patched};
 
 use crate::fields::{KEYS, field, key, part};
-use crate::nshead::{Part, header, required};
+use crate::nshead::{Part, header, no_provider, required};
 
 pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError> {
     if edits.is_empty() {
@@ -21,9 +21,10 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
         patches.retain(|earlier| earlier.at != patch.at);
         patches.push(patch);
     };
-    for &name in &edits.remove {
+    // What is set as well is not taken away.
+    for &name in edits.remove.iter().filter(|name| edits.set.iter().all(|(set, _)| set != *name)) {
         match part(name) {
-            Some(Part::Provider) => put(Part::Provider.patch(name, &Value::str(""))?),
+            Some(Part::Provider) => put(no_provider()),
             _ if field(frame, &key(name), limits)?.is_some() => return Err(required(name)),
             _ => {}
         }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use metaprotocol_brpc::meta::{As, Parent, Path, Plan, REQUEST, Splice, lengths, not_writable};
 use metaprotocol_core::protobuf::push_number;
-use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Patch, RequestId, Segments, Value, patched};
-use metaprotocol_nova::nshead::{HEADER_LEN, Part, body_len_patch, header, required};
+use metaprotocol_core::{Edits, EncodeError, Frame, Limits, Patch, RequestId, Segments, patched};
+use metaprotocol_nova::nshead::{HEADER_LEN, Part, body_len_patch, header, no_provider, required};
 
 use crate::fields::{PARTS, TABLE, field, message, on};
 use crate::wire::{BODY, request, response};
@@ -52,8 +52,8 @@ fn of_header<'e>(edits: &Edits<'e>) -> Result<(Edits<'e>, Vec<Patch>), EncodeErr
     };
     let mut own = Edits::default();
     for &name in &edits.remove {
-        match part(name) {
-            Some(Part::Provider) => put(Part::Provider.patch(name, &Value::str(""))?),
+        match part(name).filter(|_| edits.set.iter().all(|(set, _)| *set != name)) {
+            Some(Part::Provider) => put(no_provider()),
             Some(_) => return Err(required(name)),
             None => own.remove.push(name),
         }

@@ -21,8 +21,9 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
     }
     let (message, on) = (message(frame)?, on(frame));
     let has = |key: &_| Ok(field(frame, key, limits)?.is_some());
+    let is_set = edits.set.iter().any(|(key, _)| HALVES.contains(key) || *key == FULL_METHOD);
     for name in HALVES {
-        if edits.remove.contains(&name) && has(&TABLE.key(name))? {
+        if !is_set && edits.remove.contains(&name) && has(&TABLE.key(name))? {
             return Err(not_writable(name, "it is required; set it to another value instead"));
         }
     }
@@ -43,28 +44,30 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
     Ok(patched(frame.bytes, patches))
 }
 
-/// The edits with those of halves as one of the whole name.
+/// The edits with those of halves, each as it comes, as one of the whole name.
 fn with_full_method<'e>(frame: Frame<'_>, edits: &Edits<'e>, limits: &Limits) -> Result<Edits<'e>, EncodeError> {
     let half = edits.set.iter().find(|(key, _)| HALVES.contains(key));
-    let Some((half, _)) = half else { return Ok(edits.clone()) };
+    let remove = edits.remove.iter().copied().filter(|key| !HALVES.contains(key)).collect();
+    let Some((half, _)) = half else {
+        // Halves that are there and not set are refused before.
+        return Ok(Edits { set: edits.set.clone(), remove, request_id: None });
+    };
     if on(frame) != REQUEST {
         return Err(not_writable(half, "frames of this kind do not carry it"));
     }
-    let last = |wanted: &[&str]| {
-        edits.set.iter().rev().find(|(key, _)| wanted.contains(key)).map(|(_, value)| value.to_text())
-    };
-    let whole = match last(&[FULL_METHOD]) {
-        Some(whole) => whole.into_owned(),
-        None => {
-            field(frame, &TABLE.key(FULL_METHOD), limits)?.map_or(String::new(), |name| name.to_text().into_owned())
-        }
-    };
-    let (service, method) = halves(&whole);
-    let service = last(&["service", "interface"]).or(service.map(Cow::Borrowed));
-    let method = last(&["method"]).unwrap_or(Cow::Borrowed(method));
-    let whole = service.map_or(method.to_string(), |service| format!("{service}.{method}"));
+    let now = field(frame, &TABLE.key(FULL_METHOD), limits)?;
+    let mut whole = now.map_or(String::new(), |name| name.to_text().into_owned());
+    for (key, value) in &edits.set {
+        let value = value.to_text();
+        let (service, method) = halves(&whole);
+        whole = match *key {
+            FULL_METHOD => value.into_owned(),
+            "method" => service.map_or(value.to_string(), |service| format!("{service}.{value}")),
+            key if HALVES.contains(&key) => format!("{value}.{method}"),
+            _ => continue,
+        };
+    }
     let mut set: Vec<_> = edits.set.iter().filter(|(key, _)| !HALVES.contains(key)).cloned().collect();
     set.push((FULL_METHOD, Value::Str(Cow::Owned(whole))));
-    let remove = edits.remove.iter().copied().filter(|key| !HALVES.contains(key)).collect();
     Ok(Edits { set, remove, request_id: None })
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use metaprotocol_core::protobuf::{LEN, VARINT};
 use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Reason, Value, Visit};
 
-use crate::message::{self, Field, Message, NO_SLOT, REQUEST_META, RESPONSE_META, SLOTS, Slot};
+use crate::message::{self, Field, Found, Message, NO_SLOT, REQUEST_META, RESPONSE_META, SLOTS, Slot};
 use crate::wire::{CLOSE, DATA, FEEDBACK, Fixed, INIT, STREAM};
 
 /// Prefix of the keys that name an entry of trans_info even if a built-in key has its name.
@@ -150,7 +150,7 @@ fn fixed_field(fixed: Fixed, id: u16) -> Option<Value<'static>> {
 
 /// What of a frame's message has been seen: by slot the last field of the right wire type.
 struct Seen<'a> {
-    fields: [Option<(u64, &'a [u8])>; SLOTS],
+    fields: [Option<Found<'a>>; SLOTS],
 }
 
 impl<'a> Seen<'a> {
@@ -182,19 +182,21 @@ const fn holds_bytes(message: Message, at: Slot) -> bool {
         || at == slot(message, ERROR_MSG)
 }
 
-/// The last field of a slot, as a look-up needs it: its number or its bytes, and whether its inner message is there.
-#[inline]
+/// The last field of a slot, as a look-up needs it: its number or its bytes, and whether its message is there.
 fn last<'a>(
     frame: Frame<'a>,
     message: Message,
     wanted: Slot,
     wire: u8,
-) -> Result<(Option<Field<'a>>, bool), DecodeError> {
+) -> Result<(Option<Found<'a>>, bool), DecodeError> {
+    if !matches!(message, Message::Open | Message::Opened) {
+        return Ok((message::last(frame.header(), wanted.into(), wire)?, true));
+    }
     let outer = wanted >> 4;
     let (mut found, mut there) = (None, message.has(outer));
     message::walk(frame, message, &mut |slot, field| {
         if slot == wanted && field.wire == wire {
-            found = Some(field);
+            found = Some((field.value, field.bytes));
         }
         there |= slot == outer && field.wire == LEN;
         Ok(())
@@ -258,13 +260,13 @@ pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<
         return Ok(None);
     }
     let (found, there) = last(frame, message, slot, if is_text(of) { LEN } else { VARINT })?;
-    let bytes = found.map(|field| field.bytes);
+    let bytes = found.map(|(_, bytes)| bytes);
     Ok(match id {
         SERVICE => bytes.and_then(|func| parts(func).0).map(text),
         METHOD => bytes.map(|func| text(parts(func).1)),
         CALLER | CALLEE | FUNC | ERROR_MSG => bytes.map(text),
-        BODY_SIZE => Some(body_size(frame, found.map_or(0, |field| field.value))),
-        _ => there.then(|| number(id, found.map_or(0, |field| field.value))),
+        BODY_SIZE => Some(body_size(frame, found.map_or(0, |(value, _)| value))),
+        _ => there.then(|| number(id, found.map_or(0, |(value, _)| value))),
     })
 }
 

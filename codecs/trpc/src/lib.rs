@@ -36,6 +36,7 @@ use metaprotocol_core::{
 };
 
 pub use reply::ret_of;
+pub use split::State;
 
 static INFO: Info = Info {
     name: Cow::Borrowed("trpc"),
@@ -55,24 +56,26 @@ static INFO: Info = Info {
 pub struct Trpc;
 
 impl Codec for Trpc {
-    type State = ();
+    type State = State;
 
     fn info(&self) -> &Info {
         &INFO
     }
 
-    fn state(&self) -> Self::State {}
+    fn state(&self) -> State {
+        State::default()
+    }
 
     // Once in the loop over a chunk's frames, where a call would copy its answer through memory.
     #[inline(always)]
     fn split(
         &self,
-        _state: &mut Self::State,
+        state: &mut State,
         direction: Direction,
         limits: &Limits,
         buf: &[u8],
     ) -> Result<Split, DecodeError> {
-        split::split(direction, limits, buf)
+        split::split(state, direction, limits, buf)
     }
 
     fn key(&self, name: &str) -> Key {

@@ -134,36 +134,43 @@ pub fn open(frame: Frame<'_>) -> Result<(Fixed, Message), DecodeError> {
 /// The numbers of a message by their field numbers, up to 15; 0 for those that are not there.
 pub type Numbers = [u32; 16];
 
-/// Walks the message that ends where `header` ends, behind the fixed header, for its numbers.
+/// Visits every field from `at` to the end of `bytes`. Offsets count from the start of `bytes`.
 ///
-/// Nearly all tags take one byte, nearly all lengths one, nearly all numbers a few: those are stepped over here. Any other
-/// field, and what is broken, is left to the general reader.
+/// Nearly all tags take one byte, nearly all lengths one, nearly all numbers a few: such fields are read here, where the
+/// compiler leaves out what the visitor does not look at. Any other field, and what is broken, is left to the general reader.
 #[inline(always)]
-pub fn numbers(header: &[u8]) -> Result<Numbers, DecodeError> {
-    let mut found = Numbers::default();
-    let (mut start, mut at) = (FIXED_LEN, FIXED_LEN);
-    while let Some(rest) = header.get(at..)
+fn each<'a>(
+    bytes: &'a [u8],
+    mut at: usize,
+    mut visit: impl FnMut(Field<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    while let Some(rest) = bytes.get(at..)
         && let Some(&[tag, first]) = rest.first_chunk()
     {
-        start = at;
-        let (wire, one_byte) = (tag & 7, (8..0x80).contains(&tag));
-        if one_byte && wire == LEN && first < 0x80 {
-            at += 2 + usize::from(first);
+        let (number, wire, one_byte) = (u32::from(tag >> 3 & 15), tag & 7, (8..0x80).contains(&tag));
+        if one_byte
+            && wire == LEN
+            && first < 0x80
+            && let Some(found) = rest.get(2..2 + usize::from(first))
+        {
+            let (value_at, end) = (at + 2, at + 2 + found.len());
+            visit(Field { number, wire, value: 0, bytes: found, at, value_at, end })?;
+            at = end;
         } else if one_byte
             && wire == VARINT
             && let Some((value, len)) = short_varint(rest)
         {
-            found[usize::from(tag >> 3 & 15)] = value;
-            at += 1 + len;
+            let (value_at, end) = (at + 1, at + 1 + len);
+            visit(Field { number, wire, value: value.into(), bytes: &[], at, value_at, end })?;
+            at = end;
         } else {
-            at = general(header, at, &mut found)?;
+            let field = general(bytes, at)?;
+            visit(field)?;
+            at = field.end;
         }
     }
-    if at != header.len() {
-        // A field that runs over the end, or a lone byte: the general reader says what is wrong with it.
-        general(header, if at > header.len() { start } else { at }, &mut found)?;
-    }
-    Ok(found)
+    // A lone byte is no field.
+    if at < bytes.len() { general(bytes, at).map(|_| ()) } else { Ok(()) }
 }
 
 /// A varint of up to four bytes behind a tag, and how many it takes.
@@ -180,17 +187,41 @@ fn short_varint(field: &[u8]) -> Option<(u32, usize)> {
     }
 }
 
-/// One field, whatever it is. Returns where it ends.
+/// One field, whatever it is.
 #[cold]
-fn general(header: &[u8], at: usize, found: &mut Numbers) -> Result<usize, DecodeError> {
-    let mut cursor = Cursor::new(header, at);
-    if let Some(field) = protobuf::next(&mut cursor, NAME)?
-        && field.wire == VARINT
-        && let Some(found) = found.get_mut(field.number as usize)
-    {
-        *found = field.value as u32;
-    }
-    Ok(cursor.at())
+fn general(bytes: &[u8], at: usize) -> Result<Field<'_>, DecodeError> {
+    let end = Reason::UnexpectedEnd { field: NAME }.at(at);
+    protobuf::next(&mut Cursor::new(bytes, at), NAME)?.ok_or(end)
+}
+
+/// Walks the message that ends where `header` ends, behind the fixed header, for its numbers.
+#[inline(always)]
+pub fn numbers(header: &[u8]) -> Result<Numbers, DecodeError> {
+    let mut found = Numbers::default();
+    each(header, FIXED_LEN, |field| {
+        if field.wire == VARINT
+            && let Some(found) = found.get_mut(field.number as usize)
+        {
+            *found = field.value as u32;
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What a look-up keeps of a field: its number, or its bytes.
+pub type Found<'a> = (u64, &'a [u8]);
+
+/// The last field of this number and wire type in a message without inner messages that are read.
+pub fn last(header: &[u8], number: u32, wire: u8) -> Result<Option<Found<'_>>, DecodeError> {
+    let mut found = None;
+    each(header, FIXED_LEN, |field| {
+        if (field.number, field.wire) == (number, wire) {
+            found = Some((field.value, field.bytes));
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// Visits every field of a frame's message, inner messages before their fields. Offsets count from the frame's start.

@@ -19,6 +19,8 @@ use crate::wire::{FIXED_LEN, Fixed, STREAM};
 const REQUEST_ID: Slot = message::number::REQUEST_ID as Slot;
 const READ_ONLY: &str = "it follows from the rest of the frame and can only be read";
 
+const NOT_UTF8: &str = "func is not UTF-8: set func instead";
+
 /// A field's new value.
 enum New<'e> {
     Number(u64),
@@ -156,7 +158,18 @@ impl<'e> Plan<'e, '_> {
             None | Some(VERSION) => self.change_entry(name, None),
             // What the frame does not have need not be removed.
             Some(_) if fields::field(self.frame, &fields::key(name), limits)?.is_none() => {}
-            Some(SERVICE | METHOD) => return Err(not_writable(name, "it is a part of func: set it or func instead")),
+            // A func without a method is none.
+            Some(METHOD) => {
+                let slot = self.place(name, FUNC)?;
+                self.change(slot, LEN, None);
+            }
+            Some(SERVICE) => {
+                let slot = self.place(name, FUNC)?;
+                let (_, method) = parts(self.func(slot)?);
+                let method = std::str::from_utf8(method).map_err(|_| not_writable(name, NOT_UTF8))?;
+                let func = Cow::Owned(format!("/{method}"));
+                self.change(slot, LEN, Some(New::Text(func)));
+            }
             Some(id) => {
                 let slot = self.place(name, id)?;
                 self.change(slot, if is_text(id) { LEN } else { VARINT }, None);
@@ -185,31 +198,34 @@ impl<'e> Plan<'e, '_> {
         Ok(())
     }
 
+    /// The func that the frame has or was given.
+    fn func(&self, slot: Slot) -> Result<&[u8], EncodeError> {
+        if let Some(change) = self.changes.iter().find(|change| change.slot == slot) {
+            return Ok(match &change.to {
+                Some(New::Text(text)) => text.as_bytes(),
+                Some(New::Number(_)) | None => &[],
+            });
+        }
+        let mut func: &[u8] = &[];
+        message::walk(self.frame, self.message, &mut |at, field| {
+            if at == slot && field.wire == LEN {
+                func = field.bytes;
+            }
+            Ok(())
+        })?;
+        Ok(func)
+    }
+
     /// Sets service or method in the func that the frame has or was given.
     fn set_part(&mut self, name: &str, id: u16, value: &str) -> Result<(), EncodeError> {
         let slot = self.place(name, FUNC)?;
-        let given = self.changes.iter().find(|change| change.slot == slot).map(|change| match &change.to {
-            Some(New::Text(text)) => text.as_bytes(),
-            Some(New::Number(_)) | None => &[],
-        });
-        let mut func: &[u8] = given.unwrap_or_default();
-        if given.is_none() {
-            message::walk(self.frame, self.message, &mut |at, field| {
-                if at == slot && field.wire == LEN {
-                    func = field.bytes;
-                }
-                Ok(())
-            })?;
-        }
+        let func = self.func(slot)?;
         if id == METHOD && value.contains('/') {
             return Err(EncodeError::BadValue { key: name.to_owned(), expected: "a name without a slash".into() });
         }
         let (service, method) = parts(func);
         let other = if id == SERVICE { Some(method) } else { service };
-        let other = other
-            .map(std::str::from_utf8)
-            .transpose()
-            .map_err(|_| not_writable(name, "func is not UTF-8: set func instead"))?;
+        let other = other.map(std::str::from_utf8).transpose().map_err(|_| not_writable(name, NOT_UTF8))?;
         let func = match (id, other) {
             (SERVICE, method) => format!("/{value}/{}", method.unwrap_or_default()),
             (_, Some(service)) => format!("/{service}/{value}"),

@@ -18,32 +18,79 @@ const ONEWAY: u32 = 1;
 /// Magic and data frame type of unary frames.
 const UNARY_FRONT: u32 = (MAGIC as u32) << 8 | UNARY as u32;
 
-#[inline(always)]
-pub fn split(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
-    let Some(bytes) = buf.first_chunk::<FIXED_LEN>() else { return short(buf) };
-    let word = u128::from_be_bytes(*bytes);
-    if (word >> 104) as u32 != UNARY_FRONT {
-        return stream(direction, limits, buf);
+/// What a connection remembers: nothing of its frames, only the answer that is under way.
+///
+/// The answers of the slow way are written here, and not returned, so that those of the fast way stay in registers: memory that
+/// a call may write to is stored to in parts and read back whole, which stalls.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    said: Result<Split, DecodeError>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { said: Ok(Split::Need(FIXED_LEN)) }
     }
+}
+
+#[inline(always)]
+pub fn split(state: &mut State, direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
+    if let Some(head) = unary(direction, limits, buf) {
+        return Ok(Split::Head(head));
+    }
+    say(state, direction, limits, buf);
+    state.said
+}
+
+/// A unary frame whose header is in; whatever is unusual or wrong is left to [`any`], which tells why.
+#[inline(always)]
+fn unary(direction: Direction, limits: &Limits, buf: &[u8]) -> Option<Head> {
+    let word = u128::from_be_bytes(*buf.first_chunk()?);
     let total = (word >> 64) as u32 as usize;
     let header_len = FIXED_LEN + usize::from((word >> 48) as u16);
-    if header_len > total || header_len > limits.max_header_len as usize || total as u64 > limits.max_frame_len {
-        return Err(broken(Fixed::from_bytes(*bytes), header_len, limits));
+    if (word >> 104) as u32 != UNARY_FRONT
+        || header_len > total
+        || header_len > limits.max_header_len as usize
+        || total as u64 > limits.max_frame_len
+    {
+        return None;
     }
-    let Some(header) = buf.get(..header_len) else { return Ok(Split::Need(header_len - buf.len())) };
-    let numbers = message::numbers(header)?;
-    let attachment = numbers[number::ATTACHMENT_SIZE];
-    if attachment as usize > total - header_len {
-        return Err(Reason::BadLength { field: "attachment size", value: attachment.into() }.at(header_len));
+    let numbers = message::numbers(buf.get(..header_len)?).ok()?;
+    if numbers[number::ATTACHMENT_SIZE] as usize > total - header_len {
+        return None;
     }
-    Ok(Split::Head(Head {
+    Some(Head {
         kind: unary_kind(direction, &numbers),
         request_id: RequestId::Int(numbers[number::REQUEST_ID].into()),
         stream_id: None,
         header_len: header_len as u32,
         frame_len: total,
         variant: message::variant(direction),
-    }))
+    })
+}
+
+#[inline(never)]
+fn say(state: &mut State, direction: Direction, limits: &Limits, buf: &[u8]) {
+    state.said = any(direction, limits, buf);
+}
+
+/// Any frame, or what is wrong.
+fn any(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
+    check_front(buf)?;
+    let Some(fixed) = Fixed::of(buf) else { return Ok(Split::Need(FIXED_LEN - buf.len())) };
+    if fixed.data_type != UNARY {
+        return stream(direction, limits, buf, fixed);
+    }
+    let (total, header_len) = (fixed.total as usize, FIXED_LEN + usize::from(fixed.message_len));
+    check_lengths(fixed, header_len, limits)?;
+    let Some(header) = buf.get(..header_len) else { return Ok(Split::Need(header_len - buf.len())) };
+    let numbers = message::numbers(header)?;
+    let attachment = numbers[number::ATTACHMENT_SIZE];
+    if attachment as usize > total - header_len {
+        return Err(Reason::BadLength { field: "attachment size", value: attachment.into() }.at(header_len));
+    }
+    // What is neither wrong nor in need of more bytes the fast way tells.
+    unary(direction, limits, buf).map(Split::Head).ok_or(Reason::BadEncoding { field: "header message" }.at(FIXED_LEN))
 }
 
 #[inline]
@@ -56,19 +103,12 @@ const fn unary_kind(direction: Direction, numbers: &Numbers) -> Kind {
     }
 }
 
-/// A frame of a stream, or none at all.
-fn stream(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, DecodeError> {
-    check_front(buf)?;
-    let Some(fixed) = Fixed::of(buf) else { return short(buf) };
+/// A frame of a stream.
+fn stream(direction: Direction, limits: &Limits, buf: &[u8], fixed: Fixed) -> Result<Split, DecodeError> {
     let client = matches!(direction, Direction::ClientToServer);
     let message = Message::of(fixed, client);
     let header_len = if message == Message::Data { FIXED_LEN } else { fixed.total as usize };
-    if (fixed.total as usize) < FIXED_LEN
-        || header_len > limits.max_header_len as usize
-        || u64::from(fixed.total) > limits.max_frame_len
-    {
-        return Err(broken(fixed, header_len, limits));
-    }
+    check_lengths(fixed, header_len, limits)?;
     let Some(header) = buf.get(..header_len) else { return Ok(Split::Need(header_len - buf.len())) };
     let mut head = Head {
         kind: Kind::StreamData,
@@ -101,13 +141,6 @@ fn stream(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, De
     Ok(Split::Head(head))
 }
 
-/// Less than a fixed header: what is there must be its beginning.
-#[cold]
-fn short(buf: &[u8]) -> Result<Split, DecodeError> {
-    check_front(buf)?;
-    Ok(Split::Need(FIXED_LEN - buf.len()))
-}
-
 /// What is wrong with the first four bytes, as far as they are in.
 fn check_front(buf: &[u8]) -> Result<(), DecodeError> {
     let [m0, m1] = MAGIC.to_be_bytes();
@@ -133,23 +166,25 @@ fn check_front(buf: &[u8]) -> Result<(), DecodeError> {
     }
 }
 
-/// The error of a fixed header whose lengths break one of `split`'s rules.
-#[cold]
-fn broken(fixed: Fixed, header_len: usize, limits: &Limits) -> DecodeError {
+/// Compares the lengths of a fixed header with each other and with the limits.
+fn check_lengths(fixed: Fixed, header_len: usize, limits: &Limits) -> Result<(), DecodeError> {
     let total = fixed.total;
     if (total as usize) < FIXED_LEN {
-        return Reason::BadLength { field: "total length", value: total.into() }.at(TOTAL_AT);
+        return Err(Reason::BadLength { field: "total length", value: total.into() }.at(TOTAL_AT));
     }
     if header_len > total as usize {
-        return Reason::BadLength { field: "header length", value: fixed.message_len.into() }.at(MESSAGE_LEN_AT);
+        return Err(Reason::BadLength { field: "header length", value: fixed.message_len.into() }.at(MESSAGE_LEN_AT));
     }
     if u64::from(total) > limits.max_frame_len {
         let max = limits.max_frame_len;
-        return Reason::LimitExceeded { limit: "max_frame_len", value: total.into(), max }.at(TOTAL_AT);
+        return Err(Reason::LimitExceeded { limit: "max_frame_len", value: total.into(), max }.at(TOTAL_AT));
     }
-    let at = if fixed.data_type == UNARY { MESSAGE_LEN_AT } else { TOTAL_AT };
-    let max = limits.max_header_len.into();
-    Reason::LimitExceeded { limit: "max_header_len", value: header_len as u64, max }.at(at)
+    if header_len > limits.max_header_len as usize {
+        let at = if fixed.data_type == UNARY { MESSAGE_LEN_AT } else { TOTAL_AT };
+        let max = limits.max_header_len.into();
+        return Err(Reason::LimitExceeded { limit: "max_header_len", value: header_len as u64, max }.at(at));
+    }
+    Ok(())
 }
 
 /// Ten bytes settle it: magic, types, and two lengths that fit each other.

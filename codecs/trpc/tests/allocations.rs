@@ -29,9 +29,10 @@ fn split_allocates_nothing() {
     assert_eq!(used, Allocations { frames: 2, first: 0, warm: 0 });
     // Neither do the answers that are no frame.
     let limits = Limits::default();
+    let mut state = Codec::state(&Trpc);
     let used = allocations(|| {
-        assert!(matches!(Codec::split(&Trpc, &mut (), CLIENT, &limits, b"\x09\x30\0"), Ok(Split::Need(13))));
-        assert!(Codec::split(&Trpc, &mut (), SERVER, &limits, b"\x09\x31").is_err());
+        assert!(matches!(Codec::split(&Trpc, &mut state, CLIENT, &limits, b"\x09\x30\0"), Ok(Split::Need(13))));
+        assert!(Codec::split(&Trpc, &mut state, SERVER, &limits, b"\x09\x31").is_err());
     });
     assert_eq!(used, 0);
 }

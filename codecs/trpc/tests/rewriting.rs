@@ -93,7 +93,9 @@ fn service_and_method_are_parts_of_func() {
     for (before, edits, after) in cases {
         assert_eq!(rewrite(CLIENT, &with(before), &set(edits)), Ok(with(after)), "{before} {edits:?}");
     }
+    assert_eq!(rewrite(CLIENT, &with("/a.B/C"), &remove(&["service"])), Ok(with("/C")));
     let nameless = unary(&number(3, 1), 1, b"");
+    assert_eq!(rewrite(CLIENT, &with("/a.B/C"), &remove(&["method"])), Ok(nameless.clone()));
     let named = unary(&[number(3, 1), part(7, "/a.B/C")].concat(), 1, b"");
     assert_eq!(rewrite(CLIENT, &nameless, &set(&[("service", "a.B"), ("method", "C")])), Ok(named));
 }
@@ -181,7 +183,7 @@ fn what_cannot_be_written_is_refused() {
         (CLIENT, &request, set(&[("ret", "1")])),
         (CLIENT, &request, set(&[("stream_id", "1")])),
         (CLIENT, &request, set(&[("method", "M")])),
-        (CLIENT, &request, remove(&["method"])),
+        (CLIENT, &request, set(&[("service", "a"), ("method", "M"), ("body_size", "1")])),
         (CLIENT, &request, remove(&["frame_type"])),
         (CLIENT, &request, remove(&["body_size"])),
         (SERVER, &response, set(&[("timeout", "1")])),

@@ -8,11 +8,11 @@ use crate::condition::{Condition, Target};
 use crate::metadata::fingerprint;
 
 /// Metadata keys that name the service, best first.
-pub const SERVICE_KEYS: [&str; 3] = ["interface", "service", "path"];
+pub const SERVICE_KEYS: [&str; 4] = ["interface", "service", "path", "topic"];
 /// Metadata keys that name the method, best first. A Thrift `method` may carry its service, `method_name` never does.
-pub const METHOD_KEYS: [&str; 3] = ["method_name", "method", "command"];
+pub const METHOD_KEYS: [&str; 4] = ["method_name", "method", "command", "api_name"];
 /// Metadata key of responses that names the class of what was thrown.
-pub const ERROR_CLASS_KEYS: [&str; 2] = ["exception", "error_code"];
+pub const ERROR_CLASS_KEYS: [&str; 3] = ["exception", "error", "error_code"];
 /// Metadata keys of responses that tell an error in words; a response has one of them.
 pub const ERROR_MESSAGE_KEYS: [&str; 3] = ["exception_message", "error_message", "error_text"];
 

@@ -11,8 +11,14 @@ pub const STREAM: usize = 1 + STREAM_CUTS + 2 * STREAM_TURNS;
 pub const EDITS: usize = 3;
 /// Before what depends on the protocol: edits, new id, limits.
 pub const CHOICES: usize = 3 * EDITS + 2;
+/// Before a frame of a bRPC port, or what follows its header: protocol, how it is made, length of the meta, direction.
+pub const BRPC_VERBS: usize = CHOICES + 4;
+/// The protocols of a bRPC port by the first byte of a conversation of `brpc_stream`.
+pub const BRPC_PROTOCOLS: [&str; 5] = ["brpc", "hulu", "sofa", "nova", "public"];
 /// Before a Dubbo frame, or a body: how it is made, flags, status.
 pub const DUBBO_VERBS: usize = CHOICES + 3;
+/// Before a Kafka frame, or a body: how it is made, API key, version.
+pub const KAFKA_VERBS: usize = CHOICES + 3;
 /// Before a Redis frame, or arguments: how it is made, array or line, name.
 pub const REDIS_VERBS: usize = CHOICES + 3;
 /// Before a Thrift frame, or a struct: how it is made, transport and protocol, type, name, id, length of info headers.

@@ -4,9 +4,11 @@
 //! that the fuzzer mutates these too. `seed` writes inputs of the same layouts.
 #![forbid(unsafe_code)]
 
+pub mod brpc;
 pub mod capture;
 pub mod dubbo;
 pub mod hessian;
+pub mod kafka;
 pub mod layout;
 pub mod redis;
 pub mod script;

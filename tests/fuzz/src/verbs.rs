@@ -32,10 +32,16 @@ pub trait Dialect {
     /// Bytes that reading one frame may hold at most.
     fn memory(frame: Frame<'_>, limits: &Limits) -> u64;
 
+    /// The kind of a reply that tells an error.
+    const REPLY_KIND: Kind = Kind::Error;
+
     /// Whether a frame stays of its kind under an edit of this key, by its shown name.
     fn keeps_kind(_: &str) -> bool {
         true
     }
+
+    /// Whether both ends know a stream by one id.
+    const ONE_STREAM_ID: bool = true;
 
     /// The error's message in a reply, and where the request's own id is found among the fields, if anywhere.
     const REPLY_MESSAGE: &'static str;
@@ -129,7 +135,7 @@ pub fn check<D: Dialect>(codec: &Arc<dyn AnyCodec>, direction: Direction, frame:
 }
 
 /// `fields` and `field`.
-fn read<D: Dialect>(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> (Fields, Result<(), DecodeError>) {
+pub fn read<D: Dialect>(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits) -> (Fields, Result<(), DecodeError>) {
     let info = allocation_counter::measure(|| {
         // Errors are looked at below; here it is the cost that counts.
         let _ = codec.fields(frame, limits, &mut |_, _| ControlFlow::Continue(()));
@@ -298,7 +304,7 @@ fn check_edits<D: Dialect>(
 
 fn reply<D: Dialect>(codec: &Arc<dyn AnyCodec>, direction: Direction, frame: Frame<'_>) {
     let text = "no 😀 \"route\"";
-    let errors = ErrorType::ALL.into_iter().map(|error| (Reply::Error(error, text), Kind::Error));
+    let errors = ErrorType::ALL.into_iter().map(|error| (Reply::Error(error, text), D::REPLY_KIND));
     for (wanted, kind) in errors.chain([(Reply::Heartbeat, Kind::Heartbeat)]) {
         let Ok(Some(reply)) = codec.reply(frame, wanted) else { continue };
         let limits = Limits { max_header_len: u32::MAX, ..Limits::default() };
@@ -308,7 +314,9 @@ fn reply<D: Dialect>(codec: &Arc<dyn AnyCodec>, direction: Direction, frame: Fra
         let closes = head.kind == Kind::StreamClose && kind == Kind::Error && frame.head.stream_id.is_some();
         let kind = if closes { Kind::StreamClose } else { kind };
         assert_eq!((head.kind, head.request_id), (kind, frame.head.request_id), "to {:?}", frame.head);
-        assert_eq!(head.stream_id, frame.head.stream_id, "to {:?}", frame.head);
+        if D::ONE_STREAM_ID {
+            assert_eq!(head.stream_id, frame.head.stream_id, "to {:?}", frame.head);
+        }
         let reply = Frame::new(head, &reply).expect("its own bytes");
         assert_eq!(fields(codec.as_ref(), reply, &limits).1, Ok(()), "a reply that cannot be read");
         if let (Reply::Error(_, text), Ok(Some(message))) =

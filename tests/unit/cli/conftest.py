@@ -16,6 +16,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 CAPTURES = ROOT / "tests" / "captures"
+CODECS = [
+    "awesomerpc",
+    "brpc",
+    "dubbo",
+    "hulu",
+    "kafka",
+    "nova",
+    "public",
+    "qza",
+    "redis",
+    "sofa",
+    "thrift",
+    "trpc",
+    "videopacket",
+    "zork",
+]
 PROGRAM = [
     sys.executable,
     "-c",

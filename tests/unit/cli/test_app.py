@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import metaprotocol
 
-from .conftest import Run, environment
+from .conftest import CODECS, Run, environment
 
 
 def test_version(run: Run) -> None:
@@ -53,7 +53,7 @@ def test_completion(run: Run) -> None:
 
 def test_codecs_in_a_pipe_are_json_lines(run: Run) -> None:
     codecs = [json.loads(line) for line in run("codecs").stdout.splitlines()]
-    assert [codec["name"] for codec in codecs] == ["awesomerpc", "dubbo", "qza", "thrift", "videopacket", "zork"]
+    assert [codec["name"] for codec in codecs] == CODECS
     [dubbo] = [codec for codec in codecs if codec["name"] == "dubbo"]
     assert dubbo["aliases"] == ["aeraki.meta_protocol.codec.dubbo"]
     assert (dubbo["pair_by"], dubbo["sharing"], dubbo["heartbeats"]) == ("id", "multiplexed", True)
@@ -87,4 +87,4 @@ main()
     [broken] = [codec for codec in codecs if codec["name"] == "broken"]
     others = [codec for codec in codecs if codec is not broken]
     assert "No module named 'no_such_module'" in broken["error"]
-    assert [codec["name"] for codec in others] == ["awesomerpc", "dubbo", "qza", "thrift", "zork"]
+    assert [codec["name"] for codec in others] == [name for name in CODECS if name != "videopacket"]

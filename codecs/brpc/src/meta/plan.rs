@@ -35,6 +35,11 @@ impl<'e> Plan<'e> {
                 plan.user(name, None);
                 continue;
             };
+            // What is set as well is not taken away.
+            let path = |id| table.slot(id, on).map(|slot| slot.path);
+            if edits.set.iter().any(|(set, _)| path(table.id(set)).is_some_and(|set| path(id) == Some(set))) {
+                continue;
+            }
             if !has(&table.key(name))? {
                 continue;
             }

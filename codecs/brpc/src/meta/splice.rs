@@ -16,13 +16,15 @@ pub struct Splice<'a> {
     outer: Vec<Patch>,
     /// What is added at the end of the message.
     tail: Vec<u8>,
+    /// Nested messages that are added there: their numbers, and what is in them.
+    nested: Vec<(u32, Vec<u8>)>,
 }
 
 impl<'a> Splice<'a> {
     /// No edits yet.
     #[must_use]
     pub const fn new(message: Message<'a>) -> Self {
-        Self { message, inner: Vec::new(), outer: Vec::new(), tail: Vec::new() }
+        Self { message, inner: Vec::new(), outer: Vec::new(), tail: Vec::new(), nested: Vec::new() }
     }
 
     /// Puts these bytes in the place of a field.
@@ -52,8 +54,10 @@ impl<'a> Splice<'a> {
         }
         match nests {
             Some(nests) => self.inner.push((nests, Patch { at: nests.end..nests.end, with: with.to_vec() })),
-            // Merged with any other that is added so.
-            None => protobuf::push_bytes(&mut self.tail, number, with),
+            None => match self.nested.iter_mut().find(|(known, _)| *known == number) {
+                Some((_, content)) => content.extend_from_slice(with),
+                None => self.nested.push((number, with.to_vec())),
+            },
         }
         Ok(())
     }
@@ -126,7 +130,7 @@ impl<'a> Splice<'a> {
     /// The patches, those of lengths of nested messages included, and how much longer the message becomes.
     #[must_use]
     pub fn finish(self) -> (Vec<Patch>, isize) {
-        let Self { message, mut inner, outer, tail } = self;
+        let Self { message, mut inner, outer, mut tail, nested } = self;
         inner.sort_by_key(|(parent, _)| parent.at);
         let mut lengths = Vec::new();
         for changes in inner.chunk_by(|(one, _), (other, _)| one.at == other.at) {
@@ -139,6 +143,9 @@ impl<'a> Splice<'a> {
         }
         // What is added at the end of a nested message comes before what follows that message.
         let mut patches: Vec<Patch> = inner.into_iter().map(|(_, patch)| patch).chain(lengths).chain(outer).collect();
+        for (number, content) in nested {
+            protobuf::push_bytes(&mut tail, number, &content);
+        }
         if !tail.is_empty() {
             let end = message.place().end;
             patches.push(Patch { at: end..end, with: tail });

@@ -58,13 +58,19 @@ impl Seeds {
 
     /// A conversation, as `*_stream` takes it.
     fn conversation(&mut self, target: &str, turns: &Turns) -> Result<(), Box<dyn Error>> {
+        self.conversation_of(target, &[], turns)
+    }
+
+    /// The same behind bytes that choose a protocol.
+    fn conversation_of(&mut self, target: &str, front: &[u8], turns: &Turns) -> Result<(), Box<dyn Error>> {
         let Some((first, _)) = turns.first() else { return Ok(()) };
         let cuts: [u8; layout::STREAM_CUTS] = match self.variety() % 3 {
             0 => [1; layout::STREAM_CUTS],
             1 => [3, 17, 1, 129, 5, 64, 2],
             _ => [11, 0, 4, 130, 7, 1, 90],
         };
-        let mut script = vec![*first as u8];
+        let mut script = front.to_vec();
+        script.push(*first as u8);
         script.extend_from_slice(&cuts);
         let mut bytes = Vec::new();
         for (index, (_, turn)) in turns.iter().enumerate().take(layout::STREAM_TURNS + 1) {
@@ -74,7 +80,7 @@ impl Seeds {
             }
             bytes.extend_from_slice(turn);
         }
-        self.add(target, layout::STREAM, &script, &bytes)
+        self.add(target, front.len() + layout::STREAM, &script, &bytes)
     }
 
     /// A frame, as `*_verbs` take it: with edits from its number on.
@@ -155,6 +161,34 @@ impl Seeds {
         Ok(())
     }
 
+    /// Captures and vectors of the protocols of a bRPC port.
+    fn brpc(&mut self, root: &Path) -> Result<(), Box<dyn Error>> {
+        for (choice, protocol) in (0..).zip(layout::BRPC_PROTOCOLS) {
+            for file in files(&root.join("codecs").join(protocol).join("vectors"))? {
+                if !has_extension(&file, &["bin"]) {
+                    continue;
+                }
+                let bytes = fs::read(&file)?;
+                for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                    let turns = vec![(direction, bytes.clone())];
+                    self.conversation_of("brpc_stream", &[choice], &turns)?;
+                }
+                let mut script = vec![0; layout::CHOICES];
+                script.push(if choice == 0 { 0 } else { choice + 1 });
+                self.add("brpc_verbs", layout::BRPC_VERBS, &script, &bytes[..bytes.len().min(MAX_LEN)])?;
+            }
+            for file in files(&root.join("tests/captures/brpc"))? {
+                let named = file.file_stem().is_some_and(|name| name.to_string_lossy().starts_with(protocol));
+                if named && has_extension(&file, &["pcap"]) {
+                    for turns in conversations(&fs::read(&file)?)?.iter().take(MAX_FLOWS) {
+                        self.conversation_of("brpc_stream", &[choice], turns)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Everything there is to a conversation in one of the protocols.
     fn learn(&mut self, protocol: &str, turns: &Turns) -> Result<(), Box<dyn Error>> {
         self.conversation(&format!("{protocol}_stream"), turns)?;
@@ -162,6 +196,7 @@ impl Seeds {
             let Some(frame) = Frame::new(head, &bytes) else { continue };
             match protocol {
                 "dubbo" => self.dubbo(frame)?,
+                "kafka" => self.frame("kafka_verbs", layout::KAFKA_VERBS, frame.bytes)?,
                 "redis" => self.frame("redis_verbs", layout::REDIS_VERBS, frame.bytes)?,
                 "trpc" => self.frame("trpc_verbs", layout::TRPC_VERBS, frame.bytes)?,
                 _ => self.thrift(frame)?,
@@ -175,6 +210,7 @@ impl Seeds {
 fn frames(protocol: &str, turns: &Turns) -> Result<Frames, Box<dyn Error>> {
     let codec: Arc<dyn AnyCodec> = match protocol {
         "dubbo" => Arc::new(metaprotocol_dubbo::Dubbo),
+        "kafka" => Arc::new(metaprotocol_kafka::Kafka),
         "redis" => Arc::new(metaprotocol_redis::Redis),
         "thrift" => Arc::new(metaprotocol_thrift::Thrift),
         "trpc" => Arc::new(metaprotocol_trpc::Trpc),
@@ -238,7 +274,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: seed ROOT CORPORA".into());
     };
     let mut seeds = Seeds { root: corpora, written: 0, known: HashSet::new() };
-    for protocol in ["dubbo", "redis", "thrift", "trpc"] {
+    for protocol in ["dubbo", "kafka", "redis", "thrift", "trpc"] {
         for file in files(&root.join("tests/captures").join(protocol))? {
             if !has_extension(&file, &["pcap", "pcapng"]) {
                 continue;
@@ -262,6 +298,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         &format!("{protocol}_verbs"),
                         match protocol {
                             "dubbo" => layout::DUBBO_VERBS,
+                            "kafka" => layout::KAFKA_VERBS,
                             "redis" => layout::REDIS_VERBS,
                             "trpc" => layout::TRPC_VERBS,
                             _ => layout::THRIFT_VERBS,
@@ -272,8 +309,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    seeds.brpc(&root)?;
     seeds.descriptions(&root)?;
     for target in [
+        "brpc_stream",
+        "brpc_verbs",
         "dubbo_stream",
         "redis_stream",
         "thrift_stream",
@@ -284,6 +324,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "trpc_stream",
         "trpc_verbs",
         "hessian",
+        "kafka_stream",
+        "kafka_verbs",
         "capture",
         "spec_compile",
         "spec_stream",

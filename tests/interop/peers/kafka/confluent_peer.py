@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from time import sleep
 from typing import Any
 
 from common import PASSWORD, USER, Options, Values, closing, main
@@ -88,6 +89,9 @@ class Admin:
 
     def create_topic(self, topic: str, partitions: int) -> None:
         self._client.create_topics([NewTopic(topic, partitions, 1)])[topic].result(20)
+        # The broker learns of it a moment after the controller has made it.
+        while self._client.list_topics(topic, timeout=20).topics[topic].error:
+            sleep(0.02)
 
     def list_topics(self) -> Values:
         return {"topics": sorted(self._client.list_topics(timeout=20).topics)}
@@ -104,8 +108,10 @@ class Admin:
         }
 
     def list_groups(self) -> Values:
-        groups = self._client.list_consumer_groups().result(20).valid
-        return {"groups": sorted(group.group_id for group in groups)}
+        found = self._client.list_consumer_groups().result(20)
+        if found.errors:
+            raise KafkaException(found.errors[0])
+        return {"groups": sorted(group.group_id for group in found.valid)}
 
     def group_offsets(self, group: str) -> Values:
         asked = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])

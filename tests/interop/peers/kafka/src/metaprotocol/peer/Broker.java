@@ -102,6 +102,10 @@ public final class Broker {
         all.put("share.coordinator.state.topic.min.isr", "1");
         all.put("group.initial.rebalance.delay.ms", "0");
         all.put("group.coordinator.rebalance.protocols", "classic,consumer");
+        for (String kind : new String[] {"group.consumer", "group.share"}) {
+            all.put(kind + ".heartbeat.interval.ms", "500");
+            all.put(kind + ".min.heartbeat.interval.ms", "500");
+        }
         all.put("auto.create.topics.enable", "false");
         // The tests' machines have two cores.
         all.put("num.network.threads", "2");

@@ -239,17 +239,21 @@ impl State {
     #[inline(always)]
     pub(crate) fn answered(&mut self, buf: &[u8], end: usize, limits: &Limits) -> Result<(Kind, Form), DecodeError> {
         let kind = buf.first().copied().unwrap_or_default();
-        if !self.heeds
-            && !matches!(kind, PUSH | ATTRIBUTE)
-            && let Some(Expected::Once(count)) = self.waiting.front_mut()
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.waiting.pop_front();
-            }
-            return Ok((answer(kind), Form::Reply));
+        if self.heeds || matches!(kind, PUSH | ATTRIBUTE) {
+            return self.answered_any(buf, end, limits);
         }
-        self.answered_any(buf, end, limits)
+        match self.waiting.front_mut() {
+            Some(Expected::Once(count)) => {
+                *count -= 1;
+                if *count == 0 {
+                    self.waiting.pop_front();
+                }
+            }
+            // Where only the server's side is seen, these may be confirmations, or the beginning of replication.
+            None if !(matches!(buf, [ARRAY, b'3', ..] | [SIMPLE, b'F' | b'C', ..])) => {}
+            _ => return self.answered_any(buf, end, limits),
+        }
+        Ok((answer(kind), Form::Reply))
     }
 
     #[inline(never)]

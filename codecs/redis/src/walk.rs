@@ -79,6 +79,15 @@ impl Walk {
     fn go_on(&mut self, buf: &[u8], limits: &Limits) -> Result<usize, Stop> {
         loop {
             let Some(top) = self.levels.last_mut() else { return Ok(self.at) };
+            if top.ends == Ends::Counted && self.seen == 0 {
+                // The last of them closes the level, below.
+                while top.left > 1
+                    && let Some(end) = short(buf, self.at)
+                {
+                    top.left -= 1;
+                    self.at = end;
+                }
+            }
             let (at, seen) = (self.at, std::mem::take(&mut self.seen));
             let step = match step(buf, at, seen, top, limits) {
                 Ok(step) => step,
@@ -141,6 +150,22 @@ impl Walk {
         }
         self.levels.push(level);
         Ok(())
+    }
+}
+
+/// The place behind the short string or the number at `at`, if it is all there: what most elements are.
+#[inline(always)]
+fn short(buf: &[u8], at: usize) -> Option<usize> {
+    match *buf.get(at)? {
+        BULK => match length(buf, at + 1, "bulk string length") {
+            Ok((Length::Known(len), from)) if len < STREAMED_LEN => {
+                let end = from + len + CRLF.len();
+                (buf.get(end - CRLF.len()..end)? == CRLF).then_some(end)
+            }
+            _ => None,
+        },
+        INTEGER => integer(buf, at + 1).ok(),
+        _ => None,
     }
 }
 

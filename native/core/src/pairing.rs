@@ -100,9 +100,8 @@ impl<T> Pairing<T> {
 
     /// The request that a response with this id answers, if it is remembered.
     pub fn answer(&mut self, id: &Id) -> Option<T> {
-        if self.skipped > 0 && *id == Id::Order {
-            self.skipped -= 1;
-            return None;
+        if *id == Id::Order {
+            return self.answer_oldest();
         }
         self.index_rest();
         let (number, _) = *self.index.get(id)?;
@@ -112,6 +111,19 @@ impl<T> Pairing<T> {
             self.first += 1;
         }
         item
+    }
+
+    /// Where answers come in order there is nothing to look up.
+    fn answer_oldest(&mut self) -> Option<T> {
+        if self.skipped > 0 {
+            self.skipped -= 1;
+            return None;
+        }
+        let oldest = self.waiting.pop_front()??;
+        self.len -= 1;
+        self.first += 1;
+        self.unindexed = self.unindexed.max(self.first);
+        Some(oldest.item)
     }
 
     fn index_rest(&mut self) {

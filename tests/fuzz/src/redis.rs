@@ -93,7 +93,9 @@ pub fn check(input: &[u8]) {
         let Some(frame) = Frame::new(head, &bytes) else { continue };
         let command = codec.field(frame, &codec.key("command"), &choices.limits());
         let special = command.is_ok_and(|name| name.is_some_and(|name| SPECIAL.contains(&&*name.to_text())));
-        if !special {
+        // The answers to PSYNC change what comes behind them, too.
+        let synchronises = bytes.starts_with(b"+FULLRESYNC ") || bytes.starts_with(b"+CONTINUE");
+        if !special && !synchronises {
             verbs::check::<Dialog>(&codec, direction, frame, &choices);
         }
     }

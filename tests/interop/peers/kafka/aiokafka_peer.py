@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
-from common import PASSWORD, USER, Options, Values, closing, main
+from common import PASSWORD, USER, Options, Values, closing, main, until_there
 
 
 class AioKafka:
@@ -89,8 +89,11 @@ class Admin(Part):
         return {"topics": sorted(self._run(self._client.list_topics()))}
 
     def describe_topic(self, topic: str) -> Values:
-        (described,) = self._run(self._client.describe_topics([topic]))
-        return {"partitions": len(described["partitions"])}
+        def partitions() -> list[Any]:
+            (described,) = self._run(self._client.describe_topics([topic]))
+            return list(described["partitions"])
+
+        return {"partitions": len(until_there(partitions))}
 
     def describe_configs(self, topic: str) -> Values:
         (response,) = self._run(self._client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]))

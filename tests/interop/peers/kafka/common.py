@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Protocol
 
 HOST = "127.0.0.1"
@@ -105,6 +105,14 @@ def interop(options: Options, library: Library) -> None:
         call("describe_acls")
         call("delete_group", group, group=group)
         call("delete_topic", topic, topic=topic)
+
+
+def until_there(ask: Callable[[], Any]) -> Any:
+    """What a broker says once it has something to say: a new topic has its name before its partitions."""
+    patience = monotonic() + PATIENCE
+    while not (found := ask()) and monotonic() < patience:
+        sleep(0.1)
+    return found
 
 
 def _produce(options: Options, library: Library, told: Told) -> int:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from time import sleep
 from typing import Any
 
-from common import PASSWORD, USER, Options, Values, closing, main
+from common import PASSWORD, USER, Options, Values, closing, main, until_there
 from confluent_kafka import (
     Consumer as ConfluentConsumer,
 )
@@ -97,9 +97,11 @@ class Admin:
         return {"topics": sorted(self._client.list_topics(timeout=20).topics)}
 
     def describe_topic(self, topic: str) -> Values:
-        described = self._client.describe_topics(TopicCollection([topic]))[topic].result(20)
-        leader = described.partitions[0].leader
-        return {"partitions": len(described.partitions), "leader": f"{leader.host}:{leader.port}"}
+        def partitions() -> list[Any]:
+            return list(self._client.describe_topics(TopicCollection([topic]))[topic].result(20).partitions)
+
+        found = until_there(partitions)
+        return {"partitions": len(found), "leader": f"{found[0].leader.host}:{found[0].leader.port}"}
 
     def describe_configs(self, topic: str) -> Values:
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)

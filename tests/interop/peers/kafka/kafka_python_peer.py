@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from common import PASSWORD, USER, Options, Values, closing, main
+from common import PASSWORD, USER, Options, Values, closing, main, until_there
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, errors
 from kafka.admin import (
     ACLFilter,
@@ -75,8 +75,11 @@ class Admin:
         return {"topics": sorted(self._client.list_topics())}
 
     def describe_topic(self, topic: str) -> Values:
-        (described,) = self._client.describe_topics([topic])
-        return {"partitions": len(described["partitions"])}
+        def partitions() -> list[Any]:
+            (described,) = self._client.describe_topics([topic])
+            return list(described["partitions"])
+
+        return {"partitions": len(until_there(partitions))}
 
     def describe_configs(self, topic: str) -> Values:
         resource = ConfigResource(ConfigResourceType.TOPIC, topic)

@@ -40,6 +40,7 @@ demo: $(VENV)/.package ## Decode real captures into tables; a described protocol
 	done
 DEMO = $(foreach capture,dubbo-3-basic dubbo-2.7-exceptions,"decode --show table --limit 15 tests/captures/dubbo/$(capture).pcap") \
 	$(foreach capture,apache-go-header-compact apache-py-framed-binary,"decode --show table --limit 15 tests/captures/thrift/$(capture).pcap") \
+	$(foreach capture,kafka/confluent-to-4-interop redis/cluster-redirects trpc/trpc-go-streams,"decode --show table --limit 15 tests/captures/$(capture).pcap") \
 	"codec show --show table codecs/zork/zork.yaml" "codec try --show table codecs/zork/zork.yaml --file codecs/zork/vectors/001-request.bin" \
 	"fuzz codecs/zork/zork.yaml --samples codecs/zork/vectors --time 5s"
 

@@ -92,6 +92,7 @@ mod code {
     pub const NOT_LEADER_OR_FOLLOWER: i16 = 6;
     pub const REQUEST_TIMED_OUT: i16 = 7;
     pub const NETWORK_EXCEPTION: i16 = 13;
+    pub const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
     pub const COORDINATOR_NOT_AVAILABLE: i16 = 15;
     pub const NOT_COORDINATOR: i16 = 16;
     pub const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
@@ -138,9 +139,11 @@ const fn about(api: i16) -> About {
 }
 
 /// What has a client look its coordinator up anew. Where none is asked it is another code: those APIs look one up, or list
-/// what all of them have.
+/// what all of them have. A member that cannot know where to begin to read asks again only while its coordinator loads:
+/// librdkafka leaves the partitions alone after any other code, aiokafka its group.
 const fn coordinator(api: i16) -> i16 {
     match api {
+        9 => code::COORDINATOR_LOAD_IN_PROGRESS,
         10 | 16 | 66 => code::COORDINATOR_NOT_AVAILABLE,
         _ => code::NOT_COORDINATOR,
     }

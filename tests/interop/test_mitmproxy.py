@@ -27,6 +27,9 @@ ADDON = ROOT / "examples" / "mitmproxy_addon.py"
 DUBBO = get_codec("dubbo")
 TOY = f"{ROOT}/tests/kit/toy.py:Toy"
 
+# A line of a traceback that goes through the addon; mitmproxy has some of its own when connections end.
+FAILED = re.compile(r'File ".*mitmproxy_addon\.py"')
+
 
 @pytest.fixture(scope="session")
 def mitmdump() -> tuple[str, dict[str, str]]:
@@ -141,7 +144,7 @@ def test_frames_are_whole_edited_and_logged(mitmdump: Any, tmp_path: Path, step:
         assert {frame.request_id for frame in got} == {1, 2, 3, 4}
         lines = proxy.lines()
     told = "".join(proxy.told)
-    assert "Traceback" not in told
+    assert not FAILED.search(told)
     assert "<Frame dubbo REQUEST id=1" in told
     requests = [frame for frame in seen if frame.kind is Kind.REQUEST]
     assert [frame.request_id for frame in requests] == [1, 2, 4]

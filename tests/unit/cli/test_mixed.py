@@ -6,6 +6,7 @@ import struct
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from kit.captures import FOLDERS, Capture, captures, packets
 
 from metaprotocol import Direction
@@ -58,6 +59,7 @@ def told(output: bytes) -> Counter[tuple[str, str, str]]:
     return Counter((row["protocol"], row["kind"], row.get("method", "")) for row in rows(output))
 
 
+@pytest.mark.timeout(600)  # a process for each capture
 def test_every_stream_is_labelled(run: Run, tmp_path: Path) -> None:
     everything = recorded()
     assert {name for name, _ in everything} >= {"brpc", "dubbo", "kafka", "redis", "thrift", "trpc"}

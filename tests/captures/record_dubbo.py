@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -33,6 +32,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from loopback import capturing, segments
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "dubbo"
@@ -103,44 +104,25 @@ def version(line: str) -> str:
 def record(recording: Recording) -> tuple[Path, dict[str, Any]]:
     """Captures one conversation; writes the pcap and returns the expectations."""
     pcap = OUT / f"{recording.name}.pcap"
-    with pcap.open("wb") as file:
-        capture = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-B", "16384", "-w", "-", "tcp", "port", str(PORT)],
-            stdout=file,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    assert capture.stderr is not None
-    heard = ""
-    while "listening on" not in heard:
-        line = capture.stderr.readline()
-        if not line:
-            sys.exit(f"tcpdump can't capture on lo: {heard.strip()}")
-        heard += line
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as log:
-        command = [RUN, "server", "--line", recording.server, "--port", str(PORT)]
-        server = subprocess.Popen(
-            [*command, "--log", log.name, *recording.server_options],
-            stdout=subprocess.PIPE,
-            # The servers log the failures that the scenarios provoke.
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            assert server.stdout is not None
-            if server.stdout.readline() != "READY\n":
-                sys.exit(f"{recording.name}: the server didn't start; is port {PORT} free?")
-            calls = run_client(recording, server)
-        finally:
-            server.terminate()
-            server.wait()
-            time.sleep(1.2)  # tcpdump is handed a block of packets after a second at the latest.
-            capture.send_signal(signal.SIGINT)
-            statistics = capture.stderr.read()
-            capture.wait()
+        with capturing(pcap, PORT):
+            command = [RUN, "server", "--line", recording.server, "--port", str(PORT)]
+            server = subprocess.Popen(
+                [*command, "--log", log.name, *recording.server_options],
+                stdout=subprocess.PIPE,
+                # The servers log the failures that the scenarios provoke.
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            try:
+                assert server.stdout is not None
+                if server.stdout.readline() != "READY\n":
+                    sys.exit(f"{recording.name}: the server didn't start; is port {PORT} free?")
+                calls = run_client(recording, server)
+            finally:
+                server.terminate()
+                server.wait()
         received = [json.loads(line) for line in log]
-    if "\n0 packets dropped by kernel" not in statistics:
-        sys.exit(f"{recording.name}: the capture has holes, record it again: {statistics}")
     return pcap, {
         "client": version(recording.client),
         "server": version(recording.server),
@@ -173,24 +155,6 @@ def run_client(recording: Recording, server: subprocess.Popen[str]) -> list[dict
             errors.seek(0)
             sys.exit(f"{recording.name}: the client failed:\n{errors.read()}")
     return calls
-
-
-def segments(pcap: Path) -> Iterator[tuple[int, int, int, int, bytes]]:
-    """(source port, destination port, sequence number, TCP flags, data) of each packet."""
-    data = pcap.read_bytes()
-    magic, _, _, _, _, _, link_type = struct.unpack_from("<IHHiIII", data)
-    assert (magic, link_type) == (0xA1B2C3D4, 1), "not what tcpdump writes on lo"
-    at = 24
-    while at < len(data):
-        _, _, captured, original = struct.unpack_from("<IIII", data, at)
-        assert captured == original, "a packet was cut short"
-        packet = data[at + 16 : at + 16 + captured]
-        at += 16 + captured
-        ip = packet[14:]
-        total = struct.unpack_from(">H", ip, 2)[0] or len(ip)
-        tcp = ip[(ip[0] & 15) * 4 : total]
-        source, destination, sequence = struct.unpack_from(">HHI", tcp)
-        yield source, destination, sequence, tcp[13], tcp[(tcp[12] >> 4) * 4 :]
 
 
 def frames(pcap: Path) -> Iterator[tuple[dict[str, Any], bytes]]:

@@ -26,12 +26,10 @@ import argparse
 import json
 import re
 import shutil
-import signal
 import struct
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +37,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from loopback import capturing, segments
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "kafka"
@@ -158,33 +158,6 @@ def broker(line: str, log: Path) -> Iterator[None]:
     finally:
         server.terminate()
         server.wait()
-
-
-@contextmanager
-def capturing(pcap: Path, port: int) -> Iterator[None]:
-    with pcap.open("wb") as file:
-        capture = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-B", "16384", "-w", "-", "tcp", "port", str(port)],
-            stdout=file,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    assert capture.stderr is not None
-    heard = ""
-    while "listening on" not in heard:
-        line = capture.stderr.readline()
-        if not line:
-            sys.exit(f"tcpdump can't capture on lo: {heard.strip()}")
-        heard += line
-    try:
-        yield
-    finally:
-        time.sleep(1.2)  # tcpdump is handed a block of packets after a second at the latest.
-        capture.send_signal(signal.SIGINT)
-        statistics = capture.stderr.read()
-        capture.wait()
-    if "\n0 packets dropped by kernel" not in statistics:
-        sys.exit(f"{pcap.stem}: the capture has holes, record it again: {statistics}")
 
 
 def record(recording: Recording) -> dict[str, Any]:
@@ -315,24 +288,6 @@ def errors(message: Any) -> Iterator[int]:
                     yield value
             else:
                 yield from errors(value)
-
-
-def segments(pcap: Path) -> Iterator[tuple[int, int, int, int, bytes]]:
-    """(source port, destination port, sequence number, TCP flags, data) of each packet."""
-    data = pcap.read_bytes()
-    magic, _, _, _, _, _, link_type = struct.unpack_from("<IHHiIII", data)
-    assert (magic, link_type) == (0xA1B2C3D4, 1), "not what tcpdump writes on lo"
-    at = 24
-    while at < len(data):
-        _, _, captured, original = struct.unpack_from("<IIII", data, at)
-        assert captured == original, "a packet was cut short"
-        packet = data[at + 16 : at + 16 + captured]
-        at += 16 + captured
-        ip = packet[14:]
-        total = struct.unpack_from(">H", ip, 2)[0] or len(ip)
-        tcp = ip[(ip[0] & 15) * 4 : total]
-        source, destination, sequence = struct.unpack_from(">HHI", tcp)
-        yield source, destination, sequence, tcp[13], tcp[(tcp[12] >> 4) * 4 :]
 
 
 def messages(pcap: Path, port: int) -> Iterator[dict[str, Any]]:

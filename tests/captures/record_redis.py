@@ -38,10 +38,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,36 +63,7 @@ from interop.peers.redis.clients import LOGS, PORT  # noqa: E402
 from interop.peers.redis.redis_servers import ErrorReply, Server, alone, tls, users  # noqa: E402
 from interop.peers.redis.scenarios import CASES, Case  # noqa: E402
 from interop.peers.redis.wire import Incomplete, Reader, Said, same, text  # noqa: E402
-from record_dubbo import segments  # noqa: E402
-
-
-@contextmanager
-def tcpdump(pcap: Path, ports: tuple[int, ...]) -> Iterator[None]:
-    """Captures to the end of the block."""
-    expression = " or ".join(f"tcp port {port}" for port in ports)
-    with pcap.open("wb") as file:
-        capture = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-B", "16384", "-w", "-", expression],
-            stdout=file,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    assert capture.stderr is not None
-    heard = ""
-    while "listening on" not in heard:
-        line = capture.stderr.readline()
-        if not line:
-            sys.exit(f"tcpdump can't capture on lo: {heard.strip()}")
-        heard += line
-    try:
-        yield
-    finally:
-        time.sleep(1.2)  # tcpdump is handed a block of packets after a second at the latest.
-        capture.send_signal(signal.SIGINT)
-        statistics = capture.stderr.read()
-        capture.wait()
-    if "\n0 packets dropped by kernel" not in statistics:
-        sys.exit(f"{pcap.stem}: the capture has holes, record it again: {statistics}")
+from loopback import capturing, segments  # noqa: E402
 
 
 @contextmanager
@@ -263,7 +232,7 @@ def record(case: Case, oracle: Server) -> None:
     """Makes one capture."""
     pcap = OUT / f"{case.name}.pcap"
     LOGS.clear()
-    with usual(case) as given, tcpdump(pcap, case.ports):
+    with usual(case) as given, capturing(pcap, *case.ports):
         case.play(given)
     streams, messages = read_streams(case, pcap)
     verdict = "not compared with tshark"

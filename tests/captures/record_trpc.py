@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,8 @@ PEERS = HERE.parent / "interop" / "peers" / "trpc"
 PORT = 9090
 
 sys.path.insert(0, str(PEERS))
+
+from loopback import capturing  # noqa: E402
 
 from build import build  # noqa: E402
 
@@ -60,44 +60,25 @@ def record(recording: Recording, peers: dict[str, list[str]]) -> list[dict[str, 
     """Captures one conversation; writes the pcap and the expectations."""
     pcap = OUT / f"{recording.name}.pcap"
     options = ["--host", recording.host, "--port", str(PORT)]
-    with pcap.open("wb") as file:
-        capture = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-B", "16384", "-w", "-", "tcp", "port", str(PORT)],
-            stdout=file,
-            stderr=subprocess.PIPE,
-            text=True,
+    with capturing(pcap, PORT):
+        server = subprocess.Popen(
+            [*peers[recording.server], "server", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-    assert capture.stderr is not None
-    heard = ""
-    while "listening on" not in heard:
-        line = capture.stderr.readline()
-        if not line:
-            sys.exit(f"tcpdump can't capture on lo: {heard.strip()}")
-        heard += line
-    server = subprocess.Popen(
-        [*peers[recording.server], "server", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert server.stdout is not None
-        if server.stdout.readline() != "READY\n":
-            sys.exit(f"{recording.name}: the server didn't start; is port {PORT} free?")
-        count = ["--count", str(recording.count)] if recording.count else []
-        client = subprocess.run(
-            [*peers[recording.client], "client", *options, "--scenario", recording.scenario, *count],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-    finally:
-        server.terminate()
-        server.wait()
-        time.sleep(1.2)  # tcpdump is handed a block of packets after a second at the latest.
-        capture.send_signal(signal.SIGINT)
-        statistics = capture.stderr.read()
-        capture.wait()
-    if "\n0 packets dropped by kernel" not in statistics:
-        sys.exit(f"{recording.name}: the capture has holes, record it again: {statistics}")
+        try:
+            assert server.stdout is not None
+            if server.stdout.readline() != "READY\n":
+                sys.exit(f"{recording.name}: the server didn't start; is port {PORT} free?")
+            count = ["--count", str(recording.count)] if recording.count else []
+            client = subprocess.run(
+                [*peers[recording.client], "client", *options, "--scenario", recording.scenario, *count],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+        finally:
+            server.terminate()
+            server.wait()
     calls: list[dict[str, Any]] = [json.loads(line) for line in client.stdout.splitlines()]
     expectations = {
         "client": recording.client,

@@ -182,9 +182,7 @@ impl<C: Codec + Clone> Run<C> {
         let connection = &self.connection;
         assert_eq!(connection.offset(direction), half.end, "consumed is not what the frames take");
         for Seen { head, .. } in &half.frames {
-            // Records of TLS have a bound of their own.
-            let within = head.frame_len as u64 <= limits.max_frame_len && head.header_len <= limits.max_header_len;
-            assert!(within || head.is_opaque());
+            assert!(head.frame_len as u64 <= limits.max_frame_len && head.header_len <= limits.max_header_len);
             assert!(head.header_len as usize <= head.frame_len && head.frame_len > 0);
         }
         let rest = half.stream.len() - half.end as usize;

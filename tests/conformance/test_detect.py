@@ -10,7 +10,7 @@ from metaprotocol import Detection, Direction, get_codec, list_codecs
 from metaprotocol.testing._others import OTHERS
 
 # Enough of a stream for any codec to make up its mind.
-FRONT = 128
+FRONT = 256
 # A few bytes may be the beginning of anything.
 SHORT = 8
 # Who may never be sure: what a Kafka broker says is known by the requests alone, but for its answer to the first one
@@ -23,7 +23,7 @@ def recorded() -> list[tuple[str, str | None, Direction, bytes]]:
     found: list[tuple[str, str | None, Direction, bytes]] = []
     for folder in FOLDERS:
         for capture in captures(folder):
-            for conversation in capture.conversations[:2]:
+            for conversation in capture.conversations[:3]:
                 for direction in Direction:
                     stream = conversation.stream(direction)
                     if len(stream) >= SHORT:

@@ -17,7 +17,7 @@ from metaprotocol import Direction
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 SYN = 0x02
-FOLDERS = sorted(path.name for path in CAPTURES.iterdir() if path.is_dir())
+FOLDERS = sorted({path.parent.name for path in CAPTURES.glob("*/*.pcap")})
 """The captures of a family of protocols each."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit.vectors import CODECS, LACKS, TOGETHER, UNMARKED, Vector, codec_names, vectors
+from kit.vectors import CODECS, LACKS, TOGETHER, UNMARKED, UNTOLD, Vector, codec_names, vectors
 
 from metaprotocol import Frame, Head, Kind, get_codec
 from metaprotocol.testing import CodecConformance
@@ -51,7 +51,7 @@ class TestFrames:
 
     def test_decode(self, vector: Vector) -> None:
         for expected, data in self.alone(vector):
-            for direction in (vector.direction, *([] if vector.codec in UNMARKED else [None])):
+            for direction in (vector.direction, *([] if vector.codec in UNMARKED or str(vector) in UNTOLD else [None])):
                 frame = get_codec(vector.codec).decode(data, direction=direction)
                 assert said(frame) == expected
                 assert bytes(frame) == data

@@ -11,8 +11,11 @@ from metaprotocol import Direction
 
 CODECS = Path(__file__).parents[2] / "codecs"
 
-UNMARKED = {"awesomerpc", "hulu", "kafka", "nova", "qza", "trpc", "videopacket", "zork"}
+UNMARKED = {"awesomerpc", "kafka", "nova", "qza", "trpc", "videopacket", "zork"}
 """Protocols whose bytes do not say which way a frame goes: the same ones are a request or a response."""
+
+UNTOLD = {"hulu 006-response-without-a-code"}
+"""Vectors of other protocols of which the same is true: a response that leaves out all that requests have not."""
 
 TOGETHER = {"kafka 018-sasl-0-and-its-tokens"}
 """Vectors whose frames are what they are by those before them."""

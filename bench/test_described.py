@@ -1,4 +1,4 @@
-"""Formats as descriptions in YAML and by hand in Rust: built in (Dubbo), or as a user would write them, as plugins.
+"""Formats as descriptions in YAML and by hand in Rust: built in (Dubbo, tRPC), or as a user's plugins.
 
 What the same codecs take inside the core, with no ABI between, is counted by `bench/instructions.py`.
 """
@@ -75,10 +75,11 @@ def test_format(race: Callable[..., None], name: str, contender: str) -> None:
 @pytest.mark.parametrize("contender", ["the codec in Rust", "its description in YAML"])
 @pytest.mark.parametrize("verb", ["feed", "feed_batch"])
 @pytest.mark.parametrize("size", SIZES[:3])
-def test_dubbo(race: Callable[..., None], size: int, verb: str, contender: str) -> None:
-    """Dubbo's header by its own codec and by a description of it."""
-    data, count = chunks("dubbo", size, CHUNKS[1])
-    codec = described("dubbo") if "YAML" in contender else metaprotocol.get_codec("dubbo")
+@pytest.mark.parametrize("protocol", ["dubbo", "trpc"])
+def test_built_in(race: Callable[..., None], protocol: str, size: int, verb: str, contender: str) -> None:
+    """Headers by their own codec and by a description of them."""
+    data, count = chunks(protocol, size, CHUNKS[1])
+    codec = described(protocol) if "YAML" in contender else metaprotocol.get_codec(protocol)
 
     def run() -> int:
         connection = codec.connection()
@@ -86,7 +87,7 @@ def test_dubbo(race: Callable[..., None], size: int, verb: str, contender: str) 
             return sum(len(connection.feed(CLIENT, part)) for part in data)
         return sum(len(connection.feed_batch(CLIENT, part).offsets) for part in data)
 
-    race(f"Dubbo's header in YAML, {verb}, {size} B frames", contender, run, count, size=size)
+    race(f"{protocol} in YAML, {verb}, {size} B frames", contender, run, count, size=size)
 
 
 def test_described_only(race: Callable[..., None]) -> None:

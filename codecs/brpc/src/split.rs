@@ -142,12 +142,17 @@ fn plain_end(mut rest: &[u8], payload_len: usize) -> bool {
 }
 
 /// A varint of at most nine bytes, of which the first is known.
-#[inline(never)]
+#[inline(always)]
 fn long_varint(first: u8, rest: &[u8]) -> Option<(u64, &[u8])> {
-    let len = 1 + rest.iter().take(8).position(|byte| *byte < 0x80)?;
-    let (bytes, rest) = rest.split_at(len);
-    let bits = |value, (index, byte): (usize, &u8)| value | u64::from(byte & 0x7f) << (7 * index as u32 + 7);
-    Some((bytes.iter().enumerate().fold(u64::from(first & 0x7f), bits), rest))
+    let (mut value, mut shift) = (u64::from(first & 0x7f), 7);
+    for (index, byte) in rest.iter().enumerate().take(8) {
+        value |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some((value, rest.get(index + 1..)?));
+        }
+        shift += 7;
+    }
+    None
 }
 
 impl Rpc {

@@ -55,10 +55,33 @@ impl Field<'_> {
 /// groups, which proto2 gave up before it was published.
 #[inline]
 pub fn next<'a>(cursor: &mut Cursor<'a>, name: &'static str) -> Result<Option<Field<'a>>, DecodeError> {
-    if cursor.left() == 0 {
-        return Ok(None);
-    }
     let at = cursor.at();
+    // Nearly all fields: the tag in one byte, and the number or the length in another.
+    match *cursor.rest() {
+        [] => return Ok(None),
+        [tag @ 8..0x80, value @ 0..0x80, ref rest @ ..] => {
+            let (number, value_at) = (u32::from(tag >> 3), at + 2);
+            if tag & 7 == VARINT && cursor.skip(2).is_ok() {
+                let value = value.into();
+                return Ok(Some(Field {
+                    number,
+                    wire: VARINT,
+                    value,
+                    bytes: &[],
+                    at,
+                    value_at: at + 1,
+                    end: value_at,
+                }));
+            }
+            if let (LEN, Some(bytes)) = (tag & 7, rest.get(..value.into()))
+                && cursor.skip(2 + bytes.len()).is_ok()
+            {
+                let end = value_at + bytes.len();
+                return Ok(Some(Field { number, wire: LEN, value: 0, bytes, at, value_at, end }));
+            }
+        }
+        _ => {}
+    }
     let broken = || Reason::BadEncoding { field: name }.at(at);
     let tag = cursor.varint(MAX_TAG_LEN).map_err(|error| error.within(name))?;
     let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number)).ok_or_else(broken)?;

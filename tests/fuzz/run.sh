@@ -7,6 +7,9 @@
 # has no `unsafe`, and what it allocates is counted by the targets themselves. SANITIZER=address turns one on; it takes an
 # installed nightly, or else the default toolchain with its unstable flags unlocked.
 #
+# RUNS=n makes every target try n inputs, the same ones in every run that begins without a corpus: SECONDS then only bound
+# it. So what CI finds can be found again.
+#
 # What is learnt stays in tests/fuzz/corpus, what is found in tests/fuzz/artifacts, the fuzzer's own words in
 # tests/fuzz/logs. Exits with 1 if anything was found, and tells how to see it again; also if a run was cut
 # short.
@@ -65,6 +68,7 @@ for target in "${targets[@]}"; do
 		"-max_len=${max_len[$target]:-4096}" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512
 		"-dict=dictionaries/${dictionary[$target]}.dict" "-artifact_prefix=artifacts/$target/"
 	)
+	if [[ -n ${RUNS:-} ]]; then arguments+=(-seed=1 "-runs=$RUNS"); fi
 	result=clean
 	"$target_dir/$triple/release/$target" "${arguments[@]}" "-max_total_time=$seconds" -print_final_stats=1 \
 		"corpus/$target" >"$log" 2>&1 || case $? in

@@ -292,7 +292,10 @@ fn acks_at(buf: &[u8], at: usize, version: i16, frame_len: usize) -> Result<Step
         // One more than it is, and 0 for null.
         Ok(len) if len <= MAX_TEXT_LEN as u64 + 1 => {
             let end = cursor.at() + (len as usize).saturating_sub(1);
-            if end > frame_len { Err(Reason::UnexpectedEnd { field: FIELD }.at(at)) } else { Ok(Step::Found(end)) }
+            if end > frame_len {
+                return Err(Reason::UnexpectedEnd { field: FIELD }.at(at));
+            }
+            Ok(if end <= buf.len() { Step::Found(end) } else { Step::Need(end - buf.len()) })
         }
         Ok(len) => Err(Reason::BadLength { field: FIELD, value: len as i64 - 1 }.at(at)),
         Err(VarintError::Short(_)) if buf.len() < frame_len => Ok(Step::Need(1)),

@@ -134,3 +134,12 @@ fn requests_that_wait_are_bounded() {
     });
     assert!(bytes < 64 << 10, "{bytes}");
 }
+
+#[test]
+fn acks_that_a_produce_lacks_are_missed_where_they_would_be() {
+    // A transactional id of four bytes, and the end.
+    let whole = request(0, 9, b"\0\x05abcd");
+    let split = |bytes: &[u8]| AnyCodec::split(&Kafka, CLIENT, &Limits::default(), bytes);
+    assert_eq!(split(&whole), Err(Reason::UnexpectedEnd { field: "acks" }.at(whole.len())));
+    assert_eq!(split(&whole[..whole.len() - 3]), Ok(Split::Need(3)));
+}

@@ -1,7 +1,7 @@
 //! The steps of the fast way ([`crate::fast`]) through what varies in a header: made once for each case that the first bytes
 //! tell apart, each knowing beforehand where its numbers go, and what of a container is looked for.
 
-use metaprotocol_core::{Cursor, Limits};
+use metaprotocol_core::{Cursor, Limits, protobuf};
 
 use crate::fast::{Bool, FALSE, Held, Known, Maker, Number, Registers, TRUE, place};
 use crate::model::{Check, Content, Field, FieldId, Item, Order, Part, Place, Program, Shape, Ty};
@@ -538,9 +538,10 @@ impl Run<'_> {
     /// A message of protobuf, which ends where `buf` ends.
     fn message(&mut self, message: &Message, buf: &[u8], mut at: usize) -> Option<()> {
         while at < buf.len() {
+            let start = at;
             let tag = varint(buf, &mut at)?;
             let number = tag >> 3;
-            if number == 0 || tag >> 32 != 0 {
+            if number == 0 || tag >> 32 != 0 || at - start > protobuf::MAX_TAG_LEN {
                 return None;
             }
             let (mut from, mut value) = (at, 0);

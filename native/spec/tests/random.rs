@@ -353,3 +353,15 @@ fn the_fast_way_says_what_the_walk_says() {
     assert!(made > 1000 && fast_ways * 10 > made * 8, "{fast_ways} of {made} have a fast way");
     assert!(heads > 20_000 && quick * 10 > heads * 8, "{quick} of {heads} heads were found in the fast way");
 }
+
+#[test]
+fn a_tag_of_protobuf_with_too_many_bytes_is_refused_in_both_ways() {
+    let text = "{metaprotocol: 1, name: tags, frame: {body: m.n}, kind: [{is: request}],
+        header: [{name: m, type: protobuf, len_type: u8, fields: {n: {path: 1, type: uint}}}]}";
+    for (tag, fits) in [(&[0x88, 0x80, 0x80, 0x80, 0][..], true), (&[0x88, 0x80, 0x80, 0x80, 0x80, 0][..], false)] {
+        let bytes = [&[tag.len() as u8 + 1][..], tag, b"\x01!"].concat();
+        let found = AnyCodec::split(&typed(text), CLIENT, &Limits::default(), &bytes);
+        assert_eq!(found, AnyCodec::split(&typed(text).without_fast_way(), CLIENT, &Limits::default(), &bytes));
+        assert_eq!(found.is_ok(), fits, "{bytes:x?}: {found:?}");
+    }
+}

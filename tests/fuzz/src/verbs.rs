@@ -157,7 +157,8 @@ pub fn read<D: Dialect>(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits)
     for (key, value) in &all {
         if D::found_by_name(key) {
             match field(codec, frame, key, limits) {
-                Ok(found) => assert_eq!(found.as_ref(), Some(value), "{key}"),
+                // Where the walk failed, what counts may stand behind that place.
+                Ok(found) => assert!(result.is_err() || found.as_ref() == Some(value), "{key}: {found:?}, not {value:?}"),
                 Err(error) => assert!(result.is_err(), "{key}: {error}, yet `fields` read it"),
             }
         }

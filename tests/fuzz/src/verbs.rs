@@ -158,7 +158,9 @@ pub fn read<D: Dialect>(codec: &dyn AnyCodec, frame: Frame<'_>, limits: &Limits)
         if D::found_by_name(key) {
             match field(codec, frame, key, limits) {
                 // Where the walk failed, what counts may stand behind that place.
-                Ok(found) => assert!(result.is_err() || found.as_ref() == Some(value), "{key}: {found:?}, not {value:?}"),
+                Ok(found) => {
+                    assert!(result.is_err() || found.as_ref() == Some(value), "{key}: {found:?}, not {value:?}")
+                }
                 Err(error) => assert!(result.is_err(), "{key}: {error}, yet `fields` read it"),
             }
         }

@@ -253,8 +253,13 @@ fn rewrite<D: Dialect>(
     }
     match codec.rewrite(edited, &edits, &limits) {
         Ok(again) => assert_eq!(again.concat(), edited.bytes, "{edits:?} do not settle"),
-        // Additions may have filled the frame up to a limit.
-        Err(error) => assert!(limits.max_field_count < 4096, "{edits:?} a second time: {error}"),
+        // Additions may have filled the frame up to a limit, or have given it a key that follows from what was set.
+        Err(error) => {
+            let shown = |key: &&str| D::shown(key);
+            let follows = |key: String| edits.set.iter().any(|(set, _)| D::touches(&shown(set), &key));
+            let may_fail = limits.max_field_count < 4096 || edits.remove.iter().map(shown).any(follows);
+            assert!(may_fail, "{edits:?} a second time: {error}");
+        }
     }
 }
 

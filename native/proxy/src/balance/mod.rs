@@ -1,0 +1,1 @@
+//! Which host of a cluster a message goes to.

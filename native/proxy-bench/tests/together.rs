@@ -1,4 +1,5 @@
 //! The tools with one another: right answers count, every other answer is an error.
+#![allow(clippy::unwrap_used)]
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,16 +75,10 @@ fn forwarders_change_nothing() {
         let (plain, plain_at) = listener();
         std::thread::spawn(move || forward::forward(plain, server));
         let (shared, shared_at) = listener();
-        let mux = std::thread::spawn(move || mux::mux(shared, server, protocol));
+        std::thread::spawn(move || mux::mux(shared, server, protocol));
         for payload_len in [128, MAX_PAYLOAD] {
             all_right(&run(protocol, plain_at, 8, 16, payload_len));
-            if protocol == Protocol::Redis {
-                continue;
-            }
             all_right(&run(protocol, shared_at, 8, 16, payload_len));
-        }
-        if protocol == Protocol::Redis {
-            assert!(mux.join().unwrap().is_err(), "redis has no ids to rewrite");
         }
     }
 }

@@ -12,20 +12,20 @@ pub(super) struct Entry<'a> {
     pub host: u32,
     /// What it is hashed by.
     pub key: &'a str,
-    /// Its part of all weights, which are 1 together.
+    /// Its weight: as configured, and of [`normalized`] entries its part of all weights, which are 1 together.
     pub weight: f64,
 }
 
 /// Hosts with their weights made parts of 1: each group has its part by its own weight, and shares it among its hosts by
 /// theirs (Envoy's `normalizeHostWeights` and `normalizeLocalityWeights`). Groups of weight 0 are left out.
-pub(super) fn normalized<'a>(groups: &[(u32, Vec<(u32, &'a str, u32)>)]) -> Vec<Entry<'a>> {
-    let all: u64 = groups.iter().map(|group| u64::from(group.0)).sum();
+pub(super) fn normalized<'a>(groups: &[(u32, Vec<Entry<'a>>)]) -> Vec<Entry<'a>> {
+    let all: f64 = groups.iter().map(|group| f64::from(group.0)).sum();
     let mut entries = Vec::new();
     for (weight, hosts) in groups.iter().filter(|group| group.0 > 0) {
-        let part = f64::from(*weight) / all as f64;
-        let sum: u64 = hosts.iter().map(|host| u64::from(host.2)).sum();
-        let entry = |&(host, key, weight)| Entry { host, key, weight: f64::from(weight) * part / sum as f64 };
-        entries.extend(hosts.iter().map(entry));
+        let part = f64::from(*weight) / all;
+        // Of whole numbers below 2^32 together: exact.
+        let sum: f64 = hosts.iter().map(|host| host.weight).sum();
+        entries.extend(hosts.iter().map(|host| Entry { weight: host.weight * part / sum, ..*host }));
     }
     entries
 }
@@ -186,8 +186,9 @@ mod tests {
     }
 
     /// One group of hosts with these keys and weights.
-    fn hosts<'a>(keys: &'a [String], weights: &[u32]) -> Vec<(u32, &'a str, u32)> {
-        (0..).zip(keys).zip(weights).map(|((host, key), &weight)| (host, key.as_str(), weight)).collect()
+    fn hosts<'a>(keys: &'a [String], weights: &[u32]) -> Vec<Entry<'a>> {
+        let entry = |((host, key), &weight): ((u32, &'a String), &u32)| Entry { host, key, weight: weight.into() };
+        (0..).zip(keys).zip(weights).map(entry).collect()
     }
 
     fn equal(keys: &[String]) -> Vec<Entry<'_>> {
@@ -200,7 +201,8 @@ mod tests {
         let mut groups = Vec::new();
         for (weight, hosts) in localities {
             let members = all.by_ref().take(hosts.len()).zip(*hosts);
-            groups.push((*weight, members.map(|((host, key), &weight)| (host, key.as_str(), weight)).collect()));
+            let entry = |((host, key), &weight): ((u32, &'a String), &u32)| Entry { host, key, weight: weight.into() };
+            groups.push((*weight, members.map(entry).collect()));
         }
         normalized(&groups)
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
-use super::hashing::{Maglev, Ring, Table, normalized};
+use super::hashing::{Entry, Maglev, Ring, Table, normalized};
 use super::load::{Level, loads};
 use super::outlier::Ejections;
 use super::zone::{Zones, peers_panic, zones};
@@ -283,8 +283,8 @@ impl HostSet {
 
     fn level(&self, priority: &Priority, usable: &[Usable]) -> Level {
         let mut level = Level::default();
-        for (member, usable) in self.members.iter().zip(usable).take(priority.members.end).skip(priority.members.start)
-        {
+        let members = priority.members.clone();
+        for (member, usable) in self.members.iter().zip(usable).take(members.end).skip(members.start) {
             let worth = if self.weighted_health { member.weight.into() } else { 1 };
             level.hosts += 1;
             level.total += worth;
@@ -428,7 +428,7 @@ impl Builder<'_> {
     fn make(&self, priority: &Priority, hosts: &[u32]) -> Table {
         let member = |&host: &u32| {
             let member = self.set.members.get(host as usize)?;
-            Some((host, member.hash_key.as_str(), member.weight))
+            Some(Entry { host, key: &member.hash_key, weight: member.weight.into() })
         };
         let groups: Vec<_> = match self.set.localities {
             Localities::Weighted => {
@@ -470,7 +470,7 @@ fn check(cluster: &Cluster, hosts: &Hosts) -> Result<(), ConfigError> {
                 format!("sizes from {min_size} to {max_size}: they must be from 1 to {MAX_RING}, least first");
             return wrong("balance.ring_hash", message);
         }
-        Balance::Maglev { table_size } if !is_prime(table_size) || table_size > MAX_MAGLEV => {
+        Balance::Maglev { table_size } if table_size > MAX_MAGLEV || !is_prime(table_size) => {
             let message = format!("{table_size} is not a prime up to {MAX_MAGLEV}, such as 65537");
             return wrong("balance.maglev.table_size", message);
         }
@@ -524,5 +524,5 @@ fn check_weights(members: &[Member], places: &[Place], priority: usize) -> Resul
 }
 
 fn is_prime(number: u64) -> bool {
-    number > 1 && (2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| number % divisor != 0)
+    number > 1 && (2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| !number.is_multiple_of(divisor))
 }

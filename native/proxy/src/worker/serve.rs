@@ -44,10 +44,9 @@ impl Worker {
         if client.closing {
             return;
         }
-        if !client.held.is_empty() || client.waits.turn || !self.serve(id, head, bytes) {
-            if let Some(client) = self.client(id) {
-                client.held.push_back(Held { head, bytes: bytes.to_vec() });
-            }
+        let waits = !client.held.is_empty() || client.waits.turn || !self.serve(id, head, bytes);
+        if waits && let Some(client) = self.client(id) {
+            client.held.push_back(Held { head, bytes: bytes.to_vec() });
         }
     }
 

@@ -1,0 +1,220 @@
+//! Route tables: compiled once, searched for every message.
+
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use metaprotocol_core::{AnyCodec, DecodeError};
+
+use super::build::{Builder, NONE, Node, Tree};
+use super::condition::{self, Condition};
+use super::names::Fields;
+use super::{Cluster, Field, HashPolicy, Message, Mirror, Route, Sets, Target, Weighted};
+use crate::config;
+use crate::error::ConfigError;
+
+/// Routes for the messages of one codec, in the order in which they are tried.
+#[derive(Debug)]
+pub struct Table {
+    routes: Vec<Arc<Route>>,
+    fields: Vec<Field>,
+    clusters: Vec<Arc<str>>,
+    tree: Tree,
+}
+
+impl Table {
+    /// Compiles a configuration for the messages of a codec. A key means the one that the codec knows by this name, or by
+    /// this name in another case of letters; else a field of the message that has this very name.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with a path like `routes[3].match[0].test`: a regular expression that cannot be used, weights that
+    /// add up to 0, a key or a cluster without a name.
+    pub fn compile(config: &config::RouteTable, codec: &dyn AnyCodec) -> Result<Self, ConfigError> {
+        let mut compiler = Compiler { fields: Fields::new(codec), clusters: Clusters::default() };
+        let mut builder = Builder::default();
+        let mut routes = Vec::with_capacity(config.routes.len());
+        for (number, route) in config.routes.iter().enumerate() {
+            let path = format!("routes[{number}]");
+            let mut texts: Vec<(u32, &str)> = Vec::new();
+            let mut conditions = Vec::new();
+            for (at, matcher) in route.matchers.iter().enumerate() {
+                let path = format!("{path}.match[{at}]");
+                let slot = compiler.fields.slot(&matcher.key, || format!("{path}.key"))?;
+                match condition::exact(matcher) {
+                    Some(text) if texts.iter().all(|(other, _)| *other != slot) => texts.push((slot, text)),
+                    _ => conditions.push(Condition::new(matcher, &path, &mut compiler.fields)?),
+                }
+            }
+            builder.add(number as u32, texts, conditions);
+            routes.push(Arc::new(compiler.route(number, route, &path)?));
+        }
+        let Compiler { fields, clusters } = compiler;
+        Ok(Self { routes, fields: fields.into_vec(), clusters: clusters.names, tree: builder.finish() })
+    }
+
+    /// The first route that matches.
+    ///
+    /// Fields are read in the order in which the routes need them: none that only routes behind the one that is found would
+    /// have needed.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if a field that decides cannot be read: the frame is broken, or not all of it is there yet (with the
+    /// reason `UnexpectedEnd`).
+    pub fn find(&self, message: &mut Message<'_, '_>) -> Result<Option<&Arc<Route>>, DecodeError> {
+        let mut starts = self.tree.starts.iter().copied();
+        let mut at = starts.next().unwrap_or(NONE);
+        let mut start = starts.next().unwrap_or(NONE);
+        message.scratch.pending.clear();
+        while let Some(node) = self.tree.nodes.get(at as usize) {
+            let next = match node {
+                Node::Route { route, conditions, next } => {
+                    if self.hold(conditions, message)? {
+                        return Ok(self.routes.get(*route as usize));
+                    }
+                    *next
+                }
+                Node::Only { field, text, then } => match self.text(*field, message)? {
+                    Some(value) if *value == **text => *then,
+                    _ => NONE,
+                },
+                Node::Branch { field } => self.text(*field, message)?.map_or(NONE, |value| self.tree.then(at, value)),
+            };
+            // The least of all nodes that are left is what trying the routes in order would come to next.
+            let pending = &mut message.scratch.pending;
+            let least = pending.peek().map_or(NONE, |node| node.0);
+            if next < start && next < least {
+                at = next;
+            } else if start < least {
+                if next != NONE {
+                    pending.push(Reverse(next));
+                }
+                at = start;
+                start = starts.next().unwrap_or(NONE);
+            } else {
+                let Some(mut top) = pending.peek_mut() else { break };
+                if next == NONE {
+                    PeekMut::pop(top);
+                } else {
+                    *top = Reverse(next);
+                }
+                at = least;
+            }
+        }
+        Ok(None)
+    }
+
+    fn hold(&self, conditions: &Range<u32>, message: &mut Message<'_, '_>) -> Result<bool, DecodeError> {
+        let conditions = self.tree.conditions.get(conditions.start as usize..conditions.end as usize);
+        for condition in conditions.unwrap_or_default() {
+            if !condition.holds(self.text(condition.field, message)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    #[inline]
+    fn text<'m>(&self, field: u32, message: &'m mut Message<'_, '_>) -> Result<Option<&'m str>, DecodeError> {
+        self.fields.get(field as usize).map_or(Ok(None), |field| message.text(field))
+    }
+
+    /// True if `find` gives the same answer for every message, without reading any: the first route matches all, or there
+    /// is none.
+    #[must_use]
+    pub fn is_trivial(&self) -> bool {
+        let first = self.tree.starts.first().and_then(|start| self.tree.nodes.get(*start as usize));
+        first.is_none_or(|node| matches!(node, Node::Route { conditions, .. } if conditions.is_empty()))
+    }
+
+    /// All routes, in order.
+    #[must_use]
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    /// The clusters that the routes name, each once: those of a [`Cluster`]'s number.
+    #[must_use]
+    pub fn clusters(&self) -> &[Arc<str>] {
+        &self.clusters
+    }
+}
+
+#[derive(Default)]
+struct Clusters {
+    names: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
+}
+
+struct Compiler<'c> {
+    fields: Fields<'c>,
+    clusters: Clusters,
+}
+
+impl Compiler<'_> {
+    fn route(&mut self, number: usize, route: &config::Route, path: &str) -> Result<Route, ConfigError> {
+        let target = self.target(&route.to, &format!("{path}.to"))?;
+        let mirror = |(at, mirror): (usize, &config::Mirror)| {
+            let cluster = self.cluster(&mirror.cluster, || format!("{path}.mirrors[{at}].cluster"))?;
+            Ok(Mirror { cluster, of_million: mirror.of_million })
+        };
+        let mirrors = route.mirrors.iter().enumerate().map(mirror).collect::<Result<_, ConfigError>>()?;
+        let field = |(at, name): (usize, &String)| self.fields.field(name, || format!("{path}.hash[{at}]")).cloned();
+        let hash = HashPolicy { fields: route.hash.iter().enumerate().map(field).collect::<Result<_, _>>()? };
+        Ok(Route {
+            number,
+            name: route.name.as_str().into(),
+            target,
+            timeout: route.timeout.map(Duration::from_millis),
+            hash,
+            mirrors,
+            request_set: self.sets(&route.request_set, &format!("{path}.request_set"))?,
+            response_set: self.sets(&route.response_set, &format!("{path}.response_set"))?,
+            filters: route.filters.clone(),
+        })
+    }
+
+    fn target(&mut self, target: &config::Target, path: &str) -> Result<Target, ConfigError> {
+        match target {
+            config::Target::Cluster(name) => Ok(Target::Cluster(self.cluster(name, || format!("{path}.cluster"))?)),
+            config::Target::Key(name) => Ok(Target::Key(self.fields.field(name, || format!("{path}.key"))?.clone())),
+            config::Target::Weighted(weights) => {
+                let cluster = |(at, (name, weight)): (usize, &(String, u32))| {
+                    Ok((self.cluster(name, || format!("{path}.weighted[{at}]"))?, *weight))
+                };
+                let clusters = weights.iter().enumerate().map(cluster).collect::<Result<Vec<_>, ConfigError>>()?;
+                Weighted::new(clusters).map(Target::Weighted).ok_or_else(|| {
+                    let message = "the weights add up to 0; give at least one cluster a weight";
+                    ConfigError::new(format!("{path}.weighted"), message)
+                })
+            }
+        }
+    }
+
+    fn cluster(&mut self, name: &str, path: impl FnOnce() -> String) -> Result<Cluster, ConfigError> {
+        if name.is_empty() {
+            return Err(ConfigError::new(path(), "is empty; it must be the name of a cluster"));
+        }
+        let Clusters { names, numbers } = &mut self.clusters;
+        let number = match numbers.get(name) {
+            Some(number) => *number,
+            None => {
+                let name: Arc<str> = name.into();
+                names.push(Arc::clone(&name));
+                numbers.insert(name, names.len() - 1);
+                names.len() - 1
+            }
+        };
+        Ok(Cluster { name: Arc::clone(&names[number]), number })
+    }
+
+    fn sets(&self, sets: &[(String, String)], path: &str) -> Result<Sets, ConfigError> {
+        let set = |(at, (name, value)): (usize, &(String, String))| {
+            let key = self.fields.key(name, || format!("{path}[{at}]"))?;
+            Ok((key.name, value.as_str().into()))
+        };
+        Ok(Sets { fields: sets.iter().enumerate().map(set).collect::<Result<_, ConfigError>>()? })
+    }
+}

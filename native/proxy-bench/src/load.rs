@@ -71,10 +71,11 @@ impl Report {
     pub fn to_json(&self) -> serde_json::Value {
         let micros = |quantile| self.latency.value_at_quantile(quantile) as f64 / 1000.0;
         let seconds = self.time.as_secs_f64();
+        let rate = if seconds > 0.0 { self.requests as f64 / seconds } else { 0.0 };
         json!({
             "requests": self.requests,
             "seconds": seconds,
-            "requests_per_s": self.requests as f64 / seconds,
+            "requests_per_s": rate,
             "cpu_s": self.cpu,
             "p50_us": micros(0.5),
             "p90_us": micros(0.9),
@@ -252,7 +253,7 @@ impl Client {
             frames.clear();
             let advanced = self.decoder.advance(Direction::ServerToClient, self.inbox.bytes(), frames);
             for placed in &*frames {
-                self.take(placed, come, report);
+                self.take(placed, come, asking, report);
             }
             self.inbox.consume(advanced.map_err(|failure| failure.error.to_string())?);
             if asking {
@@ -265,7 +266,8 @@ impl Client {
         }
     }
 
-    fn take(&mut self, placed: &Placed, come: Instant, report: &mut Report) {
+    /// An answer; once nothing more is asked, a right one does not count.
+    fn take(&mut self, placed: &Placed, come: Instant, counts: bool, report: &mut Report) {
         let at = match (&mut self.order, placed.head.request_id) {
             (Some(order), _) => order.pop_front(),
             (None, RequestId::Int(id)) => usize::try_from(id & ((1 << SLOT_BITS) - 1)).ok(),
@@ -282,7 +284,7 @@ impl Client {
             if self.order.is_none() && placed.head.request_id != RequestId::Int(slot.asked.id.into()) {
                 return;
             }
-        } else {
+        } else if counts {
             report.requests += 1;
             report.latency.saturating_record((come - slot.sent).as_nanos() as u64);
         }

@@ -17,7 +17,10 @@ use crate::config;
 use crate::error::ConfigError;
 
 /// Routes for the messages of one codec, in the order in which they are tried.
-#[derive(Debug)]
+///
+/// Threads can share a table. Those that work with clones of it share no memory that regular expressions work in, and so
+/// never wait for each other; the routes themselves are the same.
+#[derive(Clone, Debug)]
 pub struct Table {
     routes: Vec<Arc<Route>>,
     fields: Vec<Field>,

@@ -197,7 +197,7 @@ fn routes_that_compare_the_same_fields_are_looked_up_together_whatever_their_ord
     let exact = |key: &str, text: usize| format!(r#"{{"key": "{key}", "test": {{"exact": {{"text": "{text}"}}}}}}"#);
     let route = |number: usize| {
         let (a, b) = (exact("a", number), exact("b", number));
-        let both = if number % 2 == 0 { format!("{a}, {b}") } else { format!("{b}, {a}") };
+        let both = if number.is_multiple_of(2) { format!("{a}, {b}") } else { format!("{b}, {a}") };
         format!(r#"{{"match": [{both}], "to": {{"cluster": "c"}}}}"#)
     };
     let table = table(&format!(r#"{{"routes": [{}]}}"#, (0..10).map(route).collect::<Vec<_>>().join(",")));

@@ -2,7 +2,6 @@
 
 use regex::Regex;
 
-use super::names::Fields;
 use super::pattern;
 use crate::config;
 use crate::error::ConfigError;
@@ -59,22 +58,20 @@ pub fn exact(matcher: &config::Matcher) -> Option<&str> {
 }
 
 impl Condition {
-    /// Compiles the matcher at a path.
-    pub fn new(matcher: &config::Matcher, path: &str, fields: &mut Fields<'_>) -> Result<Self, ConfigError> {
+    /// Compiles a matcher of the field at a position.
+    pub fn new(matcher: &config::Matcher, field: u32) -> Result<Self, ConfigError> {
         let test = match &matcher.test {
             config::Test::Exact(text) if text.text.is_empty() && !text.strict_empty => Test::Any,
             config::Test::Exact(text) => Test::Exact(Text::new(text)),
             config::Test::Prefix(text) => Test::Prefix(Text::new(text)),
             config::Test::Suffix(text) => Test::Suffix(Text::new(text)),
             config::Test::Contains(text) => Test::Contains(Text::new(text)),
-            config::Test::Regex(regex) => match pattern::whole(regex) {
-                Ok(regex) => Test::Pattern(regex),
-                Err(message) => return Err(ConfigError::new(format!("{path}.test"), message)),
-            },
+            config::Test::Regex(regex) => {
+                Test::Pattern(pattern::whole(regex).map_err(|message| ConfigError::new("test", message))?)
+            }
             config::Test::Range(start, end) => Test::Range(*start, *end),
             config::Test::Present(present) => Test::Present(*present),
         };
-        let field = fields.slot(&matcher.key, || format!("{path}.key"))?;
         Ok(Self { field, test, invert: matcher.invert, missing_as_empty: matcher.missing_as_empty })
     }
 

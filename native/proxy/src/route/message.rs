@@ -15,10 +15,6 @@ pub type Extra<'f> = (Cow<'f, str>, Cow<'f, str>);
 /// Memory for routing that a worker uses again for message after message.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// For each slot of a table, the generation in which it was read, and which of the values it is.
-    places: Vec<(u32, u32)>,
-    /// Counts messages, so that the places of the last one need not be wiped.
-    generation: u32,
     /// Empty; only its memory is of use.
     values: Vec<Found<'static>>,
     /// Nodes of the tree that are still to be visited, the least first.
@@ -36,6 +32,7 @@ pub struct Message<'f, 's> {
     limits: &'f Limits,
     extra: &'f [Extra<'f>],
     pub(super) scratch: &'s mut Scratch,
+    /// By slot, as far as they have been read.
     values: Vec<Found<'f>>,
     /// The table whose slots are meant; 0 before the first.
     table: u64,
@@ -64,59 +61,58 @@ impl<'f, 's> Message<'f, 's> {
     ///
     /// # Errors
     /// As [`AnyCodec::field`].
+    #[inline]
     pub fn text(&mut self, field: &Field) -> Result<Option<&str>, DecodeError> {
-        let at = self.read(field)?;
-        Ok(self.values.get(at as usize).and_then(Found::text))
+        self.read(field)?;
+        Ok(self.found(field.slot).text())
     }
 
     /// The same, independent of the message; borrowed from the frame where the frame has it as text.
     pub(super) fn own_text(&mut self, field: &Field) -> Result<Option<Cow<'f, str>>, DecodeError> {
-        let at = self.read(field)?;
-        Ok(self.values.get(at as usize).and_then(|found| match found {
+        self.read(field)?;
+        Ok(match self.found(field.slot) {
             Found::Text(Cow::Borrowed(text)) => Some(Cow::Borrowed(*text)),
             other => other.text().map(|text| Cow::Owned(text.to_owned())),
-        }))
+        })
     }
 
     /// Calls `each` with the texts of the fields, sorted; that of a field which the message lacks is empty.
     pub(super) fn sorted(&mut self, fields: &[Field], mut each: impl FnMut(&str)) -> Result<(), DecodeError> {
-        self.scratch.order.clear();
         for field in fields {
-            let at = self.read(field)?;
-            self.scratch.order.push(at);
+            self.read(field)?;
         }
-        let text = |at: u32| self.values.get(at as usize).and_then(Found::text).unwrap_or_default();
-        self.scratch.order.sort_unstable_by(|one, other| text(*one).cmp(text(*other)));
-        self.scratch.order.iter().for_each(|at| each(text(*at)));
+        let mut order = std::mem::take(&mut self.scratch.order);
+        order.clear();
+        order.extend(fields.iter().map(|field| field.slot));
+        let text = |slot: u32| self.found(slot).text().unwrap_or_default();
+        order.sort_unstable_by(|one, other| text(*one).cmp(text(*other)));
+        order.iter().for_each(|slot| each(text(*slot)));
+        self.scratch.order = order;
         Ok(())
     }
 
-    /// Where the value of a field is.
     #[inline]
-    fn read(&mut self, field: &Field) -> Result<u32, DecodeError> {
+    fn found(&self, slot: u32) -> &Found<'f> {
+        self.values.get(slot as usize).unwrap_or(&Found::Unread)
+    }
+
+    #[inline]
+    fn read(&mut self, field: &Field) -> Result<(), DecodeError> {
+        if self.table == field.table && !matches!(self.found(field.slot), Found::Unread) {
+            return Ok(());
+        }
+        self.load(field)
+    }
+
+    #[inline(never)]
+    fn load(&mut self, field: &Field) -> Result<(), DecodeError> {
         if self.table != field.table {
-            self.begin(field.table);
+            if self.table == 0 {
+                self.values = std::mem::take(&mut self.scratch.values);
+            }
+            self.table = field.table;
+            self.values.clear();
         }
-        match self.scratch.places.get(field.slot as usize) {
-            Some((generation, at)) if *generation == self.scratch.generation => Ok(*at),
-            _ => self.load(field),
-        }
-    }
-
-    fn begin(&mut self, table: u64) {
-        if self.table == 0 {
-            self.values = std::mem::take(&mut self.scratch.values);
-        }
-        self.table = table;
-        self.values.clear();
-        let generation = self.scratch.generation.checked_add(1);
-        if generation.is_none() {
-            self.scratch.places.clear();
-        }
-        self.scratch.generation = generation.unwrap_or(1);
-    }
-
-    fn load(&mut self, field: &Field) -> Result<u32, DecodeError> {
         let found = match self.extra.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field.key.name)) {
             Some((_, value)) => Found::Text(Cow::Borrowed(value)),
             None => match self.codec.field(self.frame, &field.key, self.limits)? {
@@ -126,14 +122,16 @@ impl<'f, 's> Message<'f, 's> {
                 None => Found::Missing,
             },
         };
-        let at = self.values.len() as u32;
-        self.values.push(found);
         let slot = field.slot as usize;
-        if self.scratch.places.len() <= slot {
-            self.scratch.places.resize(slot + 1, (0, 0));
+        match self.values.get_mut(slot) {
+            Some(place) => *place = found,
+            None => {
+                // As many as the table has at most, and a search may come to read each of them anyway.
+                self.values.resize_with(slot, || Found::Unread);
+                self.values.push(found);
+            }
         }
-        self.scratch.places[slot] = (self.scratch.generation, at);
-        Ok(at)
+        Ok(())
     }
 }
 
@@ -148,9 +146,10 @@ impl Drop for Message<'_, '_> {
     }
 }
 
-/// A field that has been read.
+/// What is known of a field.
 #[derive(Debug)]
 enum Found<'f> {
+    Unread,
     Missing,
     Text(Cow<'f, str>),
     Number(Digits),
@@ -160,7 +159,7 @@ impl Found<'_> {
     #[inline]
     fn text(&self) -> Option<&str> {
         match self {
-            Self::Missing => None,
+            Self::Unread | Self::Missing => None,
             Self::Text(text) => Some(text),
             Self::Number(digits) => Some(digits.text()),
         }
@@ -210,24 +209,5 @@ mod tests {
         for number in [i64::MIN, -1, -10] {
             assert_eq!(Digits::new(number.unsigned_abs(), true).text(), number.to_string());
         }
-    }
-
-    #[test]
-    fn places_of_old_messages_do_not_come_back_when_the_generations_wrap() {
-        let mut scratch = Scratch { places: vec![(1, 0)], generation: u32::MAX, ..Scratch::default() };
-        let head = metaprotocol_core::Head {
-            kind: metaprotocol_core::Kind::Request,
-            request_id: metaprotocol_core::RequestId::None,
-            stream_id: None,
-            header_len: 0,
-            frame_len: 0,
-            variant: 0,
-        };
-        let codec = metaprotocol_registry::find("thrift").unwrap();
-        let limits = Limits::default();
-        let mut message = Message::new(&*codec, Frame { head, bytes: b"" }, &limits, &[], &mut scratch);
-        message.begin(1);
-        assert_eq!(message.scratch.generation, 1);
-        assert!(message.scratch.places.is_empty());
     }
 }

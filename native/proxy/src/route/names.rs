@@ -44,15 +44,15 @@ impl<'c> Fields<'c> {
         Self { codec, table, slots: HashMap::default(), fields: Vec::new() }
     }
 
-    /// The field that a name in the configuration at `path` means.
-    pub fn field(&mut self, name: &str, path: impl FnOnce() -> String) -> Result<&Field, ConfigError> {
-        let slot = self.slot(name, path)?;
+    /// The field that a name in the configuration means.
+    pub fn field(&mut self, name: &str) -> Result<&Field, ConfigError> {
+        let slot = self.slot(name)?;
         Ok(&self.fields[slot as usize])
     }
 
     /// The position of that field.
-    pub fn slot(&mut self, name: &str, path: impl FnOnce() -> String) -> Result<u32, ConfigError> {
-        let key = self.key(name, path)?;
+    pub fn slot(&mut self, name: &str) -> Result<u32, ConfigError> {
+        let key = self.key(name)?;
         let slot = self.fields.len() as u32;
         let Self { table, slots, fields, .. } = self;
         Ok(*slots.entry(key).or_insert_with_key(|key| {
@@ -62,9 +62,9 @@ impl<'c> Fields<'c> {
     }
 
     /// The key alone, which is not read.
-    pub fn key(&self, name: &str, path: impl FnOnce() -> String) -> Result<Key, ConfigError> {
+    pub fn key(&self, name: &str) -> Result<Key, ConfigError> {
         if name.is_empty() {
-            return Err(ConfigError::new(path(), "is empty; it must be the name of a metadata key"));
+            return Err(ConfigError::new("", "is empty; it must be the name of a metadata key"));
         }
         Ok(resolve(self.codec, name))
     }

@@ -17,7 +17,10 @@ use crate::config;
 use crate::error::ConfigError;
 
 /// Routes for the messages of one codec, in the order in which they are tried.
-#[derive(Debug)]
+///
+/// Threads can share a table. Those that work with clones of it share no memory that regular expressions work in, and so
+/// never wait for each other; the routes themselves are the same.
+#[derive(Clone, Debug)]
 pub struct Table {
     routes: Vec<Arc<Route>>,
     fields: Vec<Field>,
@@ -33,25 +36,14 @@ impl Table {
     /// [`ConfigError`] with a path like `routes[3].match[0].test`: a regular expression that cannot be used, weights that
     /// add up to 0, a key or a cluster without a name.
     pub fn compile(config: &config::RouteTable, codec: &dyn AnyCodec) -> Result<Self, ConfigError> {
-        let mut compiler = Compiler { fields: Fields::new(codec), clusters: Clusters::default() };
-        let mut builder = Builder::default();
+        let mut compiler =
+            Compiler { fields: Fields::new(codec), clusters: Clusters::default(), builder: Builder::default() };
         let mut routes = Vec::with_capacity(config.routes.len());
         for (number, route) in config.routes.iter().enumerate() {
-            let path = format!("routes[{number}]");
-            let mut texts: Vec<(u32, &str)> = Vec::new();
-            let mut conditions = Vec::new();
-            for (at, matcher) in route.matchers.iter().enumerate() {
-                let path = format!("{path}.match[{at}]");
-                let slot = compiler.fields.slot(&matcher.key, || format!("{path}.key"))?;
-                match condition::exact(matcher) {
-                    Some(text) if texts.iter().all(|(other, _)| *other != slot) => texts.push((slot, text)),
-                    _ => conditions.push(Condition::new(matcher, &path, &mut compiler.fields)?),
-                }
-            }
-            builder.add(number as u32, texts, conditions);
-            routes.push(Arc::new(compiler.route(number, route, &path)?));
+            let route = compiler.matchers(number, route).and_then(|()| compiler.route(number, route));
+            routes.push(Arc::new(route.map_err(|error| error.within(&format!("routes[{number}]")))?));
         }
-        let Compiler { fields, clusters } = compiler;
+        let Compiler { fields, clusters, builder } = compiler;
         Ok(Self { routes, fields: fields.into_vec(), clusters: clusters.names, tree: builder.finish() })
     }
 
@@ -148,73 +140,90 @@ struct Clusters {
     numbers: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
 }
 
+impl Clusters {
+    fn named(&mut self, name: &str) -> Result<Cluster, ConfigError> {
+        if name.is_empty() {
+            return Err(ConfigError::new("", "is empty; it must be the name of a cluster"));
+        }
+        let Self { names, numbers } = self;
+        let number = numbers.get(name).copied().unwrap_or_else(|| {
+            names.push(name.into());
+            let number = names.len() - 1;
+            numbers.insert(Arc::clone(&names[number]), number);
+            number
+        });
+        Ok(Cluster { name: Arc::clone(&names[number]), number })
+    }
+}
+
 struct Compiler<'c> {
     fields: Fields<'c>,
     clusters: Clusters,
+    builder: Builder,
+}
+
+/// The results of all items, an error with the place of its item in the list.
+fn each<'c, T: 'c, R, C: FromIterator<R>>(
+    list: &str,
+    items: impl IntoIterator<Item = &'c T>,
+    mut compile: impl FnMut(&'c T) -> Result<R, ConfigError>,
+) -> Result<C, ConfigError> {
+    let at = |(at, item)| compile(item).map_err(|error| error.within(&format!("{list}[{at}]")));
+    items.into_iter().enumerate().map(at).collect()
 }
 
 impl Compiler<'_> {
-    fn route(&mut self, number: usize, route: &config::Route, path: &str) -> Result<Route, ConfigError> {
-        let target = self.target(&route.to, &format!("{path}.to"))?;
-        let mirror = |(at, mirror): (usize, &config::Mirror)| {
-            let cluster = self.cluster(&mirror.cluster, || format!("{path}.mirrors[{at}].cluster"))?;
-            Ok(Mirror { cluster, of_million: mirror.of_million })
-        };
-        let mirrors = route.mirrors.iter().enumerate().map(mirror).collect::<Result<_, ConfigError>>()?;
-        let field = |(at, name): (usize, &String)| self.fields.field(name, || format!("{path}.hash[{at}]")).cloned();
-        let hash = HashPolicy { fields: route.hash.iter().enumerate().map(field).collect::<Result<_, _>>()? };
+    fn matchers(&mut self, number: usize, route: &config::Route) -> Result<(), ConfigError> {
+        let mut texts: Vec<(u32, &str)> = Vec::new();
+        let mut conditions = Vec::new();
+        each::<_, _, ()>("match", &route.matchers, |matcher| {
+            let slot = self.fields.slot(&matcher.key).map_err(|error| error.within("key"))?;
+            match condition::exact(matcher) {
+                Some(text) if texts.iter().all(|(other, _)| *other != slot) => texts.push((slot, text)),
+                _ => conditions.push(Condition::new(matcher, slot)?),
+            }
+            Ok(())
+        })?;
+        self.builder.add(number as u32, texts, conditions);
+        Ok(())
+    }
+
+    fn route(&mut self, number: usize, route: &config::Route) -> Result<Route, ConfigError> {
         Ok(Route {
             number,
             name: route.name.as_str().into(),
-            target,
+            target: self.target(&route.to).map_err(|error| error.within("to"))?,
             timeout: route.timeout.map(Duration::from_millis),
-            hash,
-            mirrors,
-            request_set: self.sets(&route.request_set, &format!("{path}.request_set"))?,
-            response_set: self.sets(&route.response_set, &format!("{path}.response_set"))?,
+            hash: HashPolicy { fields: each("hash", &route.hash, |name| self.fields.field(name).cloned())? },
+            mirrors: each("mirrors", &route.mirrors, |mirror| {
+                let cluster = self.clusters.named(&mirror.cluster).map_err(|error| error.within("cluster"))?;
+                Ok(Mirror { cluster, of_million: mirror.of_million })
+            })?,
+            request_set: self.sets("request_set", &route.request_set)?,
+            response_set: self.sets("response_set", &route.response_set)?,
             filters: route.filters.clone(),
         })
     }
 
-    fn target(&mut self, target: &config::Target, path: &str) -> Result<Target, ConfigError> {
+    fn target(&mut self, target: &config::Target) -> Result<Target, ConfigError> {
         match target {
-            config::Target::Cluster(name) => Ok(Target::Cluster(self.cluster(name, || format!("{path}.cluster"))?)),
-            config::Target::Key(name) => Ok(Target::Key(self.fields.field(name, || format!("{path}.key"))?.clone())),
+            config::Target::Cluster(name) => {
+                self.clusters.named(name).map(Target::Cluster).map_err(|error| error.within("cluster"))
+            }
+            config::Target::Key(name) => {
+                self.fields.field(name).cloned().map(Target::Key).map_err(|error| error.within("key"))
+            }
             config::Target::Weighted(weights) => {
-                let cluster = |(at, (name, weight)): (usize, &(String, u32))| {
-                    Ok((self.cluster(name, || format!("{path}.weighted[{at}]"))?, *weight))
-                };
-                let clusters = weights.iter().enumerate().map(cluster).collect::<Result<Vec<_>, ConfigError>>()?;
-                Weighted::new(clusters).map(Target::Weighted).ok_or_else(|| {
-                    let message = "the weights add up to 0; give at least one cluster a weight";
-                    ConfigError::new(format!("{path}.weighted"), message)
-                })
+                let clusters: Vec<_> =
+                    each("weighted", weights, |(name, weight)| Ok((self.clusters.named(name)?, *weight)))?;
+                let message = "the weights add up to 0; give at least one cluster a weight";
+                Weighted::new(clusters).map(Target::Weighted).ok_or_else(|| ConfigError::new("weighted", message))
             }
         }
     }
 
-    fn cluster(&mut self, name: &str, path: impl FnOnce() -> String) -> Result<Cluster, ConfigError> {
-        if name.is_empty() {
-            return Err(ConfigError::new(path(), "is empty; it must be the name of a cluster"));
-        }
-        let Clusters { names, numbers } = &mut self.clusters;
-        let number = match numbers.get(name) {
-            Some(number) => *number,
-            None => {
-                let name: Arc<str> = name.into();
-                names.push(Arc::clone(&name));
-                numbers.insert(name, names.len() - 1);
-                names.len() - 1
-            }
-        };
-        Ok(Cluster { name: Arc::clone(&names[number]), number })
-    }
-
-    fn sets(&self, sets: &[(String, String)], path: &str) -> Result<Sets, ConfigError> {
-        let set = |(at, (name, value)): (usize, &(String, String))| {
-            let key = self.fields.key(name, || format!("{path}[{at}]"))?;
-            Ok((key.name, value.as_str().into()))
-        };
-        Ok(Sets { fields: sets.iter().enumerate().map(set).collect::<Result<_, ConfigError>>()? })
+    fn sets(&self, list: &str, sets: &[(String, String)]) -> Result<Sets, ConfigError> {
+        let set = |(name, value): &(String, String)| Ok((self.fields.key(name)?.name, value.as_str().into()));
+        Ok(Sets { fields: each(list, sets, set)? })
     }
 }

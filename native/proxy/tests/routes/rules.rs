@@ -193,6 +193,28 @@ fn each_field_is_read_once_for_a_message() {
 }
 
 #[test]
+fn routes_that_compare_the_same_fields_are_looked_up_together_whatever_their_order() {
+    let exact = |key: &str, text: usize| format!(r#"{{"key": "{key}", "test": {{"exact": {{"text": "{text}"}}}}}}"#);
+    let route = |number: usize| {
+        let (a, b) = (exact("a", number), exact("b", number));
+        let both = if number.is_multiple_of(2) { format!("{a}, {b}") } else { format!("{b}, {a}") };
+        format!(r#"{{"match": [{both}], "to": {{"cluster": "c"}}}}"#)
+    };
+    let table = table(&format!(r#"{{"routes": [{}]}}"#, (0..10).map(route).collect::<Vec<_>>().join(",")));
+    for (fields, expected, asked) in [
+        (&[("a", "7"), ("b", "7")][..], Some(7), 2),
+        (&[("a", "7"), ("b", "8")], None, 2),
+        (&[("a", "70"), ("b", "7")], None, 1),
+        (&[("b", "7")], None, 1),
+    ] {
+        let codec = Lines::default();
+        let found =
+            with(&codec, &frame_of(fields), &[], |message| table.find(message).unwrap().map(|route| route.number));
+        assert_eq!((found, codec.asked.load(Ordering::Relaxed)), (expected, asked), "{fields:?}");
+    }
+}
+
+#[test]
 fn a_message_that_meets_another_table_does_not_mix_up_their_fields() {
     let key = |name: &str| {
         table(&format!(

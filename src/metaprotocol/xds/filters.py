@@ -165,6 +165,15 @@ _KNOWN = {
 }
 
 
+def _whole(value: Any) -> Any:
+    """JSON with whole numbers as such: a Struct has floating point alone, which does not read as a count."""
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _config(name: str, packed: AnyMessage | None, direction: str, place: Place) -> Any:
     """What a filter reads, as JSON. Of a filter that is not known here: its message in protobuf's JSON."""
     known = _KNOWN.get(name)
@@ -172,7 +181,7 @@ def _config(name: str, packed: AnyMessage | None, direction: str, place: Place) 
     if known is None:
         if message is None:
             return None
-        return MessageToDict(message, preserving_proto_field_name=True)
+        return _whole(MessageToDict(message, preserving_proto_field_name=True))
     expected = type_named(_PACKAGE + known.message)
     if expected is None:  # it is ours
         raise LookupError(known.message)

@@ -25,7 +25,7 @@ pub use connection::{Carried, Connection, Decoder, Detached, Failure, Fed, Place
 pub use cursor::{Cursor, Short, VarintError};
 pub use edit::{Edits, ErrorType, Patch, Reply, Segments, patched, patched_len, segments_len};
 pub use error::{DecodeError, EncodeError, Reason};
-pub use field::{Key, Value, Visit};
+pub use field::{Key, Value, Visit, lossy};
 pub use frame::{Direction, Frame, Head, Kind, RequestId};
 pub use limits::Limits;
 pub use name::intern;

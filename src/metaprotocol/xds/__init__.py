@@ -11,7 +11,7 @@ from metaprotocol.xds.context import Context
 from metaprotocol.xds.health import HealthCheck
 from metaprotocol.xds.hosts import hosts, named_hosts, resolved
 from metaprotocol.xds.listeners import Listener, listener
-from metaprotocol.xds.load import Admin, Dynamic, Loaded, load
+from metaprotocol.xds.load import Admin, Dynamic, Loaded, load, loads
 from metaprotocol.xds.problems import ConfigError, Place, Problem, Report
 from metaprotocol.xds.routes import routes
 from metaprotocol.xds.sources import Source, SourceKind
@@ -36,6 +36,7 @@ __all__ = [
     "hosts",
     "listener",
     "load",
+    "loads",
     "named_hosts",
     "resolved",
     "routes",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from envoy.config.bootstrap.v3.bootstrap_pb2 import Admin as AdminMessage
     from envoy.config.core.v3.base_pb2 import Node
 
-__all__ = ["Admin", "Dynamic", "Loaded", "load"]
+__all__ = ["Admin", "Dynamic", "Loaded", "load", "loads"]
 
 BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
@@ -126,17 +126,33 @@ def load(path: str | os.PathLike[str], *, strict: bool = False, filters: frozens
         ConfigError: If it cannot be used; it says what is wrong, with file, line, column and field.
         OSError: If the file cannot be read.
     """
-    report = Report(str(path))
-    place = report.at()
-    message = Bootstrap()
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        place.error(f"is no text in UTF-8: byte {error.start} is {error.object[error.start]:#04x}")
+        report = Report(str(path))
+        report.at().error(f"is no text in UTF-8: byte {error.start} is {error.object[error.start]:#04x}")
         report.check()
         raise
     if str(path).endswith(".json"):  # YAML does not take the tabs that JSON may be indented with
         text = text.replace("\t", " ")
+    return loads(text, str(path), strict=strict, filters=filters)
+
+
+def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+    """Read a bootstrap that is at hand as text.
+
+    Args:
+        text: YAML or JSON.
+        name: What errors call it.
+        strict: As in `load`.
+        filters: As in `load`.
+
+    Raises:
+        ConfigError: As in `load`.
+    """
+    report = Report(name)
+    place = report.at()
+    message = Bootstrap()
     read_text(text, message, place)
     loaded = _bootstrap(message, place, Context(filters=filters, load_codecs=True))
     report.check(strict=strict)

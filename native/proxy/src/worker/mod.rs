@@ -36,8 +36,8 @@ pub enum Control {
     Snapshot(Arc<Snapshot>),
     /// A listener, and its socket of this worker.
     Listen(Arc<Listener>, std::net::TcpListener),
-    /// Accept no more, and close each connection as soon as nothing is under way on it.
-    Drain,
+    /// Accept no more, and let the clients leave, which takes so many milliseconds if they never pause.
+    Drain(u64),
     /// Close everything and end.
     Stop,
 }
@@ -75,6 +75,8 @@ enum Due {
     Idle(Id),
     /// A client's connection is old.
     Age(Id),
+    /// A client that is to leave may have paused.
+    Leave(Id),
     /// A client has not shown its protocol.
     Detect(Id),
     /// A client reads too slowly for a connection that it shares.
@@ -142,7 +144,6 @@ pub struct Worker {
     resume: Vec<Id>,
     /// Of decoders that clients share.
     limits: Limits,
-    draining: bool,
     stopped: bool,
 }
 
@@ -187,7 +188,6 @@ impl Worker {
             accepting: Vec::new(),
             resume: Vec::new(),
             limits: Limits::default(),
-            draining: false,
             stopped: false,
         };
         Ok((worker, waker))
@@ -237,7 +237,7 @@ impl Worker {
             match self.control.try_recv() {
                 Ok(Control::Snapshot(snapshot)) => self.adopt(&snapshot),
                 Ok(Control::Listen(listener, socket)) => self.listen(&listener, socket),
-                Ok(Control::Drain) => self.drain(),
+                Ok(Control::Drain(patience)) => self.drain(patience),
                 Ok(Control::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopped = true;
                     return;
@@ -262,6 +262,7 @@ impl Worker {
             match due {
                 Due::Idle(id) => self.client_idle(id),
                 Due::Age(id) => self.client_old(id),
+                Due::Leave(id) => self.client_leaves(id),
                 Due::Detect(id) => self.detect_late(id),
                 Due::Slow(id) => self.client_slow(id),
                 Due::Connect(id) => self.connect_late(id),

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from metaprotocol import _native
 from metaprotocol.proxy import _stats
+from metaprotocol.proxy._filters import FilterThreads
 from metaprotocol.proxy._store import Entry, Store
 from metaprotocol.xds import Loaded, load, loads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from metaprotocol.proxy._filters import Filter
     from metaprotocol.proxy._stats import Histogram
     from metaprotocol.xds import Problem
 
 __all__ = ["Proxy"]
+
+_JOIN = 0.1
+"""How many seconds a filter has to end when the proxy stops."""
 
 
 class Proxy:
@@ -31,6 +36,7 @@ class Proxy:
         workers: How many threads serve. None: as many as there are processors for this process.
         strict: Whether a field that is not understood or not supported is a reason to refuse the configuration. If
             not, it is among the `problems`.
+        filters: Filters written in Python, by the names that listeners give them in `meta_protocol_filters`.
 
     Raises:
         ConfigError: If the bootstrap cannot be used; it says what is wrong and where.
@@ -43,16 +49,20 @@ class Proxy:
         *,
         workers: int | None = None,
         strict: bool = False,
+        filters: Mapping[str, Filter] | None = None,
     ) -> None:
+        self._filters = dict(filters or {})
+        known = frozenset(self._filters)
         if isinstance(config, Loaded):
             self.loaded = config
         elif isinstance(config, (str, os.PathLike)):
-            self.loaded = load(config, strict=strict)
+            self.loaded = load(config, strict=strict, filters=known)
         else:
-            self.loaded = loads(json.dumps(config), "configuration", strict=strict)
+            self.loaded = loads(json.dumps(config), "configuration", strict=strict, filters=known)
         self._workers = workers or len(os.sched_getaffinity(0))
         self._native: _native.Proxy | None = None
         self._store: Store | None = None
+        self._threads: FilterThreads | None = None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -68,7 +78,7 @@ class Proxy:
         """
         if self._native is not None:
             raise RuntimeError("the proxy is running already")
-        native = _native.Proxy(self._workers)
+        native = _native.Proxy(self._workers, {name: each.sees_responses() for name, each in self._filters.items()})
         store = Store(native)
         try:
             store.change(
@@ -81,6 +91,7 @@ class Proxy:
             native.stop(0)
             raise
         self._native, self._store = native, store
+        self._threads = FilterThreads(native, self._filters)
 
     def _ready(self) -> list[tuple[str, Any]]:
         return list(self.loaded.listeners.items())
@@ -96,7 +107,12 @@ class Proxy:
             Whether no connection had to be cut before it was done.
         """
         native, self._native = self._native, None
-        return True if native is None else native.stop(drain_timeout)
+        if native is None:
+            return True
+        clean = native.stop(drain_timeout)
+        if self._threads is not None:
+            self._threads.join(_JOIN)
+        return clean
 
     @asynccontextmanager
     async def running(self, *, drain_timeout: float = 0) -> AsyncIterator[Proxy]:

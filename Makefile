@@ -12,7 +12,7 @@ SOURCES := $(shell find native codecs src build_backend -type f \
 	-not -path '*/fuzz/*' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format bench captures vectors schemas commands protos drawings interop fuzz docs wheel sdist-check clean
+.PHONY: help demo test test-rust test-python lint format bench bench-proxy captures vectors schemas commands protos drawings interop fuzz docs wheel sdist-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -72,6 +72,10 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 	cargo bench -q -p metaprotocol-plugin --bench call_overhead
 	@if command -v valgrind >/dev/null; then $(BIN)/python bench/instructions.py; \
 	else echo 'valgrind is not installed: no instruction counts'; fi
+
+bench-proxy: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure proxies against Envoy in one run (half an hour)
+	cargo build -q --release -p metaprotocol-proxy-bench
+	$(BIN)/python bench/proxy.py $(if $(QUICK),--quick)
 
 captures: $(VENV)/.group-test ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go, redis-server)
 	$(BIN)/python tests/captures/record_brpc.py

@@ -233,13 +233,14 @@ pub struct Cluster {
     /// A connection without requests for so long is closed.
     #[serde(default)]
     pub idle_timeout: Option<u64>,
-    /// Below this share of usable hosts, in percent, all are used.
+    /// Below this share of healthy and degraded hosts in a priority, in percent, all of it are used; 0 for never. It is
+    /// rounded to a whole number.
     #[serde(default = "panic_threshold")]
     pub panic_threshold: f64,
     /// How hosts that fail are left out for a while.
     #[serde(default)]
     pub outliers: Option<Outliers>,
-    /// For so long the weight of a new host grows to its own.
+    /// For so long the weight of a new host grows to its own, in round robin and least request.
     #[serde(default)]
     pub slow_start: Option<SlowStart>,
     /// Which localities get the traffic.
@@ -295,19 +296,56 @@ pub enum Balance {
 }
 
 /// How localities share the traffic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Localities {
     /// They are not told apart.
     #[default]
     Ignored,
-    /// By their weights.
+    /// By their weights, as far as their hosts are usable.
     Weighted,
-    /// The proxy's own first, as far as its share of hosts goes.
-    ZoneAware {
-        /// With fewer hosts than this, all are used.
-        min_cluster_size: u64,
-    },
+    /// The proxy's own first, as far as its share of hosts goes; of priority 0, and not where hashes pick.
+    ZoneAware(ZoneAware),
+}
+
+/// How much of the traffic stays where the proxy is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneAware {
+    /// Where the proxy is: region, zone and sub-zone.
+    pub place: [String; 3],
+    /// Where the proxies like this one are, itself included (Envoy's local cluster). With fewer than two places, or none
+    /// at `place`, localities are not told apart.
+    pub peers: Vec<Peers>,
+    /// With fewer healthy hosts than this, localities are not told apart.
+    #[serde(default = "min_cluster_size")]
+    pub min_cluster_size: u64,
+    /// How many of a hundred messages heed localities.
+    #[serde(default = "hundred")]
+    pub routing_enabled: u32,
+    /// True if messages are refused below the panic threshold, where otherwise all hosts are used.
+    #[serde(default)]
+    pub fail_on_panic: bool,
+}
+
+const fn min_cluster_size() -> u64 {
+    6
+}
+
+const fn hundred() -> u32 {
+    100
+}
+
+/// The proxies of one place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peers {
+    /// Region, zone and sub-zone.
+    pub place: [String; 3],
+    /// How many there are.
+    pub all: u64,
+    /// How many of them are healthy.
+    pub healthy: u64,
 }
 
 /// Bounds; beyond them requests are answered with an error.
@@ -336,6 +374,10 @@ impl Default for Thresholds {
 pub struct Outliers {
     /// After so many failures in a row; 0 for never.
     pub consecutive_failures: u32,
+    /// After so many failures to connect, or to be in time, in a row, which then don't count as the other failures do; 0
+    /// for never. Without it they count alike (Envoy's `split_external_local_origin_errors`).
+    #[serde(default)]
+    pub consecutive_local_failures: Option<u32>,
     /// How often it is looked whether hosts may come back.
     pub interval: u64,
     /// How long a host is left out the first time; it grows with each.
@@ -344,6 +386,9 @@ pub struct Outliers {
     pub max_ejection_time: u64,
     /// Most hosts left out at a time, in percent.
     pub max_ejection_percent: u32,
+    /// True if one host may be left out whatever the percentage.
+    #[serde(default)]
+    pub always_one: bool,
 }
 
 /// How a new host is led in.
@@ -359,14 +404,24 @@ pub struct SlowStart {
 }
 
 /// The hosts of a cluster, by priority from 0 on.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hosts {
     /// Each a list of localities.
     pub priorities: Vec<Vec<Locality>>,
-    /// How many percent of a priority's health are worth all of its traffic.
+    /// The share of healthy hosts is worth so many percent of itself: with 140 a priority with 72 % of its hosts healthy
+    /// gets all of its traffic.
     #[serde(default = "overprovisioning")]
     pub overprovisioning: u32,
+    /// True if hosts count by their weights in the health of a priority.
+    #[serde(default)]
+    pub weighted_health: bool,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self { priorities: Vec::new(), overprovisioning: overprovisioning(), weighted_health: false }
+    }
 }
 
 const fn overprovisioning() -> u32 {
@@ -380,7 +435,7 @@ pub struct Locality {
     /// Its region, zone and sub-zone.
     #[serde(default)]
     pub place: [String; 3],
-    /// Its weight, where localities are weighted.
+    /// Its weight, where localities are weighted; 0 for no traffic.
     #[serde(default = "one")]
     pub weight: u32,
     /// The hosts.
@@ -393,16 +448,17 @@ pub struct Locality {
 pub struct Host {
     /// `ip:port`.
     pub address: String,
-    /// The name it was resolved from, for rings.
+    /// The name it was resolved from.
     #[serde(default)]
     pub hostname: String,
-    /// Its weight.
+    /// Its weight, at least 1.
     #[serde(default = "one")]
     pub weight: u32,
     /// What is known of its health.
     #[serde(default)]
     pub health: Health,
-    /// What it is hashed by, instead of its address.
+    /// What it is hashed by, instead of its address: its metadata `envoy.lb` `hash_key`, or its hostname in clusters that
+    /// hash by hostnames. An empty one counts as none.
     #[serde(default)]
     pub hash_key: Option<String>,
 }

@@ -9,11 +9,21 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster as ClusterMessage
 from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from metaprotocol.xds import Cluster, Context, Listener, Report, cluster, listener, routes
+from metaprotocol.xds import Cluster, Context, Listener, Loaded, Report, cluster, listener, localities, routes
 from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.config.route.v1alpha import route_pb2 as meta
 from metaprotocol.xds.tree import read_text
 
 PROXY = "type.googleapis.com/aeraki.meta_protocol_proxy.v1alpha.MetaProtocolProxy"
+
+
+def completed(loaded: Loaded) -> dict[str, Any]:
+    """The whole update, with what a running proxy knows of zones: two proxies in its own, one in another."""
+    update = loaded.update()
+    for name, each in loaded.clusters.items():
+        if each.zone_aware is not None:
+            peers = {("r", "a", ""): (2, 2), ("r", "b", ""): (1, 0)}
+            update["clusters"][name] = each.config | {"localities": localities(each, ("r", "a", ""), peers)}
+    return update
 
 
 class Told:

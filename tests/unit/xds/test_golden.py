@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from kit.xds import completed
 
 from metaprotocol.xds import Admin, SourceKind, load
 
@@ -15,15 +16,15 @@ FILES = sorted(GOLDEN.glob("*.yaml"))
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_becomes_what_the_data_path_takes(path: Path) -> None:
-    assert load(path).update() == json.loads(path.with_suffix(".json").read_text())
+    assert completed(load(path)) == json.loads(path.with_suffix(".json").read_text())
 
 
 def test_every_kind_of_file_is_there() -> None:
-    assert {path.stem for path in FILES} == {"brpc", "dubbo", "everything", "thrift", "trpc"}
+    assert {path.stem for path in FILES} == {"brpc", "dubbo", "everything", "thrift", "trpc", "zones"}
     assert {path.stem for path in FILES} == {path.stem for path in GOLDEN.glob("*.json")}
 
 
-@pytest.mark.parametrize("name", ["brpc", "everything", "thrift"])
+@pytest.mark.parametrize("name", ["brpc", "everything", "thrift", "zones"])
 def test_nothing_is_reported_where_all_is_done(name: str) -> None:
     assert load(GOLDEN / f"{name}.yaml", strict=True).problems == ()
 

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
+from google.protobuf.any_pb2 import Any as Any_
+from google.protobuf.struct_pb2 import Struct, Value
 from kit.xds import PROXY, meta_listener, read_listener
 
 import metaprotocol
-from metaprotocol.xds import Context, SourceKind
+from metaprotocol.xds import Context, Report, SourceKind, listener
+from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.v1alpha.meta_protocol_proxy_pb2 import MetaProtocolProxy
 
 ROUTES = "route_config: {routes: [{route: {cluster: c}}]}"
 BASE = f"stat_prefix: s\napplication_protocol: shop\ncodec: {{name: dubbo}}\n{ROUTES}"
@@ -86,6 +90,11 @@ def test_a_codec_in_a_file_is_loaded_for_a_bootstrap_alone(tmp_path: Path, monke
     assert told.problems == []
     assert told.value.config["codecs"] == ["note"]
     assert metaprotocol.get_codec("note").name == "note"
+    assert meta_listener(text, Context(load_codecs=True)).problems == []
+    path.write_text(path.read_text().replace("name: note", "name: dubbo"))
+    assert meta_listener(text, Context(load_codecs=True)).problems == [
+        "!codec.name: a codec called 'dubbo' exists; pass replace=True to take its place"
+    ]
     path.write_text("name: note")
     [problem] = meta_listener(text, Context(load_codecs=True)).problems
     assert problem.startswith("!codec.name: ")
@@ -198,17 +207,22 @@ LISTENERS = [
     (f"filter_chains: [{{{CHAIN}}}]", "address: {pipe: {path: /x}}", ["!address.pipe: is not supported: addresses are socket_address"]),
     (
         f"filter_chains: [{{{CHAIN}}}]",
-        "address: {socket_address: {address: a, named_port: http}}",
+        "address: {socket_address: {address: 127.0.0.1, named_port: http}}",
         ["!address.socket_address.named_port: is not supported: ports are numbers"],
     ),
     (
         f"filter_chains: [{{{CHAIN}}}]",
-        "address: {socket_address: {address: a, port_value: 70000}}",
+        "address: {socket_address: {address: 127.0.0.1, port_value: 70000}}",
         ["!address.socket_address.port_value: is from 0 to 65535, not 70000"],
     ),
     (
         f"filter_chains: [{{{CHAIN}}}]",
-        "address: {socket_address: {protocol: UDP, address: a, port_value: 7}}",
+        "address: {socket_address: {address: localhost, port_value: 7}}",
+        ["!address.socket_address.address: is an address of IPv4 or IPv6, such as 127.0.0.1, not 'localhost'"],
+    ),
+    (
+        f"filter_chains: [{{{CHAIN}}}]",
+        "address: {socket_address: {protocol: UDP, address: 127.0.0.1, port_value: 7}}",
         ["!address.socket_address.protocol: is not supported: protocols are carried by TCP"],
     ),
     (
@@ -324,6 +338,27 @@ def test_what_is_wrong_with_a_limit_is_named(kind: str, text: str, problems: lis
 def test_a_filter_reads_its_own_message() -> None:
     told = limit("domain: d", GLOBAL, "local_ratelimit")
     assert told.problems == [f"!meta_protocol_filters[0].config: is a {GLOBAL}; {PREFIX}local_ratelimit reads {LIMIT}"]
+
+
+def test_configurations_of_filters_that_are_no_json_are_refused() -> None:
+    told = limit("value: {a: 1}", "google.protobuf.Struct", "ours")
+    assert told.value.config["filters"][0]["config"] == {"a": 1}
+    message = ListenerMessage()
+    message.CopyFrom(told.value.message)
+    [proxy] = message.filter_chains[0].filters
+    inner = MetaProtocolProxy()
+    proxy.typed_config.Unpack(inner)
+    for held, why in [
+        (Struct(fields={"a": Value(number_value=float("nan"))}), "cannot be written as JSON: "),
+        (Any_(type_url="x/y.Z", value=b"\x01"), "cannot be written as JSON: "),
+    ]:
+        inner.meta_protocol_filters[0].config.Pack(held)
+        proxy.typed_config.Pack(inner)
+        report = Report()
+        listener(message, report.at(), Context())
+        [problem] = report.problems
+        assert problem.fatal
+        assert problem.message.startswith(why)
 
 
 def test_filters_that_the_data_path_lacks_are_reported_and_left_out() -> None:

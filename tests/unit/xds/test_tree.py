@@ -116,6 +116,15 @@ def test_what_is_no_yaml_is_refused(text: str, problem: str) -> None:
     assert str(report.problems[0]).startswith(problem)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [r'name: "\ud800"', r'metadata: {filter_metadata: {a: {"\ud800": "\udfff"}}}', r'{"\ud800": 1}', r'type: "\ud800"'],
+)
+def test_halves_of_characters_are_refused(text: str) -> None:
+    _, report = read(text, Cluster())
+    assert [problem.fatal for problem in report.problems] == [True]
+
+
 def test_null_is_as_if_a_field_were_not_there() -> None:
     message, report = read("name:\nconnect_timeout: null\nhealth_checks: ~\nmetadata:\n", Cluster())
     assert report.problems == []

@@ -226,10 +226,10 @@ def filter_chain(
                 if message is not None and message.DESCRIPTOR.full_name == ROUTER_CONFIG.message:
                     ROUTER_CONFIG.check(message, below / "config")
         else:
-            config = _config(each.name, each.config if each.HasField("config") else None, direction, below / "config")
             if context.filters is not None and each.name not in context.filters:
                 below.warn(f"is not supported, and has no effect: there is no filter {each.name}")
                 continue
+            config = _config(each.name, each.config if each.HasField("config") else None, direction, below / "config")
             found.append({"name": each.name} if config is None else {"name": each.name, "config": config})
     if filters and not routed:
         place.warn(f"does not end with {ROUTER}: it is added")
@@ -241,9 +241,10 @@ def route_filters(configs: Mapping[str, AnyMessage], context: Context, place: Pl
     found = {}
     for name in sorted(configs):
         below = place[name]
-        config = _config(name, configs[name], "unspecified", below)
         if context.filters is not None and name not in context.filters:
             below.warn(f"is not supported, and has no effect: there is no filter {name}")
-        elif config is not None:
+            continue
+        config = _config(name, configs[name], "unspecified", below)
+        if config is not None:
             found[name] = config
     return found

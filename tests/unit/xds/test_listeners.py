@@ -372,3 +372,13 @@ def test_filters_that_the_data_path_lacks_are_reported_and_left_out() -> None:
     assert [
         each["name"] for each in limit(text, context=Context(filters=frozenset({name}))).value.config["filters"]
     ] == [name]
+
+
+def test_a_filter_that_nobody_knows_is_left_out_and_so_is_what_it_reads() -> None:
+    told = limit("a: 1", "aeraki.meta_protocol_proxy.filters.gone.v1alpha.Gone", "gone", Context(filters=frozenset()))
+    assert told.problems == [
+        f"meta_protocol_filters[0]: is not supported, and has no effect: there is no filter {PREFIX}gone",
+        "meta_protocol_filters[0].config: the type "
+        "'type.googleapis.com/aeraki.meta_protocol_proxy.filters.gone.v1alpha.Gone' is not known",
+    ]
+    assert told.value.config["codecs"] == ["dubbo"]

@@ -41,11 +41,11 @@ TREES = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=6), typed(inner)
     ),
-    max_leaves=30,
+    max_leaves=8,
 )
 
 
-def shaped(name: str, depth: int = 4) -> st.SearchStrategy[Any]:
+def shaped(name: str, depth: int = 3) -> st.SearchStrategy[Any]:
     """A tree in the shape of a message, in which now and then something else stands."""
     found = type_named(name)
     assert found is not None

@@ -7,11 +7,10 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import metaprotocol
 import pytest
-from metaprotocol import Direction, ErrorType, Kind
 
-proxy = pytest.importorskip("metaprotocol.proxy", reason="needs the extra `proxy`", exc_type=ImportError)
+import metaprotocol
+from metaprotocol import Direction, ErrorType, Kind, proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -118,9 +117,7 @@ async def served(**filters: proxy.Filter) -> AsyncIterator[tuple[Client, Host, p
                                 "lb_endpoints": [
                                     {
                                         "endpoint": {
-                                            "address": {
-                                                "socket_address": {"address": "127.0.0.1", "port_value": port}
-                                            }
+                                            "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}
                                         }
                                     }
                                 ]
@@ -139,7 +136,7 @@ async def served(**filters: proxy.Filter) -> AsyncIterator[tuple[Client, Host, p
         writer.close()
 
 
-def run(body: Any) -> None:  # noqa: ANN401 - a coroutine function
+def run(body: Any) -> None:
     asyncio.run(asyncio.wait_for(body(), 20))
 
 

@@ -12,7 +12,7 @@ SOURCES := $(shell find native codecs src build_backend -type f \
 	-not -path '*/fuzz/*' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format bench captures vectors schemas commands drawings interop fuzz docs wheel sdist-check clean
+.PHONY: help demo test test-rust test-python lint format bench bench-proxy captures vectors schemas commands protos drawings interop fuzz docs wheel sdist-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -73,6 +73,10 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 	@if command -v valgrind >/dev/null; then $(BIN)/python bench/instructions.py; \
 	else echo 'valgrind is not installed: no instruction counts'; fi
 
+bench-proxy: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure proxies against Envoy in one run (half an hour)
+	cargo build -q --release -p metaprotocol-proxy-bench
+	$(BIN)/python bench/proxy.py $(if $(QUICK),--quick)
+
 captures: $(VENV)/.group-test ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go, redis-server)
 	$(BIN)/python tests/captures/record_brpc.py
 	$(BIN)/python tests/captures/record_dubbo.py
@@ -89,6 +93,9 @@ schemas: ## Write Kafka's schemas again from the definitions in its jars (needs 
 
 commands: ## Write Redis' table of commands again from what a server says (needs redis-server)
 	PYTHONPATH=tests $(PYTHON) codecs/redis/commands.py
+
+protos: $(VENV)/.group-protos ## Write the modules of MetaProtocol's messages again from their .proto files
+	$(BIN)/python src/metaprotocol/xds/protos/generate.py
 
 drawings: $(VENV)/.package ## Draw the layouts in the documentation again from the descriptions
 	for name in qza zork awesomerpc; do $(BIN)/metaprotocol codec show $$name --svg docs/protocols/$$name.svg >/dev/null || exit 1; done

@@ -1,4 +1,4 @@
-"""Instructions per frame of `split` in the native core, counted by callgrind, which a busy machine does not disturb.
+"""Instructions per frame of `split` and of routing, counted by callgrind, which a busy machine does not disturb.
 
 Two runs that differ only in their number of rounds are subtracted, so that start-up does not count.
 """
@@ -17,6 +17,7 @@ DESCRIBED = ROOT / "native" / "spec" / "tests" / "descriptions" / "dubbo.yaml"
 FORMATS = ("acorn", "acornmid", "courier", "trpc", "varints", "tlv")
 ROUNDS = (10, 110)
 FRAMES_PER_ROUND = 64
+ROUTES = (1, 10, 1000, 10_000)
 
 
 def count(program: Path, *arguments: str) -> int:
@@ -37,7 +38,11 @@ def each(program: Path, *arguments: str) -> float:
 def main() -> None:
     if shutil.which("valgrind") is None:
         sys.exit("bench/instructions.py needs valgrind")
-    for crate, example in (("metaprotocol-registry", "split"), ("metaprotocol-spec", "formats")):
+    for crate, example in (
+        ("metaprotocol-registry", "split"),
+        ("metaprotocol-spec", "formats"),
+        ("metaprotocol-proxy", "routes"),
+    ):
         subprocess.run(["cargo", "build", "--release", "-q", "-p", crate, "--example", example], cwd=ROOT, check=True)
     examples = ROOT / "target" / "release" / "examples"
     print("### Instructions per frame in the native core (callgrind)\n")
@@ -63,6 +68,20 @@ def main() -> None:
     for name in FORMATS:
         by_hand, described = (each(examples / "formats", way, name, "64") for way in ("hand", "yaml"))
         print(f"| {name} | {by_hand:,.1f} | {described:,.1f} | {described / by_hand:,.2f} |")
+    print("\n### Routing: instructions per message, the reading of its fields included\n")
+    print("| routes compare | fields alone |" + "".join(f" {count:,} routes |" for count in ROUTES))
+    print("|---|--:|" + "--:|" * len(ROUTES))
+    for way, read, what in (
+        ("method", "read-method", "Thrift: the method"),
+        ("both", "read-both", "Dubbo: the interface and the method"),
+        ("prefix", "read-method", "Thrift: the beginning of the method"),
+    ):
+        alone = each(examples / "routes", read, "1")
+        # Beginnings are compared one after another: the longest table tells nothing that a shorter one does not.
+        counts = ROUTES[:-1] if way == "prefix" else ROUTES
+        cells = [f"{each(examples / 'routes', way, str(count)):,.0f}" for count in counts]
+        cells += ["-"] * (len(ROUTES) - len(counts))
+        print(f"| {what} | {alone:,.0f} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+from tables import markdown
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -41,14 +43,19 @@ def table(group: str, runs: list[dict]) -> str:
         (run["stats"]["min"] / run["extra_info"]["frames"], run["extra_info"]["contender"], run["extra_info"]["size"])
         for run in runs
     )
-    lines = [f"### {group}", "", "| contender | ns/frame | frames/s | MB/s | times as long |", "|---|--:|--:|--:|--:|"]
     fastest = rows[0][0]
-    for seconds, contender, size in rows:
-        speed = f"{size / seconds / 1e6:,.0f}" if size else ""
-        lines.append(
-            f"| {contender} | {seconds * 1e9:,.1f} | {1 / seconds:,.0f} | {speed} | {seconds / fastest:,.1f} |"
+    columns = ["contender", "ns/frame", "frames/s", "MB/s", "times as long"]
+    cells = [
+        (
+            contender,
+            f"{seconds * 1e9:,.1f}",
+            f"{1 / seconds:,.0f}",
+            f"{size / seconds / 1e6:,.0f}" if size else "",
+            f"{seconds / fastest:,.1f}",
         )
-    return "\n".join(lines)
+        for seconds, contender, size in rows
+    ]
+    return markdown(group, columns, cells)
 
 
 def main() -> None:

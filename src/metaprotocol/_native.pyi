@@ -5,7 +5,7 @@ Import the public names from `metaprotocol`; this module is where they live.
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from os import PathLike
-from typing import Final, TypeVar, final, overload
+from typing import Any, Final, TypeVar, final, overload
 
 from typing_extensions import Buffer, CapsuleType
 
@@ -360,6 +360,59 @@ class Tail:
 
 def builtin_codecs() -> list[NativeCodec]:
     """One object for each built-in codec, in a fixed order."""
+
+class Proxy:
+    """The data path of the proxy, for `metaprotocol.proxy`. It serves from when it is made until it is stopped.
+
+    Args:
+        workers: How many threads serve.
+
+    Raises:
+        OSError: If the system gives no thread or event queue.
+    """
+
+    def __new__(cls, workers: int) -> Proxy: ...
+    def update(self, update: str, codecs: dict[str, NativeCodec]) -> None:
+        """Change the configuration, all of it at once.
+
+        Args:
+            update: JSON as `native/proxy/src/config.rs` has it (`Update`).
+            codecs: The codecs that listeners name.
+
+        Raises:
+            ValueError: If something in it cannot be used. Nothing of it counts then.
+        """
+
+    def addresses(self) -> dict[str, str]:
+        """Where each listener really listens, as `ip:port`."""
+
+    def listener_stats(self) -> dict[str, dict[str, Any]]:
+        """The counters of each listener; `request_time_ms` is its buckets' counts, and their sum in milliseconds."""
+
+    def cluster_stats(self) -> dict[str, dict[str, int]]:
+        """The counters of each cluster."""
+
+    def hosts(self) -> dict[str, list[dict[str, Any]]]:
+        """The hosts of each cluster, with what is known of them."""
+
+    def checked(self, cluster: str, address: str, good: bool) -> bool:
+        """Say what an active check found of a host; whether there is such a host.
+
+        Args:
+            cluster: Its cluster.
+            address: Its address, as `ip:port`.
+            good: Whether it can be used.
+        """
+
+    def drain(self) -> None:
+        """Accept no more, and close each connection as soon as nothing is under way on it."""
+
+    def stop(self, drain_timeout: float) -> bool:
+        """Drain for up to so many seconds, then stop. Whether no connection had to be cut.
+
+        Args:
+            drain_timeout: 0 stops at once.
+        """
 
 def bridge(codec: Codec) -> NativeCodec:
     """The native face of a codec: what decoders and proxies run, for tests and measurements.

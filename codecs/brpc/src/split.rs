@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use metaprotocol_core::protobuf::{LEN, VARINT};
+use metaprotocol_core::protobuf::{LEN, VARINT, long_varint};
 use metaprotocol_core::{DecodeError, Detection, Direction, Head, Kind, Limits, Reason, RequestId, Split};
 
 use crate::meta::{As, Message};
@@ -139,20 +139,6 @@ fn plain_end(mut rest: &[u8], payload_len: usize) -> bool {
         };
     }
     rest.is_empty()
-}
-
-/// A varint of at most nine bytes, of which the first is known.
-#[inline(always)]
-fn long_varint(first: u8, rest: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut value, mut shift) = (u64::from(first & 0x7f), 7);
-    for (index, byte) in rest.iter().enumerate().take(8) {
-        value |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Some((value, rest.get(index + 1..)?));
-        }
-        shift += 7;
-    }
-    None
 }
 
 impl Rpc {

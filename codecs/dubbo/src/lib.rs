@@ -32,8 +32,8 @@ pub mod wire;
 use std::borrow::Cow;
 
 use metaprotocol_core::{
-    Codec, DecodeError, Detection, Direction, Edits, EncodeError, FirstSpeaker, Frame, Info, Key, Limits, PairBy,
-    Reply, Segments, Sharing, Split, Value, Visit,
+    Codec, DecodeError, Detection, Direction, Edits, EncodeError, FirstSpeaker, Frame, IdPlace, Info, Key, Limits,
+    PairBy, Reply, Segments, Sharing, Split, Value, Visit,
 };
 
 static INFO: Info = Info {
@@ -94,5 +94,9 @@ impl Codec for Dubbo {
 
     fn detect(&self, _direction: Direction, prefix: &[u8]) -> Detection {
         split::detect(prefix)
+    }
+
+    fn id_place(&self, _frame: Frame<'_>) -> Option<IdPlace> {
+        Some(IdPlace { at: wire::REQUEST_ID_AT, len: 8, signed: false })
     }
 }

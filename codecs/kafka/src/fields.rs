@@ -114,15 +114,11 @@ pub fn client_id<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     frame.bytes.get(CLIENT_ID_AT + 2..)?.get(..len)
 }
 
-fn text(bytes: &[u8]) -> Value<'_> {
-    Value::Str(String::from_utf8_lossy(bytes))
-}
-
 /// A field of the header; `None` if the frame lacks it.
 fn header_field<'a>(frame: &Frame<'a>, id: u16) -> Option<Value<'a>> {
     let (api, version) = match id {
         CORRELATION_ID => return correlation_id(frame).map(|id| Value::Int(id.into())),
-        CLIENT_ID => return client_id(frame).map(text),
+        CLIENT_ID => return client_id(frame).map(Value::text),
         _ => api(frame)?,
     };
     match id {
@@ -265,9 +261,9 @@ impl<'a> Sink<'a> for Found<'a> {
         match op.role {
             Role::Acks => return self.keep(ACKS, int()),
             // No topic has an empty name; one that is told by its id may.
-            Role::Topic if !bytes.is_empty() => return self.keep_all(TOPIC, TOPICS, text(bytes)),
+            Role::Topic if !bytes.is_empty() => return self.keep_all(TOPIC, TOPICS, Value::text(bytes)),
             Role::ResourceName if self.resource_type == TOPIC_RESOURCE => {
-                return self.keep_all(TOPIC, TOPICS, text(bytes));
+                return self.keep_all(TOPIC, TOPICS, Value::text(bytes));
             }
             Role::ResourceType => self.resource_type = bytes.first().copied().unwrap_or_default(),
             // No id is all zeros.
@@ -275,17 +271,17 @@ impl<'a> Sink<'a> for Found<'a> {
                 return self.keep_all(TOPIC_ID, TOPIC_IDS, Value::Str(Cow::Owned(base64url(bytes))));
             }
             Role::Partition => return self.keep_all(PARTITION, PARTITIONS, int()),
-            Role::Group => return self.keep(GROUP_ID, text(bytes)),
-            Role::Transactional => return self.keep(TRANSACTIONAL_ID, text(bytes)),
-            Role::Key => return self.keep(COORDINATOR_KEY, text(bytes)),
+            Role::Group => return self.keep(GROUP_ID, Value::text(bytes)),
+            Role::Transactional => return self.keep(TRANSACTIONAL_ID, Value::text(bytes)),
+            Role::Key => return self.keep(COORDINATOR_KEY, Value::text(bytes)),
             Role::KeyType => return self.keep(KEY_TYPE, int()),
-            Role::Member => return self.keep(MEMBER_ID, text(bytes)),
-            Role::Instance => return self.keep(GROUP_INSTANCE_ID, text(bytes)),
-            Role::Mechanism => return self.keep(SASL_MECHANISM, text(bytes)),
-            Role::SoftwareName => return self.keep(CLIENT_SOFTWARE_NAME, text(bytes)),
-            Role::SoftwareVersion => return self.keep(CLIENT_SOFTWARE_VERSION, text(bytes)),
+            Role::Member => return self.keep(MEMBER_ID, Value::text(bytes)),
+            Role::Instance => return self.keep(GROUP_INSTANCE_ID, Value::text(bytes)),
+            Role::Mechanism => return self.keep(SASL_MECHANISM, Value::text(bytes)),
+            Role::SoftwareName => return self.keep(CLIENT_SOFTWARE_NAME, Value::text(bytes)),
+            Role::SoftwareVersion => return self.keep(CLIENT_SOFTWARE_VERSION, Value::text(bytes)),
             Role::Throttle => return self.keep(THROTTLE_TIME_MS, int()),
-            Role::ErrorMessage => return self.keep(ERROR_MESSAGE, text(bytes)),
+            Role::ErrorMessage => return self.keep(ERROR_MESSAGE, Value::text(bytes)),
             Role::Error => {
                 let code = i16_at(bytes, 0).unwrap_or_default();
                 if self.error.is_none_or(|known| known == 0) {

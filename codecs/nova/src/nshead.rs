@@ -136,7 +136,7 @@ impl Part {
             Self::Reserved => number(header, RESERVED_AT, 4),
             Self::Provider => {
                 let text = provider(header);
-                return (!text.is_empty()).then(|| Value::Str(String::from_utf8_lossy(text)));
+                return (!text.is_empty()).then(|| Value::text(text));
             }
         }))
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Value, Visit};
+use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Value, Visit, lossy};
 
 use crate::replies;
 use crate::requests::Request;
@@ -53,13 +53,10 @@ pub(crate) fn key_id(name: &str) -> Option<u16> {
     KEYS.iter().position(|key| key.name == name).map(|at| at as u16)
 }
 
-/// Text as it is where it is UTF-8, which is told faster than where it first is not.
+/// Text; what is not UTF-8 in it reads as U+FFFD.
 pub(crate) fn text(bytes: Cow<'_, [u8]>) -> Value<'_> {
     Value::Str(match bytes {
-        Cow::Borrowed(bytes) => match str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(bytes),
-        },
+        Cow::Borrowed(bytes) => lossy(bytes),
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     })
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
-use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Value, Visit};
+use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Value, Visit, lossy};
 
 use crate::header::{self, Header};
 use crate::inflate::Inflater;
@@ -268,14 +268,6 @@ fn depth(frame: Frame<'_>, id: u16) -> Depth {
     }
 }
 
-/// Text as it is where it is UTF-8, which is told faster than where it first is not.
-fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    match str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(bytes),
-    }
-}
-
 /// The name of a strict binary message without THeader, whose place `split` has told already: between the name's length
 /// and the sequence id.
 fn plain_name(frame: Frame<'_>) -> Option<&[u8]> {
@@ -316,7 +308,7 @@ pub(crate) fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<
         }
         true
     })?;
-    Ok(value.map(|value| Value::Str(lossy(value))))
+    Ok(value.map(|value| Value::text(value)))
 }
 
 /// The info header that a key means.
@@ -358,10 +350,10 @@ pub(crate) fn fields<'a>(frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_
 
 /// Shows an info header under its lower-cased key. One that a built-in key hides is shown with its prefix.
 fn visit_info<'a>(bytes: &'a [u8], info: &header::Info, visit: &mut Visit<'_, 'a>) -> ControlFlow<()> {
-    let key = String::from_utf8_lossy(bytes.get(info.key.clone()).unwrap_or_default());
+    let key = lossy(bytes.get(info.key.clone()).unwrap_or_default());
     let key =
         if key.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(key.to_ascii_lowercase()) } else { key };
-    let value = Value::Str(String::from_utf8_lossy(bytes.get(info.value.clone()).unwrap_or_default()));
+    let value = Value::text(bytes.get(info.value.clone()).unwrap_or_default());
     if key_id(&key).is_some() || argument_id(&key).is_some() || key.starts_with(HEADER_PREFIX) {
         return visit(&format!("{HEADER_PREFIX}{key}"), value);
     }

@@ -23,11 +23,12 @@ mod wire;
 use std::borrow::Cow;
 
 use metaprotocol_core::{
-    Codec, DecodeError, Detection, Direction, Edits, EncodeError, FirstSpeaker, Frame, Info, Key, Limits, PairBy,
-    Reply, Segments, Sharing, Split, Value, Visit,
+    Codec, DecodeError, Detection, Direction, Edits, EncodeError, FirstSpeaker, Frame, Head, IdPlace, Info, Key,
+    Limits, PairBy, Reply, Segments, Sharing, Split, Value, Visit,
 };
 
 pub use split::State;
+use wire::{Protocol, Transport, Variant};
 
 static INFO: Info = Info {
     name: Cow::Borrowed("thrift"),
@@ -94,5 +95,17 @@ impl Codec for Thrift {
 
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection {
         detect::detect(direction, prefix)
+    }
+
+    /// The sequence id ends the head of a message of the binary protocol. THeader has it twice, compact as a varint.
+    fn id_place(&self, frame: Frame<'_>) -> Option<IdPlace> {
+        let Variant { transport, protocol, zlib } = Variant::unpack(frame.head.variant);
+        let in_place = transport != Transport::Header && protocol != Protocol::Compact && !zlib;
+        let at = (frame.head.header_len as usize).checked_sub(4)?;
+        in_place.then_some(IdPlace { at, len: 4, signed: true })
+    }
+
+    fn dialect(&self, head: &Head) -> u32 {
+        head.variant
     }
 }

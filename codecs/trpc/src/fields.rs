@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use metaprotocol_core::protobuf::{LEN, VARINT};
-use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Reason, Value, Visit};
+use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Reason, Value, Visit, lossy};
 
 use crate::message::{self, Field, Found, Message, NO_SLOT, REQUEST_META, RESPONSE_META, SLOTS, Slot};
 use crate::wire::{CLOSE, DATA, FEEDBACK, Fixed, INIT, STREAM};
@@ -115,10 +115,6 @@ fn number(id: u16, value: u64) -> Value<'static> {
     Value::Int(if is_signed(id) { low.cast_signed().into() } else { low.into() })
 }
 
-fn text(bytes: &[u8]) -> Value<'_> {
-    Value::Str(String::from_utf8_lossy(bytes))
-}
-
 /// Service and method of a func. One without a slash between them is a method.
 pub fn parts(func: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let func = func.strip_prefix(b"/").unwrap_or(func);
@@ -163,7 +159,7 @@ impl<'a> Seen<'a> {
             return None;
         }
         if is_text(id) {
-            return found.map(|(_, bytes)| text(bytes));
+            return found.map(|(_, bytes)| Value::text(bytes));
         }
         let outer = slot >> 4;
         let there = message.has(outer) || self.fields.get(usize::from(outer)).is_some_and(Option::is_some);
@@ -248,7 +244,7 @@ pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<
     if matches!(id, Key::DYNAMIC | VERSION)
         && let Some(value) = last_entry(frame, message, entry_name(&key.name), limits)?
     {
-        return Ok(Some(text(value)));
+        return Ok(Some(Value::text(value)));
     }
     let of = match id {
         SERVICE | METHOD => FUNC,
@@ -262,9 +258,9 @@ pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<
     let (found, there) = last(frame, message, slot, if is_text(of) { LEN } else { VARINT })?;
     let bytes = found.map(|(_, bytes)| bytes);
     Ok(match id {
-        SERVICE => bytes.and_then(|func| parts(func).0).map(text),
-        METHOD => bytes.map(|func| text(parts(func).1)),
-        CALLER | CALLEE | FUNC | ERROR_MSG => bytes.map(text),
+        SERVICE => bytes.and_then(|func| parts(func).0).map(Value::text),
+        METHOD => bytes.map(|func| Value::text(parts(func).1)),
+        CALLER | CALLEE | FUNC | ERROR_MSG => bytes.map(Value::text),
         BODY_SIZE => Some(body_size(frame, found.map_or(0, |(value, _)| value))),
         _ => there.then(|| number(id, found.map_or(0, |(value, _)| value))),
     })
@@ -309,8 +305,8 @@ fn all<'a>(frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Resu
             Some(func)
         };
         let value = match id {
-            SERVICE => func().and_then(|func| parts(func).0).map(text),
-            METHOD => func().map(|func| text(parts(func).1)),
+            SERVICE => func().and_then(|func| parts(func).0).map(Value::text),
+            METHOD => func().map(|func| Value::text(parts(func).1)),
             BODY_SIZE if slot(message, ATTACHMENT_SIZE) != NO_SLOT => {
                 let attachment = seen.fields.get(usize::from(slot(message, ATTACHMENT_SIZE))).copied().flatten();
                 Some(body_size(frame, attachment.map_or(0, |(value, _)| value)))
@@ -331,10 +327,13 @@ fn all<'a>(frame: Frame<'a>, limits: &Limits, visit: &mut Visit<'_, 'a>) -> Resu
         }
         count_entry(&mut count, limits, field)?;
         let (name, value) = message::entry(frame, field)?;
-        let name = String::from_utf8_lossy(name);
+        let name = lossy(name);
         let hidden = name.starts_with(TRANS_INFO_PREFIX) || id_of(&name).is_some_and(|id| id != VERSION);
-        let given =
-            if hidden { give(&format!("{TRANS_INFO_PREFIX}{name}"), text(value)) } else { give(&name, text(value)) };
+        let given = if hidden {
+            give(&format!("{TRANS_INFO_PREFIX}{name}"), Value::text(value))
+        } else {
+            give(&name, Value::text(value))
+        };
         asked = given.is_err();
         Ok(())
     })

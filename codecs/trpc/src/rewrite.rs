@@ -58,7 +58,11 @@ pub fn rewrite<'a>(frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Resu
     let (mut fixed, message) = message::open(frame)?;
     let mut plan = Plan { frame, message, changes: Vec::new(), entries: Vec::new() };
     for name in &edits.remove {
-        plan.remove(name, limits)?;
+        // What is set as well is not taken away.
+        let set = |(key, _): &(&str, Value<'_>)| id_of(key).is_some_and(|id| id_of(name) == Some(id));
+        if !edits.set.iter().any(set) {
+            plan.remove(name, limits)?;
+        }
     }
     for (name, value) in &edits.set {
         if id_of(name) == Some(STREAM_ID) {

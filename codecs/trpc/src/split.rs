@@ -42,7 +42,7 @@ pub fn split(state: &mut State, direction: Direction, limits: &Limits, buf: &[u8
     state.said
 }
 
-/// A unary frame whose header is in; whatever is unusual or wrong is left to [`any`], which tells why.
+/// A unary frame whose header is in and plain; whatever is unusual or wrong is left to [`any`].
 #[inline(always)]
 fn unary(direction: Direction, limits: &Limits, buf: &[u8]) -> Option<Head> {
     let word = u128::from_be_bytes(*buf.first_chunk()?);
@@ -55,18 +55,30 @@ fn unary(direction: Direction, limits: &Limits, buf: &[u8]) -> Option<Head> {
     {
         return None;
     }
-    let numbers = message::numbers(buf.get(..header_len)?).ok()?;
-    if numbers[number::ATTACHMENT_SIZE] as usize > total - header_len {
-        return None;
-    }
-    Some(Head {
-        kind: unary_kind(direction, &numbers),
-        request_id: RequestId::Int(numbers[number::REQUEST_ID].into()),
+    let (kind, id) = plain(buf.get(FIXED_LEN..header_len)?, direction, total - header_len)?;
+    Some(head(direction, kind, id, header_len, total))
+}
+
+/// The kind and the id of a unary frame with a plain message.
+///
+/// A call of its own, so that the loop within has the registers to itself.
+#[inline(never)]
+fn plain(message: &[u8], direction: Direction, body_len: usize) -> Option<(Kind, u32)> {
+    let mut numbers = Numbers::default();
+    let plain = message::plain_numbers(message, &mut numbers) && numbers[number::ATTACHMENT_SIZE] as usize <= body_len;
+    plain.then(|| (unary_kind(direction, &numbers), numbers[number::REQUEST_ID]))
+}
+
+#[inline(always)]
+fn head(direction: Direction, kind: Kind, id: u32, header_len: usize, total: usize) -> Head {
+    Head {
+        kind,
+        request_id: RequestId::Int(id.into()),
         stream_id: None,
         header_len: header_len as u32,
         frame_len: total,
         variant: message::variant(direction),
-    })
+    }
 }
 
 #[inline(never)]
@@ -89,8 +101,8 @@ fn any(direction: Direction, limits: &Limits, buf: &[u8]) -> Result<Split, Decod
     if attachment as usize > total - header_len {
         return Err(Reason::BadLength { field: "attachment size", value: attachment.into() }.at(header_len));
     }
-    // What is neither wrong nor in need of more bytes the fast way tells.
-    unary(direction, limits, buf).map(Split::Head).ok_or(Reason::BadEncoding { field: "header message" }.at(FIXED_LEN))
+    let kind = unary_kind(direction, &numbers);
+    Ok(Split::Head(head(direction, kind, numbers[number::REQUEST_ID], header_len, total)))
 }
 
 #[inline]

@@ -222,6 +222,48 @@ pub trait Codec: Send + Sync + Sized + 'static {
 
     /// Whether the front of a stream looks like this protocol.
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection;
+
+    /// Where the frame's request id can be written over without moving anything, as [`Codec::rewrite`] would do it. `None`
+    /// where that takes more.
+    fn id_place(&self, _frame: Frame<'_>) -> Option<IdPlace> {
+        None
+    }
+
+    /// What the frames of one connection have in common where the protocol has dialects: those of different clients may
+    /// share an upstream connection only if this is equal.
+    fn dialect(&self, _head: &Head) -> u32 {
+        0
+    }
+}
+
+/// Where a frame's integer request id stands, big-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdPlace {
+    /// Offset from the first byte of the frame.
+    pub at: usize,
+    /// Bytes it takes, 1 to 8.
+    pub len: usize,
+    /// True if it is sign-extended to 64 bits.
+    pub signed: bool,
+}
+
+impl IdPlace {
+    /// Writes an id into a frame. False, and nothing done, if it does not fit or the place is not in the frame.
+    #[must_use]
+    pub fn write(self, frame: &mut [u8], id: u64) -> bool {
+        let bytes = id.to_be_bytes();
+        let Some((unused, digits)) = bytes.len().checked_sub(self.len).and_then(|at| bytes.split_at_checked(at)) else {
+            return false;
+        };
+        let Some(place) = frame.get_mut(self.at..self.at.saturating_add(self.len)) else { return false };
+        let negative = self.signed && digits.first().is_some_and(|first| first & 0x80 != 0);
+        let extension = if negative { 0xff } else { 0 };
+        if unused.iter().any(|byte| *byte != extension) {
+            return false;
+        }
+        place.copy_from_slice(digits);
+        true
+    }
 }
 
 /// A [`Codec`] behind a pointer. Implemented for every `Codec`; the methods mean the same.
@@ -238,6 +280,8 @@ pub trait AnyCodec: Send + Sync + 'static {
     fn rewrite<'a>(&self, frame: Frame<'a>, edits: &Edits<'_>, limits: &Limits) -> Result<Segments<'a>, EncodeError>;
     fn reply(&self, request: Frame<'_>, reply: Reply<'_>) -> Result<Option<Vec<u8>>, EncodeError>;
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection;
+    fn id_place(&self, frame: Frame<'_>) -> Option<IdPlace>;
+    fn dialect(&self, head: &Head) -> u32;
     /// The codec itself, for those who know what only its own type can do.
     fn as_any(&self) -> &dyn Any;
 }
@@ -298,5 +342,13 @@ impl<C: Codec> AnyCodec for C {
 
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection {
         Codec::detect(self, direction, prefix)
+    }
+
+    fn id_place(&self, frame: Frame<'_>) -> Option<IdPlace> {
+        if frame.head.is_opaque() { None } else { Codec::id_place(self, frame) }
+    }
+
+    fn dialect(&self, head: &Head) -> u32 {
+        Codec::dialect(self, head)
     }
 }

@@ -40,6 +40,17 @@ pub struct Carried {
     pub offset: u64,
 }
 
+/// The beginning of a frame whose rest the caller takes care of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detached {
+    /// What the frame is.
+    pub head: Head,
+    /// Its bytes so far; `head.frame_len` minus these are still to come.
+    pub bytes: Vec<u8>,
+    /// Offset of its first byte in the stream.
+    pub offset: u64,
+}
+
 /// What one call of [`Connection::feed`] completed. Reused from call to call, so that a chunk costs no allocation.
 #[derive(Clone, Debug, Default)]
 pub struct Fed {
@@ -89,6 +100,11 @@ pub trait Connection: Send {
 
     /// The head of the frame whose body is still on its way, and how many of its bytes are in.
     fn unfinished(&self, direction: Direction) -> Option<(Head, usize)>;
+
+    /// Gives up a frame under way whose head is known, to a caller that passes long bodies on as they come. The frame's
+    /// other bytes must not be fed: the next byte that is, is the one behind them. `None` between frames, and where `advance`
+    /// is used.
+    fn detach(&mut self, direction: Direction) -> Option<Detached>;
 
     /// How many more bytes the frame under way needs at least; 0 between frames.
     fn missing(&self, direction: Direction) -> usize;
@@ -400,6 +416,19 @@ impl<C: Codec> Connection for Decoder<C> {
     fn unfinished(&self, direction: Direction) -> Option<(Head, usize)> {
         let half = &self.halves[direction as usize];
         half.head.map(|head| (head, half.seen))
+    }
+
+    fn detach(&mut self, direction: Direction) -> Option<Detached> {
+        let half = &mut self.halves[direction as usize];
+        if half.carry.is_empty() {
+            return None;
+        }
+        let head = half.head.take()?;
+        let offset = half.start;
+        half.start += head.frame_len as u64;
+        half.seen = 0;
+        half.need = 0;
+        Some(Detached { head, bytes: std::mem::take(&mut half.carry), offset })
     }
 
     fn missing(&self, direction: Direction) -> usize {

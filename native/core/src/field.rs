@@ -21,6 +21,12 @@ impl<'a> Value<'a> {
         Self::Str(Cow::Borrowed(text))
     }
 
+    /// Text of a frame; what is not UTF-8 in it reads as U+FFFD.
+    #[must_use]
+    pub fn text(bytes: &'a [u8]) -> Self {
+        Self::Str(lossy(bytes))
+    }
+
     /// The value as text: itself, or its decimal digits.
     #[must_use]
     pub fn to_text(&self) -> Cow<'_, str> {
@@ -35,6 +41,15 @@ impl<'a> Value<'a> {
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Self::str(text)
+    }
+}
+
+/// Text borrowed as it is where it is UTF-8, which is told faster than where it first is not; what is not reads as U+FFFD.
+#[must_use]
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 

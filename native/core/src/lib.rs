@@ -20,12 +20,12 @@ mod pairing;
 pub mod protobuf;
 mod tls;
 
-pub use codec::{AnyCodec, Codec, Detection, FirstSpeaker, Info, KeyInfo, PairBy, Sharing, Split};
-pub use connection::{Carried, Connection, Decoder, Failure, Fed, Placed};
+pub use codec::{AnyCodec, Codec, Detection, FirstSpeaker, IdPlace, Info, KeyInfo, PairBy, Sharing, Split};
+pub use connection::{Carried, Connection, Decoder, Detached, Failure, Fed, Placed};
 pub use cursor::{Cursor, Short, VarintError};
 pub use edit::{Edits, ErrorType, Patch, Reply, Segments, patched, patched_len, segments_len};
 pub use error::{DecodeError, EncodeError, Reason};
-pub use field::{Key, Value, Visit};
+pub use field::{Key, Value, Visit, lossy};
 pub use frame::{Direction, Frame, Head, Kind, RequestId};
 pub use limits::Limits;
 pub use name::intern;

@@ -102,6 +102,21 @@ pub fn next<'a>(cursor: &mut Cursor<'a>, name: &'static str) -> Result<Option<Fi
     Ok(Some(Field { number, wire, value, bytes, at, value_at, end: cursor.at() }))
 }
 
+/// The value of a varint of two to nine bytes, of which the first is known, and what follows it; `None` for all others.
+#[inline(always)]
+#[must_use]
+pub fn long_varint(first: u8, rest: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut value, mut shift) = (u64::from(first & 0x7f), 7);
+    for (index, byte) in rest.iter().enumerate().take(MAX_VARINT_LEN - 2) {
+        value |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some((value, rest.get(index + 1..)?));
+        }
+        shift += 7;
+    }
+    None
+}
+
 /// Appends a varint.
 pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

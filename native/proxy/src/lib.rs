@@ -5,6 +5,14 @@
 #![forbid(unsafe_code)]
 
 pub mod balance;
+pub mod cluster;
 pub mod config;
 pub mod error;
+mod proxy;
 pub mod route;
+pub mod snapshot;
+pub mod stats;
+mod timers;
+mod worker;
+
+pub use proxy::{Proxy, Times, Totals};

@@ -318,10 +318,10 @@ impl Rows {
         match self {
             Self::Objects(frames) => Ok(frames.get(row).map(|frame| frame.bind(py).clone())),
             Self::Chunk { chunk, carried, placed, .. } => match (carried, row) {
-                (Some((chunk, head)), 0) => Bound::new(py, Frame::new(chunk.clone_ref(py), 0, *head)).map(Some),
+                (Some((chunk, head)), 0) => Frame::object(py, chunk.clone_ref(py), 0, *head).map(Some),
                 _ => placed
                     .get(row - usize::from(carried.is_some()))
-                    .map(|placed| Bound::new(py, Frame::new(chunk.clone_ref(py), placed.at, placed.head)))
+                    .map(|placed| Frame::object(py, chunk.clone_ref(py), placed.at, placed.head))
                     .transpose(),
             },
         }

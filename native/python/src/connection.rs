@@ -201,11 +201,11 @@ impl Connection {
         let mut frames = Vec::with_capacity(placed.len() + usize::from(carried.is_some()));
         if let Some(carried) = carried {
             let chunk = self.chunk(py, Memory::own(py, carried.bytes)?, direction, carried.offset)?;
-            frames.push(Bound::new(py, Frame::new(chunk, 0, carried.head))?);
+            frames.push(Frame::object(py, chunk, 0, carried.head)?);
         }
         if let Some(chunk) = chunk {
             for frame in placed {
-                frames.push(Bound::new(py, Frame::new(chunk.clone_ref(py), frame.at, frame.head))?);
+                frames.push(Frame::object(py, chunk.clone_ref(py), frame.at, frame.head)?);
             }
         }
         let by = self.codec.info().pair_by;

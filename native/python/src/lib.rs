@@ -14,6 +14,7 @@ mod errors;
 mod frame;
 mod guard;
 mod model;
+mod proxy;
 mod pycodec;
 
 use pyo3::prelude::*;
@@ -35,6 +36,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::Head>()?;
     module.add_class::<model::Limits>()?;
     module.add_class::<model::NeedMore>()?;
+    module.add_class::<proxy::Proxy>()?;
     capture::register(module)?;
     decode::register(module)?;
     module.add_function(wrap_pyfunction!(allocations::count_allocations, module)?)?;

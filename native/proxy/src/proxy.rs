@@ -1,0 +1,279 @@
+//! A running proxy: its workers, its configuration, its counters.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use mio::Waker;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::Update;
+use crate::error::ConfigError;
+use crate::snapshot::{Codecs, Snapshot};
+use crate::stats::{BOUNDS, ClusterStats, ListenerCounts};
+use crate::worker::{Control, Counts, Worker};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// A proxy. It runs from when it is made until it is stopped or dropped.
+pub struct Proxy {
+    workers: Vec<Running>,
+    codecs: Box<Codecs>,
+    reports: Mutex<Reports>,
+    state: Mutex<State>,
+    began: Instant,
+}
+
+struct Running {
+    control: Sender<Control>,
+    waker: Waker,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+#[derive(Default)]
+struct State {
+    snapshot: Arc<Snapshot>,
+    addresses: BTreeMap<Arc<str>, SocketAddr>,
+    draining: bool,
+}
+
+struct Reports {
+    receiver: Receiver<Counts>,
+    listeners: BTreeMap<Arc<str>, Vec<Arc<ListenerCounts>>>,
+    clusters: BTreeMap<Arc<str>, Vec<Arc<ClusterStats>>>,
+}
+
+/// The counters of one listener or cluster, of all workers together.
+pub type Totals = BTreeMap<&'static str, u64>;
+
+/// How long requests took, of all workers together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// How many took as long as each bucket of [`BOUNDS`] says; the last is for those that took longer.
+    pub buckets: [u64; BOUNDS.len() + 1],
+    /// All of them together, in microseconds.
+    pub sum_us: u64,
+}
+
+impl Proxy {
+    /// Starts so many workers, without listeners. `codecs` finds the codecs that listeners name.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the system gives no thread or event queue.
+    pub fn start(workers: usize, codecs: Box<Codecs>) -> io::Result<Self> {
+        let (report, receiver) = mpsc::channel();
+        let began = Instant::now();
+        let seed = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), began);
+        let start = |number: u64| {
+            let (control, orders) = mpsc::channel();
+            let (worker, waker) = Worker::new(orders, report.clone(), began, seed ^ number.rotate_left(32))?;
+            let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())?;
+            Ok(Running { control, waker, thread: Some(thread) })
+        };
+        let workers = (0..workers.max(1) as u64).map(start).collect::<io::Result<_>>()?;
+        let reports = Reports { receiver, listeners: BTreeMap::new(), clusters: BTreeMap::new() };
+        Ok(Self { workers, codecs, reports: Mutex::new(reports), state: Mutex::default(), began })
+    }
+
+    /// Changes the configuration, all of it at once, or nothing if something in it cannot be used.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the path of what cannot be used.
+    pub fn update(&self, update: Update) -> Result<(), ConfigError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.began.elapsed().as_millis() as u64;
+        let next = Arc::new(state.snapshot.updated(update, self.codecs.as_ref(), now)?);
+        let mut opened = Vec::new();
+        for (name, listener) in &next.listeners {
+            let old = state.snapshot.listeners.get(name);
+            if old.is_none_or(|old| old.config.address != listener.config.address) && !state.draining {
+                let path = format!("listeners.{name}.address");
+                let failed = |error: io::Error| ConfigError::new(path.clone(), error.to_string());
+                opened.push((Arc::clone(listener), self.bind(&listener.config.address).map_err(failed)?));
+            }
+        }
+        let moved = |name: &Arc<str>| opened.iter().any(|(listener, _)| listener.name == *name);
+        if state.snapshot.listeners.keys().any(moved) {
+            // Their old sockets go first.
+            let mut without = (*next).clone();
+            without.listeners.retain(|name, _| !moved(name));
+            let without = Arc::new(without);
+            self.tell(|_| Control::Snapshot(Arc::clone(&without)));
+        }
+        self.tell(|_| Control::Snapshot(Arc::clone(&next)));
+        state.addresses.retain(|name, _| next.listeners.contains_key(name));
+        for (listener, sockets) in opened {
+            state.addresses.insert(Arc::clone(&listener.name), sockets.address);
+            let mut sockets = sockets.sockets.into_iter();
+            for worker in &self.workers {
+                if let Some(socket) = sockets.next() {
+                    worker.tell(Control::Listen(Arc::clone(&listener), socket));
+                }
+            }
+        }
+        state.snapshot = next;
+        Ok(())
+    }
+
+    /// A socket of its own for each worker, all of one address.
+    fn bind(&self, address: &str) -> io::Result<Sockets> {
+        let unknown = || io::Error::new(io::ErrorKind::InvalidInput, format!("{address:?} is no host:port"));
+        let mut address = address.to_socket_addrs().map_err(|_| unknown())?.next().ok_or_else(unknown)?;
+        let mut sockets = Vec::with_capacity(self.workers.len());
+        for _ in &self.workers {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_reuse_port(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            let socket = TcpListener::from(socket);
+            address = socket.local_addr()?;
+            sockets.push(socket);
+        }
+        Ok(Sockets { address, sockets })
+    }
+
+    fn tell(&self, control: impl Fn(usize) -> Control) {
+        for (at, worker) in self.workers.iter().enumerate() {
+            worker.tell(control(at));
+        }
+    }
+
+    /// The configuration in effect.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner).snapshot)
+    }
+
+    /// Where each listener really listens.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeMap<Arc<str>, SocketAddr> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).addresses.clone()
+    }
+
+    /// The counters of every listener there has been.
+    #[must_use]
+    pub fn listener_stats(&self) -> BTreeMap<Arc<str>, (Totals, Times)> {
+        let mut reports = self.reports();
+        reports.receive();
+        let read = |all: &Vec<Arc<ListenerCounts>>| {
+            let mut totals = Totals::new();
+            let mut times = Times { buckets: [0; BOUNDS.len() + 1], sum_us: 0 };
+            for counts in all {
+                counts.counters.each(&mut |name, count| *totals.entry(name).or_default() += count);
+                let (buckets, sum_us) = counts.request_time_ms.read();
+                times.buckets.iter_mut().zip(buckets).for_each(|(total, count)| *total += count);
+                times.sum_us += sum_us;
+            }
+            (totals, times)
+        };
+        reports.listeners.iter().map(|(name, all)| (Arc::clone(name), read(all))).collect()
+    }
+
+    /// The counters of every cluster there has been.
+    #[must_use]
+    pub fn cluster_stats(&self) -> BTreeMap<Arc<str>, Totals> {
+        let mut reports = self.reports();
+        reports.receive();
+        let read = |all: &Vec<Arc<ClusterStats>>| {
+            let mut totals = Totals::new();
+            for stats in all {
+                stats.each(&mut |name, count| *totals.entry(name).or_default() += count);
+            }
+            totals
+        };
+        reports.clusters.iter().map(|(name, all)| (Arc::clone(name), read(all))).collect()
+    }
+
+    fn reports(&self) -> std::sync::MutexGuard<'_, Reports> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts no more; each connection is closed as soon as nothing is under way on it.
+    pub fn drain(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.draining = true;
+        state.addresses.clear();
+        self.tell(|_| Control::Drain);
+    }
+
+    /// Drains, waits until every connection is closed or the time is over, and stops. True if none had to be cut.
+    pub fn shut_down(&mut self, timeout: Duration) -> bool {
+        self.drain();
+        let until = Instant::now() + timeout;
+        let clean = loop {
+            let open =
+                |(totals, _): &(Totals, Times)| totals.get("downstream_cx_active").is_some_and(|count| *count > 0);
+            if !self.listener_stats().values().any(open) {
+                break true;
+            }
+            if Instant::now() >= until {
+                break false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        self.stop();
+        clean
+    }
+
+    /// Stops at once, and waits for the workers to end.
+    pub fn stop(&mut self) {
+        self.tell(|_| Control::Stop);
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take() {
+                // A worker that panicked has said so itself.
+                let _ = thread.join();
+            }
+        }
+    }
+
+    /// Milliseconds since it began, by which hosts tell times.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Running {
+    fn tell(&self, control: Control) {
+        // A worker that has ended needs nothing more.
+        if self.control.send(control).is_ok() {
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+impl Reports {
+    fn receive(&mut self) {
+        for counts in self.receiver.try_iter() {
+            match counts {
+                Counts::Listener(name, counts) => self.listeners.entry(name).or_default().push(counts),
+                Counts::Cluster(name, stats) => self.clusters.entry(name).or_default().push(stats),
+            }
+        }
+    }
+}
+
+/// The sockets of a listener.
+struct Sockets {
+    address: SocketAddr,
+    sockets: Vec<TcpListener>,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy").field("workers", &self.workers.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,629 @@
+//! Clients: accepted, read from, written to, closed.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use metaprotocol_core::{AnyCodec, Detection, Direction, ErrorType, FirstSpeaker, Head};
+use mio::Interest;
+use mio::net::{TcpListener, TcpStream};
+
+use super::downstream::{Downstream, Ids, Long, Protocol, To, Waits};
+use super::groups::resolved;
+use super::out::Out;
+use super::{ACCEPTS, CHUNK, CLIENT, Counts, Due, Id, LISTENER, Local, READS, Worker, token};
+use crate::snapshot::Listener;
+use crate::stats::ListenerCounts;
+
+/// Frames longer than this are passed on as they come.
+pub const LONG: usize = CHUNK;
+/// For so long a client may hold up a connection that it shares, in milliseconds.
+const SLOW: u64 = 5000;
+
+/// When accepting is tried again if the system had no more to give, in milliseconds.
+const RETRY: u64 = 50;
+
+const C2S: Direction = Direction::ClientToServer;
+
+impl Worker {
+    /// Opens a listener's socket of this worker.
+    pub(super) fn listen(&mut self, listener: &Arc<Listener>, socket: std::net::TcpListener) {
+        let mut socket = TcpListener::from_std(socket);
+        let entry = self.listeners.vacant_entry();
+        let token = token(LISTENER, entry.key());
+        if self.poll.registry().register(&mut socket, token, Interest::READABLE).is_err() {
+            return;
+        }
+        let counts = Arc::new(ListenerCounts::default());
+        // Whoever reads them may be gone already.
+        let _ = self.report.send(Counts::Listener(Arc::clone(&listener.name), Arc::clone(&counts)));
+        let (at, tables) = (entry.key(), resolved(listener, &self.by_name));
+        entry.insert(Local::new(listener, tables, socket, counts));
+        self.accepting.push(at);
+    }
+
+    pub(super) fn accept(&mut self, at: usize) {
+        for _ in 0..ACCEPTS {
+            let Some(socket) = self.listeners.get(at).and_then(|local| local.socket.as_ref()) else { return };
+            match socket.accept() {
+                Ok((socket, _)) => self.welcome(at, socket),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Too many open files, or a client that has left already. No event will tell of the others.
+                Err(_) => {
+                    self.timers.set(self.now + RETRY, Due::Accept(at));
+                    return;
+                }
+            }
+        }
+        // More may wait, of which no event will tell.
+        self.accepting.push(at);
+    }
+
+    fn welcome(&mut self, at: usize, mut socket: TcpStream) {
+        let Some(local) = self.listeners.get_mut(at) else { return };
+        let entry = self.clients.vacant_entry();
+        self.serial = self.serial.wrapping_add(1);
+        let id = Id { at: entry.key() as u32, serial: self.serial };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut socket, token(CLIENT, entry.key()), interest).is_err() {
+            return;
+        }
+        // Without it answers would wait for acknowledgements; a socket that refuses is only slower.
+        let _ = socket.set_nodelay(true);
+        let listener = &local.listener;
+        let protocol = match listener.dialects.as_slice() {
+            [] => Protocol::Plain,
+            [dialect] => {
+                let codec = Arc::clone(&dialect.codec);
+                let decoder = Arc::clone(&codec).connect(listener.limits);
+                Protocol::Known(codec, decoder)
+            }
+            _ => Protocol::Unknown(Vec::new()),
+        };
+        let speaks_first = match &protocol {
+            Protocol::Known(codec, _) => codec.info().first_speaker == FirstSpeaker::Server,
+            Protocol::Plain => true,
+            Protocol::Unknown(_) => false,
+        };
+        let config = &listener.config;
+        if let Some(after) = config.idle_timeout {
+            self.timers.set(self.now + after, Due::Idle(id));
+        }
+        if let Some(after) = config.max_connection_age {
+            self.timers.set(self.now + after, Due::Age(id));
+        }
+        if matches!(protocol, Protocol::Unknown(_)) {
+            self.timers.set(self.now + config.detect_timeout, Due::Detect(id));
+        }
+        local.clients += 1;
+        local.counts.counters.downstream_cx_total.add(1);
+        local.counts.counters.downstream_cx_active.add(1);
+        entry.insert(Downstream {
+            serial: id.serial,
+            socket,
+            listener: at,
+            protocol,
+            out: Out::default(),
+            in_flight: 0,
+            heard: self.now,
+            readable: false,
+            fin: false,
+            ended: false,
+            closing: false,
+            draining: self.draining,
+            is_ready: false,
+            is_unsent: false,
+            waits: Waits::default(),
+            held: VecDeque::new(),
+            long: None,
+            ids: Ids::default(),
+            bound: Vec::new(),
+            asked: None,
+            number: 0,
+            holds: Vec::new(),
+        });
+        if speaks_first {
+            self.open_bound(id);
+        }
+    }
+
+    #[inline]
+    pub(super) fn client(&mut self, id: Id) -> Option<&mut Downstream> {
+        self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial)
+    }
+
+    pub(super) fn client_event(&mut self, at: usize, readable: bool, fin: bool, writable: bool) {
+        let Some(client) = self.clients.get_mut(at) else { return };
+        let id = Id { at: at as u32, serial: client.serial };
+        client.fin |= fin;
+        if readable || fin {
+            client.readable = true;
+            self.wake_client(id);
+        }
+        if writable {
+            self.client_unsent(id);
+        }
+    }
+
+    /// Lets a client be read from, if it may and there is something.
+    pub(super) fn wake_client(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        if client.readable && !client.waits.any() && !client.is_ready {
+            client.is_ready = true;
+            self.ready_clients.push(id);
+        }
+    }
+
+    /// Notes that there is something to send to a client.
+    #[inline]
+    pub(super) fn client_unsent(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        if !client.is_unsent {
+            client.is_unsent = true;
+            self.unsent_clients.push(id);
+        }
+    }
+
+    pub(super) fn read_clients(&mut self) {
+        for at in std::mem::take(&mut self.accepting) {
+            self.accept(at);
+        }
+        let mut ready = std::mem::take(&mut self.ready_clients);
+        for id in ready.drain(..) {
+            if let Some(client) = self.client(id) {
+                client.is_ready = false;
+                self.read_client(id);
+            }
+        }
+        // What became ready meanwhile has its turn in the next round.
+        if self.ready_clients.is_empty() {
+            self.ready_clients = ready;
+        }
+    }
+
+    fn read_client(&mut self, id: Id) {
+        for _ in 0..READS {
+            let mut chunk = std::mem::take(&mut self.chunk);
+            let len = match self.client(id) {
+                Some(client) if client.readable && !client.waits.any() && !client.ended && !client.closing => {
+                    match client.socket.read(&mut chunk) {
+                        Ok(len) => {
+                            // A short read has taken all there was; the end, if it is known to have come, is behind it.
+                            client.readable = len == chunk.len() || client.fin;
+                            Some(Ok(len))
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(Err(false)),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            client.readable = false;
+                            None
+                        }
+                        Err(_) => Some(Err(true)),
+                    }
+                }
+                _ => None,
+            };
+            match len {
+                None => {
+                    self.chunk = chunk;
+                    return;
+                }
+                Some(Err(broken)) => {
+                    self.chunk = chunk;
+                    if broken {
+                        self.close_client(id, true);
+                        return;
+                    }
+                }
+                Some(Ok(0)) => {
+                    self.chunk = chunk;
+                    self.client_ended(id);
+                    return;
+                }
+                Some(Ok(len)) => {
+                    let now = self.now;
+                    if let Some(client) = self.client(id) {
+                        client.heard = now;
+                        let at = client.listener;
+                        self.count(at, |counts| counts.downstream_cx_rx_bytes_total.add(len as u64));
+                    }
+                    self.client_data(id, chunk.get(..len).unwrap_or_default());
+                    self.chunk = chunk;
+                }
+            }
+        }
+        self.wake_client(id);
+    }
+
+    /// A client has sent its last byte. It still gets its answers.
+    fn client_ended(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        client.ended = true;
+        client.readable = false;
+        if matches!(client.protocol, Protocol::Plain) {
+            let bound = client.bound.clone();
+            if bound.is_empty() {
+                self.close_client(id, true);
+            }
+            for host in bound {
+                self.finish_host(host);
+            }
+            return;
+        }
+        self.settle(id);
+    }
+
+    /// Closes a client that is to be closed once nothing is under way, if nothing is.
+    pub(super) fn settle(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        let over = client.ended || client.draining;
+        if !over || client.in_flight > 0 || !client.held.is_empty() || matches!(client.protocol, Protocol::Plain) {
+            return;
+        }
+        let midway = match &client.protocol {
+            Protocol::Known(_, decoder) => decoder.received(C2S) > 0 || client.long.is_some(),
+            _ => false,
+        };
+        // Who is told to leave may finish the frame that it is sending; who has left cannot.
+        if client.ended || !midway {
+            client.closing = true;
+            self.client_unsent(id);
+        }
+    }
+
+    fn client_data(&mut self, id: Id, data: &[u8]) {
+        let Some(client) = self.client(id) else { return };
+        match &mut client.protocol {
+            Protocol::Unknown(prefix) => {
+                prefix.extend_from_slice(data);
+                self.detect(id, false);
+            }
+            Protocol::Plain => {
+                if let Some(host) = client.bound.first().copied() {
+                    self.send_plain(id, host, data);
+                }
+            }
+            Protocol::Known(..) => {
+                let rest = self.long_data(id, data);
+                if !rest.is_empty() {
+                    self.frames(id, rest);
+                }
+            }
+        }
+    }
+
+    fn frames(&mut self, id: Id, data: &[u8]) {
+        let mut fed = std::mem::take(&mut self.fed);
+        let Some(client) = self.client(id) else { return };
+        let Protocol::Known(_, decoder) = &mut client.protocol else { return };
+        let result = decoder.feed(C2S, data, &mut fed);
+        let count = fed.frames.len() as u64 + u64::from(fed.carried.is_some());
+        let at = client.listener;
+        self.count(at, |counts| counts.request_decoding_success.add(count));
+        if let Some(carried) = fed.carried.take() {
+            self.frame(id, carried.head, &carried.bytes);
+        }
+        for placed in &fed.frames {
+            let bytes = data.get(placed.at..placed.at + placed.head.frame_len).unwrap_or_default();
+            self.frame(id, placed.head, bytes);
+        }
+        self.fed = fed;
+        match result {
+            Ok(()) => self.long_begins(id),
+            Err(_) => {
+                self.count(at, |counts| {
+                    counts.request_decoding_error.add(1);
+                    counts.bad_request.add(1);
+                });
+                // What follows cannot be told from what came before: nothing more is read, and what was asked is answered.
+                if let Some(client) = self.client(id) {
+                    client.ended = true;
+                    client.readable = false;
+                    self.settle(id);
+                }
+            }
+        }
+    }
+
+    /// A frame too long to wait for: from here on it is passed on as it comes.
+    fn long_begins(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        let Protocol::Known(_, decoder) = &mut client.protocol else { return };
+        let long = decoder.unfinished(C2S).filter(|(head, received)| {
+            head.frame_len > LONG && !head.is_opaque() && *received >= head.header_len as usize
+        });
+        if long.is_none() || !client.held.is_empty() {
+            return;
+        }
+        let Some(detached) = decoder.detach(C2S) else { return };
+        let left = detached.head.frame_len - detached.bytes.len();
+        client.long = Some(Long { head: detached.head, bytes: detached.bytes, left, look: 0, to: To::Unknown });
+        self.look(id);
+    }
+
+    /// Takes what belongs to a long frame; returns the rest.
+    fn long_data<'d>(&mut self, id: Id, data: &'d [u8]) -> &'d [u8] {
+        let Some(client) = self.client(id) else { return &[] };
+        let Some(long) = &mut client.long else { return data };
+        let (own, rest) = data.split_at(long.left.min(data.len()));
+        long.left -= own.len();
+        match long.to {
+            To::Host(host) => {
+                let last = long.left == 0;
+                self.send_on(id, host, own);
+                if last {
+                    self.long_sent(host);
+                    if let Some(client) = self.client(id) {
+                        client.long = None;
+                    }
+                    self.settle(id);
+                }
+            }
+            To::Nowhere => {
+                if long.left == 0 {
+                    client.long = None;
+                    self.settle(id);
+                }
+            }
+            To::Unknown => {
+                long.bytes.extend_from_slice(own);
+                self.look(id);
+            }
+        }
+        rest
+    }
+
+    /// Which codec's stream it is, by its first bytes; `late` if there will be no more of them.
+    pub(super) fn detect(&mut self, id: Id, late: bool) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        let Protocol::Unknown(prefix) = &mut client.protocol else { return };
+        let Some(local) = self.listeners.get(client.listener) else { return };
+        let counts = &local.counts.counters;
+        let (mut found, mut open) = (Vec::new(), false);
+        for dialect in &local.listener.dialects {
+            match dialect.codec.detect(C2S, prefix) {
+                Detection::Yes => found.push(&dialect.codec),
+                Detection::NeedMore => open = true,
+                Detection::No => {}
+            }
+        }
+        let prefix = match (found.as_slice(), open) {
+            ([codec], _) => {
+                counts.detected.add(1);
+                let codec: Arc<dyn AnyCodec> = Arc::clone(codec);
+                let decoder = Arc::clone(&codec).connect(local.listener.limits);
+                let prefix = std::mem::take(prefix);
+                client.protocol = Protocol::Known(codec, decoder);
+                prefix
+            }
+            ([], true) if !late && prefix.len() < local.listener.config.detect_len => return,
+            _ => {
+                counts.detect_failed.add(1);
+                if local.listener.config.unknown_to.is_none() {
+                    self.close_client(id, true);
+                    return;
+                }
+                let prefix = std::mem::take(prefix);
+                client.protocol = Protocol::Plain;
+                self.open_bound(id);
+                prefix
+            }
+        };
+        self.client_data(id, &prefix);
+    }
+
+    pub(super) fn detect_late(&mut self, id: Id) {
+        self.detect(id, true);
+    }
+
+    pub(super) fn client_idle(&mut self, id: Id) {
+        let now = self.now;
+        let Some(client) = self.client(id) else { return };
+        let (at, heard, busy) = (client.listener, client.heard, client.in_flight > 0 || !client.out.is_empty());
+        let Some(after) = self.listeners.get(at).and_then(|local| local.listener.config.idle_timeout) else { return };
+        let until = if busy { now + after } else { heard + after };
+        if until > now {
+            self.timers.set(until, Due::Idle(id));
+            return;
+        }
+        self.count(at, |counts| counts.idle_timeout.add(1));
+        self.close_client(id, false);
+    }
+
+    pub(super) fn client_old(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        client.draining = true;
+        let at = client.listener;
+        self.count(at, |counts| counts.max_connection_age.add(1));
+        self.settle(id);
+    }
+
+    /// A client that makes others wait is closed.
+    pub(super) fn client_slow(&mut self, id: Id) {
+        if self.client(id).is_some_and(|client| !client.holds.is_empty()) {
+            self.close_client(id, false);
+        }
+    }
+
+    /// Notes that a connection to a host waits for a client to take what it was sent.
+    pub(super) fn hold_host(&mut self, id: Id, host: Id) {
+        let Some(client) = self.client(id) else { return };
+        if !client.holds.contains(&host) {
+            client.holds.push(host);
+            let shared = self.host(host).is_some_and(|host| {
+                host.held_by = Some(id);
+                matches!(host.role, super::upstream::Role::Shared(_))
+            });
+            if shared {
+                self.timers.set(self.now + SLOW, Due::Slow(id));
+            }
+        }
+    }
+
+    pub(super) fn flush_clients(&mut self) {
+        while let Some(id) = self.unsent_clients.pop() {
+            self.flush_client(id);
+        }
+    }
+
+    pub(super) fn flush_client(&mut self, id: Id) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        client.is_unsent = false;
+        let (closing, at) = (client.closing, client.listener);
+        let sent = client.out.send(&mut client.socket, &mut self.buffers);
+        let left = client.out.len();
+        match sent {
+            Err(_) => return self.close_client(id, true),
+            Ok(0) => {}
+            Ok(sent) => {
+                client.heard = self.now;
+                if let Some(local) = self.listeners.get(at) {
+                    local.counts.counters.downstream_cx_tx_bytes_total.add(sent as u64);
+                }
+            }
+        }
+        if left == 0 && closing {
+            return self.close_client(id, false);
+        }
+        let limit = self.listeners.get(at).map_or(0, |local| local.listener.config.buffer_limit);
+        let Some(client) = self.client(id) else { return };
+        if left > limit {
+            client.waits.slow = true;
+        } else if left <= limit / 2 && (client.waits.slow || !client.holds.is_empty()) {
+            client.waits.slow = false;
+            let holds = std::mem::take(&mut client.holds);
+            for host in holds {
+                self.release_host(host);
+            }
+            self.wake_client(id);
+        }
+    }
+
+    /// Closes a client's connection. `remote` if it was the client's doing.
+    pub(super) fn close_client(&mut self, id: Id, remote: bool) {
+        if self.client(id).is_none() {
+            return;
+        }
+        let mut client = self.clients.remove(id.at as usize);
+        let _ = self.poll.registry().deregister(&mut client.socket);
+        if !remote {
+            // The end is sent before the socket goes, also where unread bytes would make the kernel reset it.
+            let _ = client.socket.shutdown(Shutdown::Write);
+        }
+        let at = client.listener;
+        let active = u64::from(client.in_flight);
+        self.count(at, |counts| {
+            counts.downstream_cx_active.sub(1);
+            counts.request_active.sub(active);
+            if remote {
+                counts.cx_destroy_remote_with_active_rq.add(active);
+            } else {
+                counts.cx_destroy_local_with_active_rq.add(active);
+            }
+        });
+        for host in client.holds {
+            self.release_host(host);
+        }
+        for host in client.bound {
+            self.drop_bound(host, id);
+        }
+        if let Some(Long { to: To::Host(host), .. }) = client.long {
+            // The host has the beginning of a frame that will never end.
+            self.drop_host(host);
+        }
+        if let Some(local) = self.listeners.get_mut(at) {
+            local.clients -= 1;
+            if local.clients == 0 && local.socket.is_none() {
+                self.listeners.remove(at);
+            }
+        }
+    }
+
+    /// Accepts no more on a listener. Its clients leave when nothing is under way for them.
+    pub(super) fn close_listener(&mut self, at: usize) {
+        // Who has connected already is served.
+        self.accept(at);
+        self.accepting.retain(|other| *other != at);
+        let Some(local) = self.listeners.get_mut(at) else { return };
+        if let Some(mut socket) = local.socket.take() {
+            let _ = self.poll.registry().deregister(&mut socket);
+        }
+        if local.clients == 0 {
+            self.listeners.remove(at);
+            return;
+        }
+        let clients: Vec<Id> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.listener == at)
+            .map(|(at, client)| Id { at: at as u32, serial: client.serial })
+            .collect();
+        for id in clients {
+            if let Some(client) = self.client(id) {
+                client.draining = true;
+                self.settle(id);
+            }
+        }
+    }
+
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        let all: Vec<usize> = self.listeners.iter().map(|(at, _)| at).collect();
+        for at in all {
+            self.close_listener(at);
+        }
+    }
+
+    /// Answers a frame with an error, or closes the connection where the protocol cannot say it.
+    pub(super) fn refuse(&mut self, id: Id, head: Head, bytes: &[u8], error: ErrorType, message: &str) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        let at = client.listener;
+        let Protocol::Known(codec, _) = &client.protocol else { return };
+        let frame = metaprotocol_core::Frame { head, bytes };
+        let reply = codec.reply(frame, metaprotocol_core::Reply::Error(error, message));
+        let said = match reply {
+            Ok(Some(reply)) => {
+                client.out.push(&reply, &mut self.buffers);
+                true
+            }
+            Ok(None) => true,
+            Err(_) => {
+                client.closing = true;
+                false
+            }
+        };
+        self.count(at, |counts| {
+            match error {
+                ErrorType::RouteNotFound => counts.route_not_found.add(1),
+                ErrorType::ClusterNotFound => counts.cluster_not_found.add(1),
+                ErrorType::NoHealthyUpstream => counts.no_healthy_upstream.add(1),
+                ErrorType::BadResponse => counts.bad_response.add(1),
+                ErrorType::Unspecified => counts.unspecified_error.add(1),
+                ErrorType::OverLimit => counts.over_limit.add(1),
+                ErrorType::Timeout => counts.request_timeout.add(1),
+                ErrorType::UpstreamReset => counts.upstream_reset.add(1),
+                ErrorType::Denied => counts.denied.add(1),
+                ErrorType::BadRequest => counts.bad_request.add(1),
+            }
+            if said {
+                counts.local_response_business_exception.add(1);
+            } else {
+                counts.local_response_error.add(1);
+            }
+        });
+        self.client_unsent(id);
+    }
+
+    #[inline]
+    pub(super) fn count(&self, listener: usize, count: impl FnOnce(&crate::stats::ListenerStats)) {
+        if let Some(local) = self.listeners.get(listener) {
+            count(&local.counts.counters);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a worker knows of a client.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use metaprotocol_core::{AnyCodec, Connection, Head, Pairing};
+use mio::net::TcpStream;
+
+use super::Id;
+use super::out::Out;
+use super::upstream::Exchange;
+
+/// A client's connection.
+pub struct Downstream {
+    pub serial: u32,
+    pub socket: TcpStream,
+    /// The listener it came by.
+    pub listener: usize,
+    pub protocol: Protocol,
+    pub out: Out,
+    /// Requests whose answers it is to get.
+    pub in_flight: u32,
+    /// When bytes last came from it or went to it, in milliseconds.
+    pub heard: u64,
+    /// There may be something to read.
+    pub readable: bool,
+    /// Its end has come; what is before it may be unread.
+    pub fin: bool,
+    /// Its end was read.
+    pub ended: bool,
+    /// It is closed once all is sent.
+    pub closing: bool,
+    /// It is closed once nothing is under way.
+    pub draining: bool,
+    /// It stands in the worker's lists.
+    pub is_ready: bool,
+    pub is_unsent: bool,
+    /// Why nothing is read from it at the moment.
+    pub waits: Waits,
+    /// Frames that wait for their turn; nothing is read meanwhile.
+    pub held: VecDeque<Held>,
+    /// The frame that is passed on as it comes, or is too long to be looked at as one chunk.
+    pub long: Option<Long>,
+    pub ids: Ids,
+    /// The connections that it has for itself.
+    pub bound: Vec<Id>,
+    /// The requests on them that wait, and the number of the next one.
+    pub asked: Option<Box<Pairing<(u64, Exchange)>>>,
+    pub number: u64,
+    /// Connections to hosts that are not read from until it has taken what it was sent.
+    pub holds: Vec<Id>,
+}
+
+/// What a client speaks.
+pub enum Protocol {
+    /// It is not known yet: the bytes so far.
+    Unknown(Vec<u8>),
+    /// This, with the decoder of both directions.
+    Known(Arc<dyn AnyCodec>, Box<dyn Connection>),
+    /// Plain TCP.
+    Plain,
+}
+
+/// Why nothing is read from a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// It does not take what it is sent.
+    pub slow: bool,
+    /// A host does not take what it sent.
+    pub host: bool,
+    /// The next frame must wait until nothing is under way.
+    pub turn: bool,
+}
+
+impl Waits {
+    pub const fn any(self) -> bool {
+        self.slow || self.host || self.turn
+    }
+}
+
+/// A frame that waits.
+pub struct Held {
+    pub head: Head,
+    pub bytes: Vec<u8>,
+}
+
+/// A frame that comes in pieces.
+pub struct Long {
+    pub head: Head,
+    /// What has come of it, until it is known where it goes.
+    pub bytes: Vec<u8>,
+    /// How much is still to come.
+    pub left: usize,
+    /// How many bytes there must be before it is worth a look where it goes.
+    pub look: usize,
+    pub to: To,
+}
+
+/// Where a long frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// It is not known yet.
+    Unknown,
+    /// To this connection.
+    Host(Id),
+    /// Nowhere: it was answered already, or its host is gone.
+    Nowhere,
+}
+
+/// The ids of a client's requests under way. Two of the same id must be answered in their order, which is sure only if the
+/// second waits for the first.
+#[derive(Debug, Default)]
+pub struct Ids {
+    /// The greatest since nothing was under way. Most clients count up, so most ids are greater.
+    greatest: u64,
+    /// All of them, once a client has been seen that does not count up.
+    all: Option<HashSet<u64, foldhash::fast::RandomState>>,
+}
+
+/// What is to be done with a request, by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is the only one of its id.
+    Now,
+    /// There may be another one.
+    Later,
+}
+
+impl Ids {
+    /// Asks for a request with this id while `in_flight` others are under way.
+    #[inline]
+    pub fn enter(&mut self, id: u64, in_flight: u32) -> Turn {
+        if let Some(all) = &mut self.all {
+            return if all.insert(id) { Turn::Now } else { Turn::Later };
+        }
+        if in_flight == 0 || id > self.greatest {
+            self.greatest = id;
+            return Turn::Now;
+        }
+        Turn::Later
+    }
+
+    /// Nothing is under way any more: from here on every id is noted.
+    pub fn note_all(&mut self) {
+        self.all.get_or_insert_default();
+    }
+
+    /// A request with this id is no longer under way.
+    #[inline]
+    pub fn leave(&mut self, id: u64) {
+        if let Some(all) = &mut self.all {
+            all.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_ids_wait_for_each_other() {
+        let mut ids = Ids::default();
+        assert_eq!([ids.enter(5, 0), ids.enter(6, 1), ids.enter(9, 2)], [Turn::Now; 3]);
+        // It might be one of those: nobody has noted them.
+        assert_eq!(ids.enter(7, 3), Turn::Later);
+        assert_eq!(ids.enter(7, 0), Turn::Now);
+        assert_eq!(ids.enter(7, 1), Turn::Later);
+        ids.note_all();
+        assert_eq!([ids.enter(7, 0), ids.enter(3, 1), ids.enter(7, 2)], [Turn::Now, Turn::Now, Turn::Later]);
+        ids.leave(7);
+        assert_eq!([ids.enter(7, 1), ids.enter(3, 2)], [Turn::Now, Turn::Later]);
+    }
+}

@@ -1,0 +1,870 @@
+//! Connections to hosts: opened, read from, written to, closed.
+
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use metaprotocol_core::{
+    AnyCodec, Connection, Direction, ErrorType, Frame, Head, Id as PairId, Kind, Reply, RequestId,
+};
+use mio::Interest;
+use mio::net::TcpStream;
+
+use super::clients::LONG;
+use super::downstream::Protocol;
+use super::out::Out;
+use super::upstream::{Exchange, Role, Shared, Upstream};
+use super::{Due, HOST, Id, Pool, READS, Worker, token};
+use crate::balance::{Host, Outcome};
+use crate::stats::ClusterStats;
+
+const S2C: Direction = Direction::ServerToClient;
+
+/// Why a connection to a host ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The host closed it.
+    Remote,
+    /// The host could not be reached.
+    Refused,
+    /// The host could not be reached in time.
+    Late,
+    /// The host sent what is not the protocol.
+    Garbage,
+    /// It is not needed any more.
+    Done,
+}
+
+impl Worker {
+    #[inline]
+    pub(super) fn host(&mut self, id: Id) -> Option<&mut Upstream> {
+        self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial)
+    }
+
+    #[inline]
+    pub(super) fn count_cluster(&self, group: usize, count: impl FnOnce(&ClusterStats)) {
+        if let Some(group) = self.groups.get(group) {
+            count(&group.stats);
+        }
+    }
+
+    /// Opens a connection; `None` if there are too many or the system gives none.
+    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Option<Id> {
+        let own = self.groups.get(group)?;
+        let cluster = &own.cluster;
+        if !cluster.gauges.connections.enter(cluster.config.thresholds.max_connections) {
+            own.stats.upstream_cx_overflow.add(1);
+            return None;
+        }
+        let timeout = cluster.config.connect_timeout;
+        let entry = self.hosts.vacant_entry();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let opened = TcpStream::connect(host.address).and_then(|mut socket| {
+            self.poll.registry().register(&mut socket, token(HOST, entry.key()), interest)?;
+            Ok(socket)
+        });
+        let Ok(socket) = opened else {
+            own.stats.upstream_cx_connect_fail.add(1);
+            cluster.gauges.connections.leave();
+            host.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
+            cluster.hosts.report(host, Outcome::ConnectFailed, self.now);
+            return None;
+        };
+        let _ = socket.set_nodelay(true);
+        own.stats.upstream_cx_total.add(1);
+        own.stats.upstream_cx_active.add(1);
+        host.stats.cx_total.fetch_add(1, Ordering::Relaxed);
+        host.stats.cx_active.fetch_add(1, Ordering::Relaxed);
+        self.serial = self.serial.wrapping_add(1);
+        let id = Id { at: entry.key() as u32, serial: self.serial };
+        entry.insert(Upstream {
+            serial: id.serial,
+            socket,
+            group,
+            host: Arc::clone(host),
+            connected: false,
+            out: Out::default(),
+            readable: false,
+            fin: false,
+            is_ready: false,
+            is_unsent: false,
+            draining: false,
+            held_by: None,
+            holds: Vec::new(),
+            heard: self.now,
+            pending: 0,
+            finish: false,
+            role,
+        });
+        self.timers.set(self.now + timeout, Due::Connect(id));
+        if let Some(group) = self.groups.get_mut(group) {
+            group.connections += 1;
+            if let (Some(Role::Shared(_)), Some(after)) =
+                (self.hosts.get(id.at as usize).map(|host| &host.role), group.cluster.config.idle_timeout)
+            {
+                self.timers.set(self.now + after, Due::HostIdle(id));
+            }
+        }
+        Some(id)
+    }
+
+    /// A connection that clients share, with room for one more request.
+    pub(super) fn shared(
+        &mut self,
+        group: usize,
+        host: &Arc<Host>,
+        codec: &Arc<dyn AnyCodec>,
+        head: &Head,
+    ) -> Option<Id> {
+        let own = self.groups.get(group)?;
+        let most = own.cluster.config.max_in_flight_per_connection.min(1 << 20);
+        let pool = Pool {
+            host: Arc::as_ptr(host) as usize,
+            codec: Arc::as_ptr(codec).cast::<()>() as usize,
+            dialect: codec.dialect(head),
+        };
+        for id in own.pools.get(&pool).into_iter().flatten() {
+            let Some(host) = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial) else { continue };
+            if let Role::Shared(shared) = &host.role
+                && !host.draining
+                && !shared.reserved
+                && shared.in_flight < most
+            {
+                return Some(*id);
+            }
+        }
+        self.open_shared(group, host, codec, pool)
+    }
+
+    fn open_shared(&mut self, group: usize, host: &Arc<Host>, codec: &Arc<dyn AnyCodec>, pool: Pool) -> Option<Id> {
+        let decoder = Arc::clone(codec).connect(self.limits);
+        let id = self.connect(group, host, Role::Shared(Shared::new(Arc::clone(codec), decoder, pool)))?;
+        self.groups.get_mut(group)?.pools.entry(pool).or_default().push(id);
+        Some(id)
+    }
+
+    /// A connection that one client has to itself for as long as a long frame and its answer take.
+    pub(super) fn reserved(
+        &mut self,
+        group: usize,
+        host: &Arc<Host>,
+        codec: &Arc<dyn AnyCodec>,
+        head: &Head,
+    ) -> Option<Id> {
+        let own = self.groups.get(group)?;
+        let pool = Pool {
+            host: Arc::as_ptr(host) as usize,
+            codec: Arc::as_ptr(codec).cast::<()>() as usize,
+            dialect: codec.dialect(head),
+        };
+        let idle = own.pools.get(&pool).into_iter().flatten().copied().find(|id| {
+            let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
+            host.is_some_and(|host| match &host.role {
+                Role::Shared(shared) => !host.draining && !shared.reserved && shared.in_flight == 0,
+                Role::Bound(..) => false,
+            })
+        });
+        let id = match idle {
+            Some(id) => id,
+            None => self.open_shared(group, host, codec, pool)?,
+        };
+        if let Role::Shared(shared) = &mut self.host(id)?.role {
+            shared.reserved = true;
+            shared.sending = true;
+        }
+        Some(id)
+    }
+
+    /// The long frame that a connection was reserved for has been sent.
+    pub(super) fn long_sent(&mut self, id: Id) {
+        if let Some(host) = self.host(id)
+            && let Role::Shared(shared) = &mut host.role
+        {
+            shared.sending = false;
+            shared.reserved = shared.in_flight > 0;
+        }
+    }
+
+    pub(super) fn host_event(&mut self, at: usize, readable: bool, fin: bool, writable: bool) {
+        let Some(host) = self.hosts.get_mut(at) else { return };
+        let id = Id { at: at as u32, serial: host.serial };
+        if !host.connected && (readable || writable || fin) {
+            let refused = matches!(host.socket.take_error(), Ok(Some(_)) | Err(_));
+            if refused {
+                return self.close_host(id, End::Refused);
+            }
+            if host.socket.peer_addr().is_err() {
+                return;
+            }
+            host.connected = true;
+            let pending = std::mem::take(&mut host.pending);
+            let (group, node) = (host.group, Arc::clone(&host.host));
+            if let Some(group) = self.groups.get(group) {
+                for _ in 0..pending {
+                    group.cluster.gauges.pending.leave();
+                }
+                group.cluster.hosts.report(&node, Outcome::Connected, self.now);
+            }
+            self.host_unsent(id);
+        }
+        let Some(host) = self.host(id) else { return };
+        host.fin |= fin;
+        if readable || fin {
+            host.readable = true;
+            self.wake_host(id);
+        }
+        if writable {
+            self.host_unsent(id);
+        }
+    }
+
+    fn wake_host(&mut self, id: Id) {
+        let Some(host) = self.host(id) else { return };
+        if host.readable && host.held_by.is_none() && !host.is_ready {
+            host.is_ready = true;
+            self.ready_hosts.push(id);
+        }
+    }
+
+    #[inline]
+    pub(super) fn host_unsent(&mut self, id: Id) {
+        let Some(host) = self.host(id) else { return };
+        if !host.is_unsent {
+            host.is_unsent = true;
+            self.unsent_hosts.push(id);
+        }
+    }
+
+    /// A client has taken what it was sent: its hosts may send more.
+    pub(super) fn release_host(&mut self, id: Id) {
+        if let Some(host) = self.host(id) {
+            host.held_by = None;
+            self.wake_host(id);
+        }
+    }
+
+    pub(super) fn read_hosts(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready_hosts);
+        for id in ready.drain(..) {
+            if let Some(host) = self.host(id) {
+                host.is_ready = false;
+                self.read_host(id);
+            }
+        }
+        if self.ready_hosts.is_empty() {
+            self.ready_hosts = ready;
+        }
+    }
+
+    fn read_host(&mut self, id: Id) {
+        for _ in 0..READS {
+            let mut chunk = std::mem::take(&mut self.chunk);
+            let Some(host) = self.host(id).filter(|host| host.readable && host.held_by.is_none()) else {
+                self.chunk = chunk;
+                return;
+            };
+            let group = host.group;
+            let result = host.socket.read(&mut chunk);
+            match result {
+                Ok(0) => {
+                    self.chunk = chunk;
+                    return self.host_ended(id);
+                }
+                Ok(len) => {
+                    host.readable = len == chunk.len() || host.fin;
+                    self.count_cluster(group, |stats| stats.upstream_cx_rx_bytes_total.add(len as u64));
+                    self.host_data(id, chunk.get(..len).unwrap_or_default());
+                    self.chunk = chunk;
+                }
+                Err(error) => {
+                    let blocked = error.kind() == io::ErrorKind::WouldBlock;
+                    host.readable = !blocked;
+                    self.chunk = chunk;
+                    if blocked {
+                        return;
+                    }
+                    if error.kind() != io::ErrorKind::Interrupted {
+                        return self.close_host(id, End::Remote);
+                    }
+                }
+            }
+        }
+        self.wake_host(id);
+    }
+
+    fn host_ended(&mut self, id: Id) {
+        let Some(host) = self.host(id) else { return };
+        host.readable = false;
+        // A plain connection may end one way before the other.
+        if let Role::Bound(client, _) = host.role
+            && let Some(client) = self.client(client)
+            && matches!(client.protocol, Protocol::Plain)
+            && !client.ended
+            && client.socket.shutdown(Shutdown::Write).is_ok()
+            && client.out.is_empty()
+        {
+            client.closing = true;
+        }
+        self.close_host(id, End::Remote);
+    }
+
+    fn host_data(&mut self, id: Id, data: &[u8]) {
+        let Some(host) = self.host(id) else { return };
+        match &mut host.role {
+            Role::Bound(client, own) => {
+                let client = *client;
+                let own = own.take();
+                self.bound_data(id, client, own, data);
+            }
+            Role::Shared(shared) => {
+                let mut data = data;
+                if let Some((client, left)) = shared.passing {
+                    let (part, rest) = data.split_at(left.min(data.len()));
+                    shared.passing = (part.len() < left).then_some((client, left - part.len()));
+                    self.pass(id, client, part);
+                    data = rest;
+                }
+                if !data.is_empty() {
+                    self.shared_data(id, data);
+                }
+            }
+        }
+    }
+
+    /// Sends a client bytes that are not the beginning of an answer.
+    fn pass(&mut self, host: Id, id: Id, bytes: &[u8]) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        client.out.push(bytes, &mut self.buffers);
+        let (len, at) = (client.out.len(), client.listener);
+        self.client_unsent(id);
+        self.hold_if_full(host, id, at, len);
+    }
+
+    /// Reads no more from a host while a client has too much to take.
+    fn hold_if_full(&mut self, host: Id, client: Id, listener: usize, len: usize) {
+        let limit = self.listeners.get(listener).map_or(0, |local| local.listener.config.buffer_limit);
+        if len <= limit {
+            return;
+        }
+        self.flush_client(client);
+        if self.client(client).is_some_and(|client| client.out.len() > limit) {
+            if let Some(group) = self.host(host).map(|host| host.group) {
+                self.count_cluster(group, |stats| stats.upstream_flow_control_paused_reading.add(1));
+            }
+            self.hold_host(client, host);
+        }
+    }
+
+    fn shared_data(&mut self, id: Id, data: &[u8]) {
+        let mut fed = std::mem::take(&mut self.fed);
+        let Some(host) = self.host(id) else { return };
+        let Role::Shared(shared) = &mut host.role else { return };
+        let result = shared.decoder.feed(S2C, data, &mut fed);
+        if let Some(carried) = fed.carried.take() {
+            self.shared_frame(id, carried.head, &carried.bytes);
+        }
+        for placed in &fed.frames {
+            let bytes = data.get(placed.at..placed.at + placed.head.frame_len).unwrap_or_default();
+            self.shared_frame(id, placed.head, bytes);
+        }
+        self.fed = fed;
+        if result.is_err() {
+            return self.close_host(id, End::Garbage);
+        }
+        self.long_answer(id);
+    }
+
+    /// An answer too long to wait for is passed on as it comes, where its id can be changed before the rest is there.
+    fn long_answer(&mut self, id: Id) {
+        let Some(host) = self.host(id) else { return };
+        let Role::Shared(shared) = &mut host.role else { return };
+        let Some((head, received)) = shared.decoder.unfinished(S2C) else { return };
+        if head.frame_len <= LONG || !head.kind.is_response() || received < head.header_len as usize {
+            return;
+        }
+        let RequestId::Int(number) = head.request_id else { return };
+        let slot = if shared.reserved { shared.waiting() } else { shared.slot(number) };
+        let exchange = slot.and_then(|slot| shared.slots.get(slot as usize)).and_then(|slot| slot.exchange.as_ref());
+        let changes = exchange.is_some_and(|exchange| exchange.route.is_some());
+        // Where nobody waits for it, the whole is dropped when it is there.
+        let (Some(slot), false) = (slot, changes) else { return };
+        let unchanged = exchange.is_some_and(|exchange| exchange.id == number);
+        if !unchanged && shared.codec.id_place(Frame { head, bytes: &[] }).is_none() {
+            return;
+        }
+        let Some(mut detached) = shared.decoder.detach(S2C) else { return };
+        let left = head.frame_len - detached.bytes.len();
+        let client = exchange_client(shared, slot);
+        if !unchanged {
+            let place = shared.codec.id_place(Frame { head, bytes: &detached.bytes });
+            let own = shared.slots.get(slot as usize).and_then(|slot| slot.exchange.as_ref()).map_or(0, |own| own.id);
+            if !place.is_some_and(|place| place.write(&mut detached.bytes, own)) {
+                return self.close_host(id, End::Garbage);
+            }
+        }
+        if let Some(client) = client {
+            shared.passing = Some((client, left));
+        } else {
+            shared.passing = Some((Id { at: u32::MAX, serial: 0 }, left));
+        }
+        let Some(exchange) = shared.leave(slot) else { return };
+        self.finished(id, &exchange, head.kind);
+        if let Some(client) = client {
+            self.pass(id, client, &detached.bytes);
+            self.left(client, exchange.id);
+        }
+    }
+
+    fn shared_frame(&mut self, id: Id, head: Head, bytes: &[u8]) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let Role::Shared(shared) = &mut host.role else { return };
+        match (head.kind, head.request_id) {
+            (Kind::Response | Kind::Error, RequestId::Int(number)) => {
+                let slot = if shared.reserved { shared.waiting() } else { shared.slot(number) };
+                let Some(exchange) = slot.and_then(|slot| shared.leave(slot)) else {
+                    let group = host.group;
+                    self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+                    return;
+                };
+                self.finished(id, &exchange, head.kind);
+                self.answer(id, &exchange, head, bytes);
+            }
+            (Kind::Heartbeat, _) => {
+                if let Ok(Some(reply)) = shared.codec.reply(Frame { head, bytes }, Reply::Heartbeat) {
+                    host.out.push(&reply, &mut self.buffers);
+                    self.host_unsent(id);
+                }
+            }
+            _ => {
+                let group = host.group;
+                self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+            }
+        }
+    }
+
+    /// Notes that a request on a connection was answered.
+    fn finished(&mut self, id: Id, exchange: &Exchange, kind: Kind) {
+        let now = self.now;
+        let Some(host) = self.host(id) else { return };
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        host.heard = now;
+        let mut close = false;
+        if let Role::Shared(shared) = &mut host.role
+            && shared.in_flight == 0
+        {
+            shared.reserved = shared.sending;
+            close = host.draining && !shared.sending;
+        }
+        self.left_host(group, &node);
+        let failed = kind == Kind::Error;
+        if let Some(group) = self.groups.get(group) {
+            group.cluster.hosts.report(&node, if failed { Outcome::Failure } else { Outcome::Success }, now);
+        }
+        let success = if failed { &node.stats.rq_error } else { &node.stats.rq_success };
+        success.fetch_add(1, Ordering::Relaxed);
+        if close {
+            self.close_host(id, End::Done);
+        }
+        let since = self.now_us.saturating_sub(exchange.since);
+        if exchange.client.is_some()
+            && let Some(local) = self.listeners.get(exchange.listener)
+        {
+            let counts = &local.counts.counters;
+            counts.response.add(1);
+            counts.response_decoding_success.add(1);
+            counts.request_active.sub(1);
+            if failed {
+                counts.response_error.add(1);
+                counts.response_business_exception.add(1);
+            } else {
+                counts.response_success.add(1);
+            }
+            local.counts.request_time_ms.record(since);
+        }
+    }
+
+    /// A request is no longer under way at a host.
+    pub(super) fn left_host(&mut self, group: usize, node: &Arc<Host>) {
+        node.active.fetch_sub(1, Ordering::Relaxed);
+        if let Some(group) = self.groups.get(group) {
+            group.cluster.gauges.requests.leave();
+            group.stats.upstream_rq_active.sub(1);
+        }
+    }
+
+    /// Hands an answer to the client that waits for it.
+    fn answer(&mut self, host: Id, exchange: &Exchange, head: Head, bytes: &[u8]) {
+        let Some(id) = exchange.client else { return };
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            self.count(exchange.listener, |counts| counts.response_error_caused_connection_close.add(1));
+            return;
+        };
+        let Protocol::Known(codec, decoder) = &client.protocol else { return };
+        let frame = Frame { head, bytes };
+        let own = !matches!(head.request_id, RequestId::Int(number) if number != exchange.id);
+        let mut pushed = false;
+        if exchange.route.is_none() {
+            let place = if own { None } else { codec.id_place(frame) };
+            if own || place.is_some() {
+                let copy = client.out.push(bytes, &mut self.buffers);
+                pushed = place.is_none_or(|place| place.write(copy, exchange.id));
+            }
+        }
+        let mut failed = false;
+        if !pushed {
+            let mut edits = metaprotocol_core::Edits {
+                request_id: (!own).then_some(exchange.id),
+                ..metaprotocol_core::Edits::default()
+            };
+            if let Some(route) = &exchange.route {
+                route.response_set.add_to(&mut edits);
+            }
+            let mut rewritten = codec.rewrite(frame, &edits, decoder.limits());
+            if rewritten.is_err() && !edits.set.is_empty() {
+                failed = true;
+                edits.set.clear();
+                rewritten = codec.rewrite(frame, &edits, decoder.limits());
+            }
+            match rewritten {
+                Ok(segments) => {
+                    for segment in &segments {
+                        client.out.push(segment, &mut self.buffers);
+                    }
+                }
+                // An answer that cannot be given its id is none for this client.
+                Err(_) => client.closing = true,
+            }
+        }
+        let (len, at) = (client.out.len(), client.listener);
+        if failed {
+            self.count(at, |counts| counts.response_mutation_error.add(1));
+        }
+        self.left(id, exchange.id);
+        self.client_unsent(id);
+        self.hold_if_full(host, id, at, len);
+    }
+
+    /// A client waits for one answer less.
+    pub(super) fn left(&mut self, id: Id, request: u64) {
+        let Some(client) = self.client(id) else { return };
+        client.in_flight -= 1;
+        client.ids.leave(request);
+        if client.in_flight == 0 {
+            if client.waits.turn {
+                self.resume.push(id);
+            }
+            self.settle(id);
+        }
+    }
+
+    fn bound_data(&mut self, id: Id, owner: Id, mut own: Option<Box<dyn Connection>>, data: &[u8]) {
+        let Some(client) = self.clients.get_mut(owner.at as usize).filter(|client| client.serial == owner.serial)
+        else {
+            return self.close_host(id, End::Done);
+        };
+        let Protocol::Known(codec, decoder) = &mut client.protocol else {
+            return self.pass(id, owner, data);
+        };
+        let codec = Arc::clone(codec);
+        let mut fed = std::mem::take(&mut self.fed);
+        let decoder = own.as_mut().unwrap_or(decoder);
+        let result = decoder.feed(S2C, data, &mut fed);
+        if let Some(carried) = fed.carried.take() {
+            self.bound_frame(id, owner, &codec, carried.head, &carried.bytes);
+        }
+        for placed in &fed.frames {
+            let bytes = data.get(placed.at..placed.at + placed.head.frame_len).unwrap_or_default();
+            self.bound_frame(id, owner, &codec, placed.head, bytes);
+        }
+        self.fed = fed;
+        if let Some(host) = self.host(id)
+            && let Role::Bound(_, place) = &mut host.role
+        {
+            *place = own;
+        }
+        if result.is_err() {
+            self.close_host(id, End::Garbage);
+        }
+    }
+
+    fn bound_frame(&mut self, id: Id, owner: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) {
+        let Some(client) = self.client(owner) else { return };
+        let frame = Frame { head, bytes };
+        let pair = if head.kind.is_response() { PairId::of(&frame, codec.info().pair_by) } else { None };
+        let asked = pair.and_then(|pair| client.asked.as_mut()?.answer(&pair));
+        match asked {
+            Some((_, exchange)) => {
+                self.finished(id, &exchange, head.kind);
+                self.answer(id, &exchange, head, bytes);
+            }
+            None => self.pass(id, owner, bytes),
+        }
+    }
+
+    pub(super) fn flush_hosts(&mut self) {
+        while let Some(id) = self.unsent_hosts.pop() {
+            self.flush_host(id);
+        }
+    }
+
+    fn flush_host(&mut self, id: Id) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        host.is_unsent = false;
+        if !host.connected {
+            return;
+        }
+        let sent = host.out.send(&mut host.socket, &mut self.buffers);
+        let (group, left) = (host.group, host.out.len());
+        let finish = host.finish && left == 0;
+        let Ok(sent) = sent else { return self.close_host(id, End::Remote) };
+        if sent > 0 {
+            self.count_cluster(group, |stats| stats.upstream_cx_tx_bytes_total.add(sent as u64));
+        }
+        let Some(host) = self.host(id) else { return };
+        if finish {
+            let _ = host.socket.shutdown(Shutdown::Write);
+        }
+        if left <= LONG && !host.holds.is_empty() {
+            for client in std::mem::take(&mut host.holds) {
+                if let Some(client) = self.client(client) {
+                    client.waits.host = false;
+                }
+                self.wake_client(client);
+            }
+        }
+    }
+
+    /// Tells a host that no more will come, once all is sent.
+    pub(super) fn finish_host(&mut self, id: Id) {
+        if let Some(host) = self.host(id) {
+            host.finish = true;
+            self.host_unsent(id);
+        }
+    }
+
+    /// A client has gone that had this connection for itself.
+    pub(super) fn drop_bound(&mut self, id: Id, client: Id) {
+        if let Some(host) = self.host(id)
+            && matches!(host.role, Role::Bound(owner, _) if owner == client)
+        {
+            self.close_host(id, End::Done);
+        }
+    }
+
+    /// Gives up a connection that cannot be used any more.
+    pub(super) fn drop_host(&mut self, id: Id) {
+        self.close_host(id, End::Done);
+    }
+
+    pub(super) fn connect_late(&mut self, id: Id) {
+        if self.host(id).is_some_and(|host| !host.connected) {
+            self.close_host(id, End::Late);
+        }
+    }
+
+    pub(super) fn host_idle(&mut self, id: Id) {
+        let now = self.now;
+        let Some(host) = self.host(id) else { return };
+        let (group, heard) = (host.group, host.heard);
+        let busy = match &host.role {
+            Role::Shared(shared) => shared.in_flight > 0,
+            Role::Bound(..) => true,
+        };
+        let Some(after) = self.groups.get(group).and_then(|group| group.cluster.config.idle_timeout) else { return };
+        let until = if busy { now + after } else { heard + after };
+        if until > now {
+            self.timers.set(until, Due::HostIdle(id));
+            return;
+        }
+        self.count_cluster(group, |stats| stats.upstream_cx_idle_timeout.add(1));
+        self.close_host(id, End::Done);
+    }
+
+    pub(super) fn request_late(&mut self, id: Id, slot: u32, turn: u32) {
+        let Some(host) = self.host(id) else { return };
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        let Role::Shared(shared) = &mut host.role else { return };
+        if shared.slots.get(slot as usize).is_none_or(|slot| slot.turn != turn) {
+            return;
+        }
+        let asked = shared.slots.get_mut(slot as usize).map(|slot| std::mem::take(&mut slot.asked)).unwrap_or_default();
+        let Some(exchange) = shared.leave(slot) else { return };
+        // Its answer, whenever it comes, would be taken for that of the next.
+        let spoilt = shared.reserved;
+        self.left_host(group, &node);
+        self.count_cluster(group, |stats| stats.upstream_rq_timeout.add(1));
+        node.stats.rq_timeout.fetch_add(1, Ordering::Relaxed);
+        if let Some(group) = self.groups.get(group) {
+            group.cluster.hosts.report(&node, Outcome::Timeout, self.now);
+        }
+        self.lost(&exchange, &asked, ErrorType::Timeout, "meta protocol upstream request: no answer in time");
+        if spoilt {
+            self.close_host(id, End::Done);
+        }
+    }
+
+    /// Tells a client that there will be no answer.
+    fn lost(&mut self, exchange: &Exchange, asked: &[u8], error: ErrorType, message: &str) {
+        let Some(client) = exchange.client else { return };
+        self.count(exchange.listener, |counts| counts.request_active.sub(1));
+        self.refuse(client, exchange.head, asked, error, message);
+        self.left(client, exchange.id);
+    }
+
+    pub(super) fn bound_late(&mut self, id: Id, number: u64) {
+        let Some(client) = self.client(id) else { return };
+        let waits = client.asked.as_ref().is_some_and(|asked| asked.iter().any(|(other, _)| *other == number));
+        if waits {
+            // Others wait behind it, or their order is lost with its answer: the connection ends here.
+            for host in client.bound.clone() {
+                self.end_bound(host, ErrorType::Timeout, "meta protocol upstream request: no answer in time");
+            }
+        }
+    }
+
+    /// Ends a connection that a client has for itself, and with it the client's.
+    fn end_bound(&mut self, id: Id, error: ErrorType, message: &str) {
+        let Some(host) = self.host(id) else { return };
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        let Role::Bound(owner, _) = host.role else { return };
+        self.remove_host(id);
+        let Some(client) = self.client(owner) else { return };
+        client.bound.retain(|other| *other != id);
+        let mut asked = client.asked.take();
+        while let Some((_, exchange)) = asked.as_mut().and_then(|asked| asked.forget()) {
+            self.left_host(group, &node);
+            let bytes = exchange.asked.clone();
+            self.lost(&exchange, &bytes, error, message);
+        }
+        if let Some(client) = self.client(owner) {
+            client.closing = true;
+            client.readable = false;
+            self.client_unsent(owner);
+        }
+    }
+
+    /// Closes a connection to a host, and answers what waits on it.
+    pub(super) fn close_host(&mut self, id: Id, end: End) {
+        let now = self.now;
+        let Some(host) = self.host(id) else { return };
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        let busy = match &host.role {
+            Role::Shared(shared) => shared.in_flight > 0,
+            Role::Bound(..) => true,
+        };
+        let (outcome, error, message) = match end {
+            End::Remote => (
+                busy.then_some(Outcome::Failure),
+                ErrorType::UpstreamReset,
+                "meta protocol upstream request: remote connection failure",
+            ),
+            End::Refused => (
+                Some(Outcome::ConnectFailed),
+                ErrorType::UpstreamReset,
+                "meta protocol upstream request: the host could not be reached",
+            ),
+            End::Late => (
+                Some(Outcome::Timeout),
+                ErrorType::UpstreamReset,
+                "meta protocol upstream request: the host could not be reached in time",
+            ),
+            End::Garbage => (
+                Some(Outcome::Failure),
+                ErrorType::BadResponse,
+                "meta protocol upstream request: the answer is not of the protocol",
+            ),
+            End::Done => (None, ErrorType::UpstreamReset, "meta protocol upstream request: connection closed"),
+        };
+        if let Some(group) = self.groups.get(group) {
+            let stats = &group.stats;
+            match end {
+                End::Remote => {
+                    stats.upstream_cx_destroy_remote.add(1);
+                    if busy {
+                        stats.upstream_cx_destroy_remote_with_active_rq.add(1);
+                    }
+                }
+                End::Refused => stats.upstream_cx_connect_fail.add(1),
+                End::Late => {
+                    stats.upstream_cx_connect_fail.add(1);
+                    stats.upstream_cx_connect_timeout.add(1);
+                }
+                End::Garbage => stats.upstream_cx_protocol_error.add(1),
+                End::Done => {}
+            }
+            if let Some(outcome) = outcome {
+                group.cluster.hosts.report(&node, outcome, now);
+            }
+        }
+        if matches!(end, End::Refused | End::Late) {
+            node.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
+        }
+        let Some(host) = self.host(id) else { return };
+        if let Role::Bound(owner, _) = host.role {
+            let plain = self.client(owner).is_some_and(|client| matches!(client.protocol, Protocol::Plain));
+            if plain {
+                self.remove_host(id);
+                if let Some(client) = self.client(owner) {
+                    client.closing = true;
+                    self.client_unsent(owner);
+                }
+                return;
+            }
+            return self.end_bound(id, error, message);
+        }
+        let Some(Upstream { role: Role::Shared(mut shared), .. }) = self.remove_host(id) else { return };
+        if let Some((client, _)) = shared.passing {
+            // It has the beginning of an answer that will never end.
+            self.close_client(client, false);
+        }
+        while let Some(slot) = shared.waiting() {
+            let asked = shared.slots.get_mut(slot as usize).map(|slot| std::mem::take(&mut slot.asked));
+            let Some(exchange) = shared.leave(slot) else { break };
+            self.left_host(group, &node);
+            node.stats.rq_error.fetch_add(1, Ordering::Relaxed);
+            if end == End::Garbage && exchange.client.is_some() {
+                self.count(exchange.listener, |counts| counts.response_decoding_error.add(1));
+            }
+            self.lost(&exchange, &asked.unwrap_or_default(), error, message);
+        }
+    }
+
+    /// Takes a connection out of all lists and closes its socket.
+    fn remove_host(&mut self, id: Id) -> Option<Upstream> {
+        self.host(id)?;
+        let mut host = self.hosts.remove(id.at as usize);
+        let _ = self.poll.registry().deregister(&mut host.socket);
+        host.host.stats.cx_active.fetch_sub(1, Ordering::Relaxed);
+        if let Some(group) = self.groups.get_mut(host.group) {
+            group.stats.upstream_cx_active.sub(1);
+            group.connections -= 1;
+            group.cluster.gauges.connections.leave();
+            for _ in 0..host.pending {
+                group.cluster.gauges.pending.leave();
+            }
+            if let Role::Shared(shared) = &host.role
+                && let Some(pool) = group.pools.get_mut(&shared.pool)
+            {
+                pool.retain(|other| *other != id);
+                if pool.is_empty() {
+                    group.pools.remove(&shared.pool);
+                }
+            }
+        }
+        for client in std::mem::take(&mut host.holds) {
+            if let Some(client) = self.client(client) {
+                client.waits.host = false;
+            }
+            self.wake_client(client);
+        }
+        self.bury(host.group);
+        Some(host)
+    }
+}
+
+fn exchange_client(shared: &Shared, slot: u32) -> Option<Id> {
+    shared.slots.get(slot as usize)?.exchange.as_ref()?.client
+}

@@ -1,0 +1,702 @@
+//! A client's frames: routed, and handed to hosts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use metaprotocol_core::{
+    AnyCodec, Direction, Edits, ErrorType, Frame, Head, Id as PairId, Kind, Limits, Pairing, Reason, Reply, RequestId,
+    Sharing,
+};
+
+use super::clients::LONG;
+use super::downstream::{Held, Protocol, To, Turn};
+use super::upstream::{Exchange, Role};
+use super::{Due, Id, Worker};
+use crate::balance::Host;
+use crate::route::{Chosen, Message, Route};
+
+const C2S: Direction = Direction::ClientToServer;
+/// Bytes of a request that are kept to answer it from, behind its header.
+const KEPT: usize = 64;
+/// The most that is kept of a request on a connection that a client has for itself.
+const KEPT_BOUND: usize = 16 << 10;
+
+/// Where a message goes.
+struct Way {
+    route: Arc<Route>,
+    group: usize,
+    host: Arc<Host>,
+}
+
+/// Why a message goes nowhere.
+enum Stop {
+    /// It is answered with this error.
+    Error(ErrorType, &'static str),
+    /// What decides has not come yet.
+    More,
+}
+
+impl Worker {
+    /// Takes a frame of a client, or keeps it until it is its turn.
+    pub(super) fn frame(&mut self, id: Id, head: Head, bytes: &[u8]) {
+        let Some(client) = self.client(id) else { return };
+        if client.closing {
+            return;
+        }
+        let waits = !client.held.is_empty() || client.waits.turn || !self.serve(id, head, bytes);
+        if waits && let Some(client) = self.client(id) {
+            client.held.push_back(Held { head, bytes: bytes.to_vec() });
+        }
+    }
+
+    /// Takes frames whose turn has come.
+    pub(super) fn resume(&mut self) {
+        while let Some(id) = self.resume.pop() {
+            let Some(client) = self.client(id) else { continue };
+            client.waits.turn = false;
+            client.ids.note_all();
+            while let Some(held) = self.client(id).and_then(|client| client.held.pop_front()) {
+                if !self.serve(id, held.head, &held.bytes) {
+                    if let Some(client) = self.client(id) {
+                        client.held.push_front(held);
+                    }
+                    break;
+                }
+            }
+            self.settle(id);
+            self.wake_client(id);
+        }
+    }
+
+    /// Takes a frame. False if it has to wait until nothing else is under way.
+    fn serve(&mut self, id: Id, head: Head, bytes: &[u8]) -> bool {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return true;
+        };
+        let Protocol::Known(codec, _) = &client.protocol else { return true };
+        match head.kind {
+            Kind::Heartbeat if codec.info().heartbeats => {
+                let at = client.listener;
+                let reply = codec.reply(Frame { head, bytes }, Reply::Heartbeat);
+                let replied = matches!(&reply, Ok(Some(_)));
+                if let Ok(Some(reply)) = reply {
+                    client.out.push(&reply, &mut self.buffers);
+                }
+                self.count(at, |counts| {
+                    counts.request_event.add(1);
+                    counts.local_response_success.add(u64::from(replied));
+                });
+                self.client_unsent(id);
+                true
+            }
+            Kind::Request | Kind::Oneway | Kind::StreamOpen => self.request(id, head, bytes),
+            _ => {
+                self.more(id, head, bytes);
+                true
+            }
+        }
+    }
+
+    /// A frame that belongs to what is under way already: of a stream, of a login, or an answer to the host.
+    fn more(&mut self, id: Id, head: Head, bytes: &[u8]) {
+        let Some(client) = self.client(id) else { return };
+        let shared = matches!(&client.protocol, Protocol::Known(codec, _) if codec.info().sharing != Sharing::Bound);
+        let host = client.bound.last().copied();
+        match host {
+            Some(host) => self.send_bound(id, host, head, bytes),
+            // Nobody is there that could know what to do with it.
+            None if shared => {}
+            None => {
+                if let Ok(way) = self.way(id, head, bytes)
+                    && let Some(host) = self.bind(id, &way)
+                {
+                    self.send_bound(id, host, head, bytes);
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, id: Id, head: Head, bytes: &[u8]) -> bool {
+        let Some(client) = self.client(id) else { return true };
+        let Protocol::Known(codec, _) = &client.protocol else { return true };
+        let codec = Arc::clone(codec);
+        let (at, in_flight) = (client.listener, client.in_flight);
+        let shared = codec.info().sharing != Sharing::Bound
+            && match (head.kind, head.request_id) {
+                (Kind::Request, RequestId::Int(number)) => {
+                    if client.ids.enter(number, in_flight) == Turn::Later {
+                        client.waits.turn = true;
+                        return false;
+                    }
+                    true
+                }
+                (Kind::Oneway, _) => true,
+                // Streams go by ids that are not changed.
+                _ => false,
+            };
+        let way = match self.way(id, head, bytes) {
+            Ok(way) => way,
+            Err(stop) => {
+                let (error, message) = match stop {
+                    Stop::Error(error, message) => (error, message),
+                    Stop::More => (ErrorType::BadRequest, "meta protocol router: the message is incomplete"),
+                };
+                self.note_request(at, head.kind);
+                self.stop(id, head, bytes, error, message);
+                return true;
+            }
+        };
+        if !shared && !self.may_bind(id, way.group) {
+            if let Some(client) = self.client(id) {
+                client.waits.turn = true;
+            }
+            return false;
+        }
+        self.note_request(at, head.kind);
+        self.mirror(id, &codec, &way, head, bytes);
+        if shared {
+            self.send_shared(id, &codec, &way, head, bytes);
+        } else {
+            match self.bind(id, &way) {
+                Some(host) => self.send_request_bound(id, host, &way.route, head, bytes),
+                None => self.stop(id, head, bytes, ErrorType::UpstreamReset, NO_CONNECTION),
+            }
+        }
+        true
+    }
+
+    fn note_request(&self, at: usize, kind: Kind) {
+        self.count(at, |counts| {
+            counts.request.add(1);
+            match kind {
+                Kind::Request => counts.request_twoway.add(1),
+                Kind::Oneway => counts.request_oneway.add(1),
+                _ => counts.request_stream.add(1),
+            }
+        });
+    }
+
+    /// Refuses a request that was not sent to any host.
+    fn stop(&mut self, id: Id, head: Head, bytes: &[u8], error: ErrorType, message: &str) {
+        self.refuse(id, head, bytes, error, message);
+        if let (Kind::Request, RequestId::Int(number), Some(client)) = (head.kind, head.request_id, self.client(id)) {
+            client.ids.leave(number);
+        }
+    }
+
+    /// Where a message goes; of a long one the beginning will do if what decides is in it.
+    fn way(&mut self, id: Id, head: Head, bytes: &[u8]) -> Result<Way, Stop> {
+        const UNKNOWN: Stop =
+            Stop::Error(ErrorType::ClusterNotFound, "meta protocol router: the route's cluster is not known");
+        const NO_ROUTE: Stop = Stop::Error(ErrorType::RouteNotFound, "meta protocol router: no route matches");
+        let random = self.random();
+        let client = self.clients.get_mut(id.at as usize).ok_or(Stop::More)?;
+        let Protocol::Known(codec, decoder) = &client.protocol else { return Err(Stop::More) };
+        let local = self.listeners.get(client.listener).ok_or(Stop::More)?;
+        let (table, groups) = local.table(codec).ok_or(NO_ROUTE)?;
+        let unreadable = |error: metaprotocol_core::DecodeError| {
+            let beyond = matches!(error.reason, Reason::UnexpectedEnd { .. }) && bytes.len() < head.frame_len;
+            if beyond {
+                Stop::More
+            } else {
+                Stop::Error(ErrorType::BadRequest, "meta protocol router: the message cannot be read")
+            }
+        };
+        let frame = Frame { head, bytes };
+        let mut message = Message::new(codec.as_ref(), frame, decoder.limits(), &local.extra, &mut self.scratch);
+        let route = table.find(&mut message).map_err(unreadable)?.ok_or(NO_ROUTE)?;
+        let chosen = route.target.cluster(&mut message, random).map_err(unreadable)?.ok_or(UNKNOWN)?;
+        let group = match chosen {
+            Chosen::Known(cluster) => groups.get(cluster.number).copied().flatten(),
+            Chosen::Named(name) => self.by_name.get(&*name).copied(),
+        };
+        let hash = route.hash.hash(&mut message).map_err(unreadable)?;
+        drop(message);
+        let route = Arc::clone(route);
+        let (group, own) = group.and_then(|at| Some((at, self.groups.get_mut(at)?))).ok_or(UNKNOWN)?;
+        if own.cluster.config.maintenance {
+            own.stats.upstream_rq_maintenance_mode.add(1);
+            return Err(Stop::Error(
+                ErrorType::NoHealthyUpstream,
+                "meta protocol router: the cluster is in maintenance mode",
+            ));
+        }
+        let host = if own.cluster.config.original_dst {
+            original_address(&client.socket).map(|address| {
+                let host = || Arc::new(Host::new(address, self.now));
+                Arc::clone(own.originals.entry(address).or_insert_with(host))
+            })
+        } else {
+            own.picker.pick(hash, self.now).map(Arc::clone)
+        };
+        let Some(host) = host else {
+            own.stats.upstream_cx_none_healthy.add(1);
+            return Err(Stop::Error(ErrorType::NoHealthyUpstream, "meta protocol router: no healthy upstream"));
+        };
+        Ok(Way { route, group, host })
+    }
+
+    /// Counts a request in at a host, if the cluster's bounds allow one more.
+    fn enter_host(&mut self, group: usize, node: &Arc<Host>) -> bool {
+        let Some(own) = self.groups.get(group) else { return false };
+        if !own.cluster.gauges.requests.enter(own.cluster.config.thresholds.max_requests) {
+            own.stats.upstream_rq_pending_overflow.add(1);
+            return false;
+        }
+        own.stats.upstream_rq_total.add(1);
+        own.stats.upstream_rq_active.add(1);
+        node.active.fetch_add(1, Ordering::Relaxed);
+        node.stats.rq_total.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// Counts a request in that has to wait for its connection, if the cluster's bounds allow one more.
+    fn enter_pending(&mut self, group: usize, host: Id) -> bool {
+        let Some(upstream) = self.hosts.get_mut(host.at as usize) else { return false };
+        if upstream.connected {
+            return true;
+        }
+        let Some(own) = self.groups.get(group) else { return false };
+        if !own.cluster.gauges.pending.enter(own.cluster.config.thresholds.max_pending) {
+            own.stats.upstream_rq_pending_overflow.add(1);
+            return false;
+        }
+        own.stats.upstream_rq_pending_total.add(1);
+        upstream.pending += 1;
+        true
+    }
+
+    fn send_shared(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
+        let Some(host) = self.shared(way.group, &way.host, codec, &head) else {
+            return self.stop(id, head, bytes, ErrorType::OverLimit, NO_CONNECTION);
+        };
+        if !self.enter_pending(way.group, host) {
+            return self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
+        }
+        self.send(Some(id), host, way, head, bytes);
+    }
+
+    /// Sends a request by a shared connection; the client is `None` for a copy.
+    fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: Head, bytes: &[u8]) {
+        let oneway = head.kind != Kind::Request;
+        if !oneway && !self.enter_host(way.group, &way.host) {
+            if let Some(id) = id {
+                self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
+            }
+            return;
+        }
+        let (now, now_us) = (self.now, self.now_us);
+        let limits = self.limits;
+        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
+        let Role::Shared(shared) = &mut host.role else { return };
+        host.heard = now;
+        let slot = (!oneway).then(|| shared.enter());
+        // A client that has the connection to itself keeps its ids.
+        let number = slot.filter(|_| !shared.reserved).map(|slot| shared.id(slot));
+        let failed =
+            write(shared.codec.as_ref(), &mut host.out, &mut self.buffers, &way.route, &limits, number, head, bytes);
+        let last = self.groups.get(way.group).and_then(|group| group.cluster.config.max_requests_per_connection);
+        let last = last.is_some_and(|last| shared.requests >= last);
+        host.draining |= last;
+        let unsent = host.out.len();
+        if last {
+            self.count_cluster(way.group, |stats| stats.upstream_cx_max_requests.add(1));
+        }
+        let listener = id.and_then(|id| self.client(id)).map(|client| client.listener);
+        if let (Err(unsendable), Some(listener)) = (&failed, listener) {
+            self.count(listener, |counts| counts.request_mutation_error.add(1));
+            if *unsendable {
+                // Not a byte of it was sent.
+                self.take_back(to, slot, way);
+                if let Some(id) = id {
+                    self.stop(
+                        id,
+                        head,
+                        bytes,
+                        ErrorType::BadRequest,
+                        "meta protocol router: the message cannot be sent",
+                    );
+                }
+                return;
+            }
+        }
+        self.host_unsent(to);
+        if let Some(slot) = slot {
+            let keep = bytes.get(..bytes.len().min(head.header_len as usize + KEPT)).unwrap_or(bytes);
+            let timeout = way.route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0);
+            let changes = id.is_some() && !way.route.response_set.is_empty();
+            let route = changes.then(|| Arc::clone(&way.route));
+            let own = if let RequestId::Int(own) = head.request_id { own } else { 0 };
+            let mut turn = 0;
+            if let Some(host) = self.host(to)
+                && let Role::Shared(shared) = &mut host.role
+                && let Some(place) = shared.slots.get_mut(slot as usize)
+            {
+                turn = place.turn;
+                place.asked.clear();
+                place.asked.extend_from_slice(keep);
+                place.exchange = Some(Exchange {
+                    client: id,
+                    listener: listener.unwrap_or(usize::MAX),
+                    head,
+                    id: own,
+                    since: now_us,
+                    route,
+                    asked: Vec::new(),
+                });
+            }
+            if let Some(timeout) = timeout {
+                self.timers.set(now + timeout, Due::Request(to, slot, turn));
+            }
+            if let Some(client) = id.and_then(|id| self.client(id)) {
+                client.in_flight += 1;
+            }
+            if let Some(listener) = listener {
+                self.count(listener, |counts| counts.request_active.add(1));
+            }
+        }
+        if let Some(id) = id {
+            self.wait_if_full(id, to, unsent);
+        }
+    }
+
+    fn take_back(&mut self, to: Id, slot: Option<u32>, way: &Way) {
+        let Some(slot) = slot else { return };
+        if let Some(host) = self.host(to)
+            && let Role::Shared(shared) = &mut host.role
+        {
+            shared.abandon(slot);
+        }
+        self.left_host(way.group, &way.host);
+    }
+
+    /// Reads no more from a client while a host has too much to take.
+    fn wait_if_full(&mut self, id: Id, to: Id, unsent: usize) {
+        let Some(client) = self.client(id) else { return };
+        let at = client.listener;
+        let limit = self.listeners.get(at).map_or(0, |local| local.listener.config.buffer_limit);
+        if unsent <= limit {
+            return;
+        }
+        let Some(client) = self.client(id) else { return };
+        client.waits.host = true;
+        self.count(at, |counts| counts.downstream_flow_control_paused_reading.add(1));
+        if let Some(host) = self.host(to) {
+            host.holds.push(id);
+        }
+    }
+
+    /// Sends copies to the mirrors of a route. What becomes of them is nobody's concern.
+    fn mirror(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
+        let now = self.now;
+        for mirror in &way.route.mirrors {
+            let random = self.random();
+            if !mirror.takes(random) || bytes.len() < head.frame_len {
+                continue;
+            }
+            let Some(group) = self.by_name.get(&mirror.cluster.name).copied() else { continue };
+            let Some(host) = self.groups.get_mut(group).and_then(|own| own.picker.pick(None, now).map(Arc::clone))
+            else {
+                continue;
+            };
+            let copy = Way { route: Arc::clone(&way.route), group, host };
+            if codec.info().sharing == Sharing::Bound {
+                continue;
+            }
+            let Some(to) = self.shared(group, &copy.host, codec, &head) else { continue };
+            let full = self.host(to).is_none_or(|host| host.out.len() > LONG);
+            if !full && self.enter_pending(group, to) {
+                self.send(None, to, &copy, head, bytes);
+                if let Some(at) = self.client(id).map(|client| client.listener) {
+                    self.count(at, |counts| counts.mirrored.add(1));
+                }
+            }
+        }
+    }
+
+    /// True if a client may have one more connection for itself now: where answers come in order, those of one host must
+    /// all be there before another one is asked.
+    fn may_bind(&mut self, id: Id, group: usize) -> bool {
+        let Some(client) = self.client(id) else { return true };
+        let (in_flight, bound) = (client.in_flight, client.bound.clone());
+        let Some(last) = bound.last().copied() else { return true };
+        in_flight == 0 || self.host(last).is_some_and(|host| host.group == group)
+    }
+
+    /// The connection to a cluster that a client has for itself.
+    fn bind(&mut self, id: Id, way: &Way) -> Option<Id> {
+        let client = self.client(id)?;
+        let bound = client.bound.clone();
+        let known = bound.iter().copied().find(|host| self.host(*host).is_some_and(|host| host.group == way.group));
+        if let Some(host) = known {
+            let client = self.client(id)?;
+            // The last one is where frames go that say nothing of where they belong.
+            client.bound.retain(|other| *other != host);
+            client.bound.push(host);
+            return Some(host);
+        }
+        let client = self.client(id)?;
+        let decoder = match &client.protocol {
+            Protocol::Known(codec, decoder) if !bound.is_empty() => Some(Arc::clone(codec).connect(*decoder.limits())),
+            _ => None,
+        };
+        let host = self.connect(way.group, &way.host, Role::Bound(id, decoder))?;
+        self.client(id)?.bound.push(host);
+        Some(host)
+    }
+
+    /// Opens the connection of a client that says nothing before its host has spoken, or that is plain TCP.
+    pub(super) fn open_bound(&mut self, id: Id) {
+        let now = self.now;
+        let Some(client) = self.client(id) else { return };
+        let (plain, at) = (matches!(client.protocol, Protocol::Plain), client.listener);
+        let host = if plain {
+            let cluster = self.listeners.get(at).and_then(|local| local.listener.config.unknown_to.clone());
+            let group = cluster.and_then(|name| self.by_name.get(name.as_str()).copied());
+            let host = group.and_then(|group| self.groups.get_mut(group)?.picker.pick(None, now).map(Arc::clone));
+            group.zip(host).and_then(|(group, host)| self.connect(group, &host, Role::Bound(id, None)))
+        } else {
+            let head = Head {
+                kind: Kind::Control,
+                request_id: RequestId::None,
+                stream_id: None,
+                header_len: 0,
+                frame_len: 0,
+                variant: 0,
+            };
+            let way = self.way(id, head, &[]).ok();
+            way.and_then(|way| self.connect(way.group, &way.host, Role::Bound(id, None)))
+        };
+        let Some(client) = self.client(id) else { return };
+        match host {
+            Some(host) => client.bound.push(host),
+            None => {
+                client.closing = true;
+                self.count(at, |counts| counts.no_healthy_upstream.add(1));
+                self.client_unsent(id);
+            }
+        }
+    }
+
+    /// Sends a frame by a connection that a client has for itself.
+    fn send_bound(&mut self, id: Id, to: Id, head: Head, bytes: &[u8]) {
+        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
+        if let Role::Bound(_, Some(decoder)) = &mut host.role {
+            // It has to know what was asked to read the answers.
+            let mut fed = metaprotocol_core::Fed::default();
+            let _ = decoder.feed(C2S, bytes, &mut fed);
+        }
+        let _ = head;
+        host.out.push(bytes, &mut self.buffers);
+        host.heard = self.now;
+        let unsent = host.out.len();
+        self.host_unsent(to);
+        self.wait_if_full(id, to, unsent);
+    }
+
+    fn send_request_bound(&mut self, id: Id, to: Id, route: &Arc<Route>, head: Head, bytes: &[u8]) {
+        let Some(host) = self.host(to) else { return };
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        if !self.enter_pending(group, to) {
+            return self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
+        }
+        let waits = head.kind == Kind::Request;
+        if waits && !self.enter_host(group, &node) {
+            return self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
+        }
+        let Some(client) = self.client(id) else { return };
+        let Protocol::Known(codec, decoder) = &client.protocol else { return };
+        let (at, limits) = (client.listener, *decoder.limits());
+        let mut edits = Edits::default();
+        route.request_set.add_to(&mut edits);
+        let mut changed = None;
+        if !edits.set.is_empty() {
+            match codec.rewrite(Frame { head, bytes }, &edits, &limits) {
+                Ok(segments) => changed = Some(segments.concat()),
+                Err(_) => self.count(at, |counts| counts.request_mutation_error.add(1)),
+            }
+        }
+        self.send_bound(id, to, head, changed.as_deref().unwrap_or(bytes));
+        if !waits {
+            return;
+        }
+        let (now, now_us) = (self.now, self.now_us);
+        let Some(client) = self.client(id) else { return };
+        let Protocol::Known(codec, _) = &client.protocol else { return };
+        let Some(pair) = PairId::of(&Frame { head, bytes }, codec.info().pair_by) else {
+            // Nothing tells its answer from others: it is handed on as it comes, and nobody waits for it.
+            return self.left_host(group, &node);
+        };
+        let keep = bytes.get(..bytes.len().min(KEPT_BOUND)).unwrap_or(bytes);
+        let exchange = Exchange {
+            client: Some(id),
+            listener: at,
+            head,
+            id: if let RequestId::Int(own) = head.request_id { own } else { 0 },
+            since: now_us,
+            route: (!route.response_set.is_empty()).then(|| Arc::clone(route)),
+            asked: keep.to_vec(),
+        };
+        client.in_flight += 1;
+        client.number += 1;
+        let number = client.number;
+        let asked = client.asked.get_or_insert_with(|| Box::new(Pairing::new(limits.max_in_flight as usize)));
+        let forgotten = asked.ask(pair, (number, exchange));
+        if forgotten.is_some() {
+            client.in_flight -= 1;
+            self.left_host(group, &node);
+        }
+        self.count(at, |counts| counts.request_active.add(1));
+        if let Some(timeout) = route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0) {
+            self.timers.set(now + timeout, Due::Bound(id, number));
+        }
+    }
+
+    /// Sends bytes of a plain connection.
+    pub(super) fn send_plain(&mut self, id: Id, to: Id, bytes: &[u8]) {
+        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
+        host.out.push(bytes, &mut self.buffers);
+        let unsent = host.out.len();
+        self.host_unsent(to);
+        self.wait_if_full(id, to, unsent);
+    }
+
+    /// Sends more of a long frame.
+    pub(super) fn send_on(&mut self, id: Id, to: Id, bytes: &[u8]) {
+        let gone = self.host(to).is_none();
+        if gone {
+            if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
+                long.to = To::Nowhere;
+            }
+            return;
+        }
+        self.send_plain(id, to, bytes);
+    }
+
+    /// Looks where a long frame goes, as soon as enough of it has come.
+    pub(super) fn look(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        let Some(long) = &mut client.long else { return };
+        if long.left == 0 {
+            let (head, bytes) = (long.head, std::mem::take(&mut long.bytes));
+            client.long = None;
+            return self.frame(id, head, &bytes);
+        }
+        if long.bytes.len() < long.look {
+            return;
+        }
+        // Each look costs as much as what was looked at before: twice as much has to be there for the next.
+        long.look = long.bytes.len() * 2;
+        let Protocol::Known(codec, _) = &client.protocol else { return };
+        let codec = Arc::clone(codec);
+        let (head, at, in_flight) = (long.head, client.listener, client.in_flight);
+        let whole = match (head.kind, head.request_id) {
+            _ if codec.info().sharing == Sharing::Bound || !matches!(head.kind, Kind::Request | Kind::Oneway) => {
+                // Where it goes is known if its connection is: else it is looked at when all of it has come.
+                return self.long_bound(id);
+            }
+            (Kind::Request, RequestId::Int(number)) => client.ids.enter(number, in_flight) == Turn::Later,
+            _ => false,
+        };
+        if whole {
+            return;
+        }
+        let bytes = std::mem::take(&mut long.bytes);
+        let way = self.way(id, head, &bytes);
+        let way = match way {
+            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() => way,
+            Ok(_) | Err(Stop::More) => return self.keep_looking(id, head, bytes),
+            Err(Stop::Error(error, message)) => {
+                self.note_request(at, head.kind);
+                self.stop(id, head, &bytes, error, message);
+                return self.sent_to(id, To::Nowhere);
+            }
+        };
+        self.note_request(at, head.kind);
+        let to = self.reserved(way.group, &way.host, &codec, &head);
+        let Some(to) = to.filter(|to| self.enter_pending(way.group, *to)) else {
+            self.stop(id, head, &bytes, ErrorType::OverLimit, NO_CONNECTION);
+            return self.sent_to(id, To::Nowhere);
+        };
+        self.sent_to(id, To::Host(to));
+        self.send(Some(id), to, &way, head, &bytes);
+    }
+
+    fn keep_looking(&mut self, id: Id, head: Head, bytes: Vec<u8>) {
+        let Some(client) = self.client(id) else { return };
+        if let (Kind::Request, RequestId::Int(number)) = (head.kind, head.request_id) {
+            client.ids.leave(number);
+        }
+        if let Some(long) = &mut client.long {
+            long.bytes = bytes;
+        }
+    }
+
+    fn sent_to(&mut self, id: Id, to: To) {
+        if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
+            long.to = to;
+        }
+    }
+
+    /// A long frame of a client that has its connection for itself, and of which nothing else is to be known.
+    fn long_bound(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        let Some(host) = client.bound.last().copied() else { return };
+        let Some(long) = &mut client.long else { return };
+        if !matches!(long.head.kind, Kind::StreamData | Kind::Control) {
+            return;
+        }
+        let bytes = std::mem::take(&mut long.bytes);
+        long.to = To::Host(host);
+        self.send_on(id, host, &bytes);
+    }
+}
+
+const NO_CONNECTION: &str = "meta protocol upstream request: too many connections";
+const OVERFLOW: &str = "meta protocol upstream request: too many requests";
+
+/// Writes a request as a host is to get it: under another id, if one is given, and with what the route sets. `Err` if what
+/// the route sets has no place in it: true if nothing was written.
+#[allow(clippy::too_many_arguments, reason = "parts of a worker that are borrowed apart")]
+fn write(
+    codec: &dyn AnyCodec,
+    out: &mut super::out::Out,
+    buffers: &mut super::out::Buffers,
+    route: &Route,
+    limits: &Limits,
+    number: Option<u64>,
+    head: Head,
+    bytes: &[u8],
+) -> Result<(), bool> {
+    let frame = Frame { head, bytes };
+    let place = number.and_then(|number| Some((codec.id_place(frame)?, number)));
+    if route.request_set.is_empty() && (number.is_none() || place.is_some()) {
+        let copy = out.push(bytes, buffers);
+        return match place {
+            Some((place, number)) if !place.write(copy, number) => Err(true),
+            _ => Ok(()),
+        };
+    }
+    let mut edits = Edits { request_id: number, ..Edits::default() };
+    route.request_set.add_to(&mut edits);
+    let mut refused = false;
+    let segments = match codec.rewrite(frame, &edits, limits) {
+        Err(_) if !edits.set.is_empty() => {
+            refused = true;
+            edits.set.clear();
+            codec.rewrite(frame, &edits, limits)
+        }
+        rewritten => rewritten,
+    };
+    for segment in segments.map_err(|_| true)? {
+        out.push(&segment, buffers);
+    }
+    if refused { Err(false) } else { Ok(()) }
+}
+
+/// Where a redirected client wanted to go.
+fn original_address(socket: &mio::net::TcpStream) -> Option<SocketAddr> {
+    let socket = socket2::SockRef::from(socket);
+    socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
+}

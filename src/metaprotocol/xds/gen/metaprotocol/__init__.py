@@ -1,0 +1,1 @@
+"""Messages; `make protos` writes them again."""

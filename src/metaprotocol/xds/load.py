@@ -1,0 +1,230 @@
+"""A bootstrap file, read as a whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+
+from metaprotocol.xds.clusters import Cluster, cluster
+from metaprotocol.xds.context import Context
+from metaprotocol.xds.fields import Fields
+from metaprotocol.xds.listeners import Listener, listener
+from metaprotocol.xds.problems import Place, Problem, Report
+from metaprotocol.xds.sources import Source, ads_source, source
+from metaprotocol.xds.tree import read_text
+from metaprotocol.xds.values import socket_address
+
+if TYPE_CHECKING:
+    import os
+
+    from envoy.config.bootstrap.v3.bootstrap_pb2 import Admin as AdminMessage
+    from envoy.config.core.v3.base_pb2 import Node
+
+__all__ = ["Admin", "Dynamic", "Loaded", "load", "loads"]
+
+BOOTSTRAP = Fields(
+    "envoy.config.bootstrap.v3.Bootstrap",
+    "node static_resources dynamic_resources cluster_manager admin",
+    moot={"enable_dispatcher_stats": "there is no dispatcher"},
+    because={
+        "layered_runtime": "there is no runtime",
+        "tracing": "messages are not traced",
+        "stats_sinks": "the admin port shows the counters",
+        "overload_manager": "each connection and cluster has bounds of its own",
+    },
+)
+STATIC = Fields(
+    "envoy.config.bootstrap.v3.Bootstrap.StaticResources",
+    "listeners clusters",
+    because={"secrets": "nothing is encrypted"},
+)
+DYNAMIC = Fields(
+    "envoy.config.bootstrap.v3.Bootstrap.DynamicResources",
+    "lds_config cds_config ads_config",
+    refused=dict.fromkeys(("lds_resources_locator", "cds_resources_locator"), "lds_config and cds_config are"),
+)
+MANAGER = Fields("envoy.config.bootstrap.v3.ClusterManager", "local_cluster_name")
+ADMIN = Fields(
+    "envoy.config.bootstrap.v3.Admin",
+    "address",
+    because=dict.fromkeys(("access_log", "access_log_path"), "requests to the admin port are not logged"),
+)
+
+
+@dataclass(frozen=True)
+class Admin:
+    """Where the admin port listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Dynamic:
+    """Where configuration is discovered.
+
+    Attributes:
+        ads: The aggregated stream, if there is one.
+        listeners: Where listeners come from.
+        clusters: Where clusters come from.
+    """
+
+    ads: Source | None = None
+    listeners: Source | None = None
+    clusters: Source | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a bootstrap file says.
+
+    Attributes:
+        listeners: The listeners of the file, by name.
+        clusters: The clusters of the file, by name.
+        node: What the proxy says it is: `envoy.config.core.v3.Node`.
+        admin: The admin port, if there is one.
+        dynamic: Where the rest is discovered.
+        context: What converting what is discovered needs to know.
+        problems: What was reported, none of it fatal.
+        bootstrap: The whole message.
+    """
+
+    listeners: dict[str, Listener]
+    clusters: dict[str, Cluster]
+    node: Node
+    admin: Admin | None
+    dynamic: Dynamic
+    context: Context
+    problems: tuple[Problem, ...] = ()
+    bootstrap: Any = field(default=None, repr=False)
+
+    def update(self) -> dict[str, Any]:
+        """All of it as one change of the data path's configuration (`Update`).
+
+        Clusters whose sockets are not plain are left out: discovery alone uses them.
+        """
+        return {
+            "listeners": {name: each.config for name, each in self.listeners.items()},
+            "clusters": {name: each.config for name, each in self.clusters.items() if each.transport_socket is None},
+            "routes": {each.config["routes"]: each.table for each in self.listeners.values() if each.table is not None},
+        }
+
+
+def load(path: str | os.PathLike[str], *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+    """Read a bootstrap file.
+
+    Args:
+        path: A file of YAML or JSON with an `envoy.config.bootstrap.v3.Bootstrap`.
+        strict: Whether what is not understood is a reason to refuse it.
+        filters: The names of the filters that the data path has; none for whatever there are.
+
+    Raises:
+        ConfigError: If it cannot be used; it says what is wrong, with file, line, column and field.
+        OSError: If the file cannot be read.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        report = Report(str(path))
+        report.at().error(f"is no text in UTF-8: byte {error.start} is {error.object[error.start]:#04x}")
+        report.check()
+        raise
+    if str(path).endswith(".json"):  # YAML does not take the tabs that JSON may be indented with
+        text = text.replace("\t", " ")
+    return loads(text, str(path), strict=strict, filters=filters)
+
+
+def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+    """Read a bootstrap that is at hand as text.
+
+    Args:
+        text: YAML or JSON.
+        name: What errors call it.
+        strict: As in `load`.
+        filters: As in `load`.
+
+    Raises:
+        ConfigError: As in `load`.
+    """
+    report = Report(name)
+    place = report.at()
+    message = Bootstrap()
+    read_text(text, message, place)
+    loaded = _bootstrap(message, place, Context(filters=filters, load_codecs=True))
+    report.check(strict=strict)
+    return replace(loaded, problems=report.sorted())
+
+
+def _bootstrap(message: Bootstrap, place: Place, context: Context) -> Loaded:
+    BOOTSTRAP.check(message, place)
+    MANAGER.check(message.cluster_manager, place / "cluster_manager")
+    dynamic = _dynamic(message, place / "dynamic_resources")
+    static, at = message.static_resources, place / "static_resources"
+    STATIC.check(static, at)
+    known = None if dynamic.clusters else frozenset(each.name for each in static.clusters)
+    local = message.cluster_manager.local_cluster_name
+    context = replace(context, clusters=known, local_cluster=local)
+    if local and local not in {each.name for each in static.clusters}:
+        (place / "cluster_manager" / "local_cluster_name").error(f"there is no static cluster {local!r}")
+    clusters = [cluster(each, (at / "clusters")[index], context) for index, each in enumerate(static.clusters)]
+    listeners = [listener(each, (at / "listeners")[index], context) for index, each in enumerate(static.listeners)]
+    found = [each for each in listeners if each is not None]
+    _unique([each.name for each in clusters], at / "clusters")
+    _unique([each.name for each in found], at / "listeners")
+    sources = [dynamic.ads, dynamic.listeners, dynamic.clusters]
+    sources += [each.source for each in found]
+    sources += [each.source for each in clusters]
+    _check_sources(sources, clusters, dynamic, at)
+    return Loaded(
+        listeners={each.name: each for each in found},
+        clusters={each.name: each for each in clusters},
+        node=message.node,
+        admin=_admin(message.admin, place / "admin") if message.HasField("admin") else None,
+        dynamic=dynamic,
+        # What is discovered may name clusters that come later, and must not name files.
+        context=replace(context, clusters=None, load_codecs=False),
+        bootstrap=message,
+    )
+
+
+def _unique(names: list[str], place: Place) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            place.error(f"has {count} items called {name!r}")
+
+
+def _dynamic(message: Bootstrap, place: Place) -> Dynamic:
+    resources = message.dynamic_resources
+    DYNAMIC.check(resources, place)
+
+    def found(name: str) -> Source | None:
+        return source(getattr(resources, name), place / name) if resources.HasField(name) else None
+
+    ads = ads_source(resources.ads_config, place / "ads_config") if resources.HasField("ads_config") else None
+    return Dynamic(ads, found("lds_config"), found("cds_config"))
+
+
+def _admin(admin: AdminMessage, place: Place) -> Admin | None:
+    ADMIN.check(admin, place)
+    if not admin.HasField("address"):
+        return None
+    address = socket_address(admin.address, place / "address")
+    return None if address is None else Admin(*address)
+
+
+def _check_sources(sources: list[Source | None], clusters: list[Cluster], dynamic: Dynamic, place: Place) -> None:
+    """Sources must be reachable through what the file has; clusters that they alone use may be encrypted."""
+    asked = {each.target.cluster for each in sources if each is not None and each.target is not None}
+    names = {each.name for each in clusters}
+    for name in sorted(asked - names - {""}):
+        place.error(f"has no cluster {name!r}, which configuration is to be discovered through")
+    if dynamic.ads is None and any(each is not None and each.kind.value == "ads" for each in sources):
+        place.error("has something that comes by ads, but dynamic_resources.ads_config does not say from where")
+    for index, each in enumerate(clusters):
+        if each.transport_socket is not None and each.name not in asked:
+            at = (place / "clusters")[index] / "transport_socket"
+            at.error("is not supported: hosts would get in plain what is to be encrypted")

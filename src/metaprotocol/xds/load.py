@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Admin", "Dynamic", "Loaded", "load", "loads"]
 
+OVERLAY = "--config-yaml"
+"""What errors call the text that is merged over the file."""
+
 BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
     "node static_resources dynamic_resources cluster_manager admin",
@@ -114,18 +117,28 @@ class Loaded:
         }
 
 
-def load(path: str | os.PathLike[str], *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+def load(
+    path: str | os.PathLike[str] | None,
+    *,
+    strict: bool = False,
+    filters: frozenset[str] | None = None,
+    overlay: str = "",
+) -> Loaded:
     """Read a bootstrap file.
 
     Args:
-        path: A file of YAML or JSON with an `envoy.config.bootstrap.v3.Bootstrap`.
+        path: A file of YAML or JSON with an `envoy.config.bootstrap.v3.Bootstrap`; none if `overlay` is all there is.
         strict: Whether what is not understood is a reason to refuse it.
         filters: The names of the filters that the data path has; none for whatever there are.
+        overlay: YAML or JSON that is merged over the file (Envoy's `--config-yaml`): its values win, and what it has in
+            lists comes behind the file's.
 
     Raises:
         ConfigError: If it cannot be used; it says what is wrong, with file, line, column and field.
         OSError: If the file cannot be read.
     """
+    if path is None:
+        return loads(overlay, OVERLAY, strict=strict, filters=filters)
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -135,10 +148,12 @@ def load(path: str | os.PathLike[str], *, strict: bool = False, filters: frozens
         raise
     if str(path).endswith(".json"):  # YAML does not take the tabs that JSON may be indented with
         text = text.replace("\t", " ")
-    return loads(text, str(path), strict=strict, filters=filters)
+    return loads(text, str(path), strict=strict, filters=filters, overlay=overlay)
 
 
-def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+def loads(
+    text: str, name: str, *, strict: bool = False, filters: frozenset[str] | None = None, overlay: str = ""
+) -> Loaded:
     """Read a bootstrap that is at hand as text.
 
     Args:
@@ -146,6 +161,7 @@ def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str]
         name: What errors call it.
         strict: As in `load`.
         filters: As in `load`.
+        overlay: As in `load`.
 
     Raises:
         ConfigError: As in `load`.
@@ -154,6 +170,11 @@ def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str]
     place = report.at()
     message = Bootstrap()
     read_text(text, message, place)
+    if overlay:
+        over, above = Bootstrap(), Report(OVERLAY)
+        read_text(overlay, over, above.at())
+        report.problems += above.problems
+        message.MergeFrom(over)
     loaded = _bootstrap(message, place, Context(filters=filters, load_codecs=True))
     report.check(strict=strict)
     return replace(loaded, problems=report.sorted())

@@ -13,6 +13,7 @@ use super::downstream::{Downstream, Ids, Long, Protocol, To, Waits};
 use super::groups::resolved;
 use super::out::Out;
 use super::{ACCEPTS, CHUNK, CLIENT, Counts, Due, Id, LISTENER, Local, READS, Worker, token};
+use crate::proxy::BACKLOG;
 use crate::snapshot::Listener;
 use crate::stats::ListenerCounts;
 
@@ -20,6 +21,12 @@ use crate::stats::ListenerCounts;
 pub const LONG: usize = CHUNK;
 /// For so long a client may hold up a connection that it shares, in milliseconds.
 const SLOW: u64 = 5000;
+
+/// A client that is to leave has paused when nothing came or went for so long, in milliseconds: whoever asks at the very
+/// moment in which its connection is closed gets no answer, so it is not closed between two requests of a busy client.
+const QUIET: u64 = 1000;
+/// For so long clients of a listener that is gone may go on without a pause, in milliseconds.
+pub const PATIENCE: u64 = 5000;
 
 /// When accepting is tried again if the system had no more to give, in milliseconds.
 const RETRY: u64 = 50;
@@ -111,7 +118,8 @@ impl Worker {
             fin: false,
             ended: false,
             closing: false,
-            draining: self.draining,
+            draining: false,
+            leave_by: None,
             is_ready: false,
             is_unsent: false,
             waits: Waits::default(),
@@ -440,6 +448,22 @@ impl Worker {
         self.settle(id);
     }
 
+    /// Closes a client that is to leave if it has paused. One that never pauses is closed between two requests when its
+    /// time is over.
+    pub(super) fn client_leaves(&mut self, id: Id) {
+        let now = self.now;
+        let Some(client) = self.client(id) else { return };
+        let Some(by) = client.leave_by else { return };
+        let idle = client.in_flight == 0 && client.held.is_empty() && client.out.is_empty();
+        let next = if idle { client.heard + QUIET } else { now + QUIET }.min(by);
+        if next > now {
+            self.timers.set(next, Due::Leave(id));
+            return;
+        }
+        client.draining = true;
+        self.settle(id);
+    }
+
     /// A client that makes others wait is closed.
     pub(super) fn client_slow(&mut self, id: Id) {
         if self.client(id).is_some_and(|client| !client.holds.is_empty()) {
@@ -543,10 +567,16 @@ impl Worker {
         }
     }
 
-    /// Accepts no more on a listener. Its clients leave when nothing is under way for them.
-    pub(super) fn close_listener(&mut self, at: usize) {
-        // Who has connected already is served.
-        self.accept(at);
+    /// Accepts no more on a listener. Its clients leave when they pause, or in so many milliseconds between two requests.
+    pub(super) fn close_listener(&mut self, at: usize, patience: u64) {
+        // Who has connected already is served, though never more than the system lets wait: else it might not end.
+        for _ in 0..=BACKLOG / ACCEPTS {
+            self.accepting.retain(|other| *other != at);
+            self.accept(at);
+            if !self.accepting.contains(&at) {
+                break;
+            }
+        }
         self.accepting.retain(|other| *other != at);
         let Some(local) = self.listeners.get_mut(at) else { return };
         if let Some(mut socket) = local.socket.take() {
@@ -563,18 +593,18 @@ impl Worker {
             .map(|(at, client)| Id { at: at as u32, serial: client.serial })
             .collect();
         for id in clients {
+            let by = self.now + patience;
             if let Some(client) = self.client(id) {
-                client.draining = true;
-                self.settle(id);
+                client.leave_by = Some(by);
+                self.client_leaves(id);
             }
         }
     }
 
-    pub(super) fn drain(&mut self) {
-        self.draining = true;
+    pub(super) fn drain(&mut self, patience: u64) {
         let all: Vec<usize> = self.listeners.iter().map(|(at, _)| at).collect();
         for at in all {
-            self.close_listener(at);
+            self.close_listener(at, patience);
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Downstream {
     pub closing: bool,
     /// It is closed once nothing is under way.
     pub draining: bool,
+    /// When it is to leave at the latest, if it is to leave.
+    pub leave_by: Option<u64>,
     /// It stands in the worker's lists.
     pub is_ready: bool,
     pub is_unsent: bool,

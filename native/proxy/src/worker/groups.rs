@@ -7,6 +7,7 @@ use std::sync::Arc;
 use metaprotocol_core::AnyCodec;
 use mio::net::TcpListener;
 
+use super::clients::PATIENCE;
 use super::hosts::End;
 use super::upstream::Role;
 use super::{Counts, Due, Id, Pool, Worker};
@@ -122,7 +123,7 @@ impl Worker {
             .map(|(at, _)| at)
             .collect();
         for at in closed {
-            self.close_listener(at);
+            self.close_listener(at, PATIENCE);
         }
         for (_, local) in &mut self.listeners {
             if let Some(listener) = snapshot.listeners.get(&local.listener.name) {

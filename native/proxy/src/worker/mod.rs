@@ -41,8 +41,8 @@ pub enum Control {
     Listen(Arc<Listener>, std::net::TcpListener),
     /// What a filter says, at last, of the message with this number.
     Verdict(u64, Verdict),
-    /// Accept no more, and close each connection as soon as nothing is under way on it.
-    Drain,
+    /// Accept no more, and let the clients leave, which takes so many milliseconds if they never pause.
+    Drain(u64),
     /// Close everything and end.
     Stop,
 }
@@ -80,6 +80,8 @@ enum Due {
     Idle(Id),
     /// A client's connection is old.
     Age(Id),
+    /// A client that is to leave may have paused.
+    Leave(Id),
     /// A client has not shown its protocol.
     Detect(Id),
     /// A client reads too slowly for a connection that it shares.
@@ -151,7 +153,6 @@ pub struct Worker {
     answers: Arc<Answers>,
     suspended: HashMap<u64, Suspended, foldhash::fast::RandomState>,
     number: u64,
-    draining: bool,
     stopped: bool,
 }
 
@@ -201,7 +202,6 @@ impl Worker {
             answers,
             suspended: HashMap::default(),
             number: 0,
-            draining: false,
             stopped: false,
         };
         Ok((worker, waker))
@@ -252,7 +252,7 @@ impl Worker {
                 Ok(Control::Snapshot(snapshot)) => self.adopt(&snapshot),
                 Ok(Control::Listen(listener, socket)) => self.listen(&listener, socket),
                 Ok(Control::Verdict(number, verdict)) => self.answered(number, verdict),
-                Ok(Control::Drain) => self.drain(),
+                Ok(Control::Drain(patience)) => self.drain(patience),
                 Ok(Control::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopped = true;
                     return;
@@ -277,6 +277,7 @@ impl Worker {
             match due {
                 Due::Idle(id) => self.client_idle(id),
                 Due::Age(id) => self.client_old(id),
+                Due::Leave(id) => self.client_leaves(id),
                 Due::Detect(id) => self.detect_late(id),
                 Due::Slow(id) => self.client_slow(id),
                 Due::Connect(id) => self.connect_late(id),

@@ -361,17 +361,60 @@ class Tail:
 def builtin_codecs() -> list[NativeCodec]:
     """One object for each built-in codec, in a fixed order."""
 
+class FilterJob:
+    """A message that waits for a filter. It is answered once; one that goes without an answer is refused."""
+
+    @property
+    def response(self) -> bool: ...
+    @property
+    def codec(self) -> NativeCodec: ...
+    @property
+    def frame(self) -> Frame: ...
+    @property
+    def listener(self) -> str: ...
+    @property
+    def route(self) -> str | None: ...
+    @property
+    def waited(self) -> float:
+        """How many seconds it waited."""
+
+    def go(self) -> None:
+        """Let it go on as it is."""
+
+    def change(self, set: list[tuple[str, str]], remove: list[str]) -> None:
+        """Let it go on with fields set and taken away."""
+
+    def refuse(self, error: int, message: str) -> None:
+        """Answer a request with an error, or put one in the place of an answer.
+
+        Args:
+            error: An `ErrorType`.
+            message: What people are told.
+        """
+
 class Proxy:
     """The data path of the proxy, for `metaprotocol.proxy`. It serves from when it is made until it is stopped.
 
     Args:
         workers: How many threads serve.
+        filters: The filters that listeners may name, each with whether it wants to see answers.
 
     Raises:
         OSError: If the system gives no thread or event queue.
     """
 
-    def __new__(cls, workers: int) -> Proxy: ...
+    def __new__(cls, workers: int, filters: dict[str, bool]) -> Proxy: ...
+    def next_job(self, filter: str, timeout: float) -> FilterJob | None:
+        """The next message that waits for a filter; nothing after `timeout` seconds without one.
+
+        Args:
+            filter: Its name.
+            timeout: How many seconds to wait.
+
+        Raises:
+            RuntimeError: If the proxy was stopped.
+        """
+
     def update(self, update: str, codecs: dict[str, NativeCodec]) -> None:
         """Change the configuration, all of it at once.
 

@@ -16,7 +16,7 @@ pub const LEN: u8 = 2;
 pub const I32: u8 = 5;
 
 /// Most bytes of a tag, a varint of 32 bits.
-pub const MAX_TAG_LEN: usize = 5;
+const MAX_TAG_LEN: usize = 5;
 /// Most bytes of any other varint.
 const MAX_VARINT_LEN: usize = 10;
 

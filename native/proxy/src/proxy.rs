@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Update;
 use crate::error::ConfigError;
-use crate::snapshot::{Codecs, Snapshot};
+use crate::snapshot::{Makers, Snapshot};
 use crate::stats::{BOUNDS, ClusterStats, ListenerCounts};
 use crate::worker::{Control, Counts, Worker};
 
@@ -25,7 +25,7 @@ const LAST: Duration = Duration::from_secs(5);
 /// A proxy. It runs from when it is made until it is stopped or dropped.
 pub struct Proxy {
     workers: Vec<Running>,
-    codecs: Box<Codecs>,
+    makers: Makers,
     reports: Mutex<Reports>,
     state: Mutex<State>,
     began: Instant,
@@ -33,7 +33,7 @@ pub struct Proxy {
 
 struct Running {
     control: Sender<Control>,
-    waker: Waker,
+    waker: Arc<Waker>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -67,23 +67,24 @@ pub struct Times {
 }
 
 impl Proxy {
-    /// Starts so many workers, without listeners. `codecs` finds the codecs that listeners name.
+    /// Starts so many workers, without listeners. `makers` finds the codecs and filters that listeners name.
     ///
     /// # Errors
     /// [`io::Error`] if the system gives no thread or event queue.
-    pub fn start(workers: usize, codecs: Box<Codecs>) -> io::Result<Self> {
+    pub fn start(workers: usize, makers: Makers) -> io::Result<Self> {
         let (report, receiver) = mpsc::channel();
         let began = Instant::now();
         let seed = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), began);
         let start = |number: u64| {
             let (control, orders) = mpsc::channel();
-            let (worker, waker) = Worker::new(orders, report.clone(), began, seed ^ number.rotate_left(32))?;
+            let seed = seed ^ number.rotate_left(32);
+            let (worker, waker) = Worker::new(orders, control.clone(), report.clone(), began, seed)?;
             let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())?;
             Ok(Running { control, waker, thread: Some(thread) })
         };
         let workers = (0..workers.max(1) as u64).map(start).collect::<io::Result<_>>()?;
         let reports = Reports { receiver, listeners: BTreeMap::new(), clusters: BTreeMap::new() };
-        Ok(Self { workers, codecs, reports: Mutex::new(reports), state: Mutex::default(), began })
+        Ok(Self { workers, makers, reports: Mutex::new(reports), state: Mutex::default(), began })
     }
 
     /// Changes the configuration, all of it at once, or nothing if something in it cannot be used.
@@ -93,7 +94,7 @@ impl Proxy {
     pub fn update(&self, update: Update) -> Result<(), ConfigError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.began.elapsed().as_millis() as u64;
-        let next = Arc::new(state.snapshot.updated(update, self.codecs.as_ref(), now)?);
+        let next = Arc::new(state.snapshot.updated(update, &self.makers, now)?);
         let mut opened = Vec::new();
         for (name, listener) in &next.listeners {
             let old = state.snapshot.listeners.get(name);

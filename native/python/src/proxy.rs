@@ -9,12 +9,15 @@ use std::time::Duration;
 use metaprotocol_core::AnyCodec;
 use metaprotocol_proxy::Proxy as Workers;
 use metaprotocol_proxy::balance::Usable;
-use metaprotocol_proxy::config::Health;
+use metaprotocol_proxy::config::{FilterConfig, Health};
+use metaprotocol_proxy::filter::Filter;
+use metaprotocol_proxy::snapshot::Makers;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::codec::NativeCodec;
+use crate::filter::{FilterJob, Jobs, PyFilter};
 
 type Codecs = Arc<Mutex<HashMap<String, Arc<dyn AnyCodec>>>>;
 
@@ -23,7 +26,10 @@ type Codecs = Arc<Mutex<HashMap<String, Arc<dyn AnyCodec>>>>;
 pub struct Proxy {
     workers: Mutex<Option<Workers>>,
     codecs: Codecs,
+    jobs: HashMap<String, Arc<Jobs>>,
 }
+
+const NO_TIME: &str = "a time must be a number of seconds, not negative";
 
 fn stopped() -> PyErr {
     PyRuntimeError::new_err("the proxy was stopped")
@@ -39,15 +45,30 @@ impl Proxy {
 #[pymethods]
 impl Proxy {
     #[new]
-    fn new(workers: usize) -> PyResult<Self> {
+    fn new(workers: usize, filters: HashMap<String, bool>) -> PyResult<Self> {
         let codecs = Codecs::default();
+        let jobs: HashMap<String, Arc<Jobs>> = filters.keys().map(|name| (name.clone(), Arc::default())).collect();
         let known = Arc::clone(&codecs);
-        let find = move |name: &str| {
+        let codec = move |name: &str| {
             let known = known.lock().unwrap_or_else(PoisonError::into_inner);
             known.get(name).map(Arc::clone).ok_or_else(|| format!("no codec {name:?} was handed over"))
         };
-        let workers = Workers::start(workers, Box::new(find)).map_err(|error| PyOSError::new_err(error.to_string()))?;
-        Ok(Self { workers: Mutex::new(Some(workers)), codecs })
+        let waiting = jobs.clone();
+        let filter = move |config: &FilterConfig| {
+            let (Some(responses), Some(jobs)) = (filters.get(&config.name), waiting.get(&config.name)) else {
+                return Err(format!("there is no filter {:?}", config.name));
+            };
+            Ok(Arc::new(PyFilter { responses: *responses, jobs: Arc::clone(jobs) }) as Arc<dyn Filter>)
+        };
+        let makers = Makers { codecs: Box::new(codec), filters: Box::new(filter) };
+        let workers = Workers::start(workers, makers).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        Ok(Self { workers: Mutex::new(Some(workers)), codecs, jobs })
+    }
+
+    fn next_job(&self, py: Python<'_>, filter: &str, timeout: f64) -> PyResult<Option<FilterJob>> {
+        let jobs =
+            self.jobs.get(filter).ok_or_else(|| PyValueError::new_err(format!("there is no filter {filter:?}")))?;
+        jobs.job(py, Duration::try_from_secs_f64(timeout).map_err(|_| PyValueError::new_err(NO_TIME))?)
     }
 
     #[pyo3(signature = (update, codecs))]
@@ -198,11 +219,12 @@ impl Proxy {
     }
 
     fn stop(&self, py: Python<'_>, drain_timeout: f64) -> PyResult<bool> {
-        let timeout = Duration::try_from_secs_f64(drain_timeout)
-            .map_err(|_| PyValueError::new_err("drain_timeout must be a number of seconds, not negative"))?;
+        let timeout = Duration::try_from_secs_f64(drain_timeout).map_err(|_| PyValueError::new_err(NO_TIME))?;
         py.detach(|| {
             let taken = self.workers.lock().unwrap_or_else(PoisonError::into_inner).take();
-            Ok(taken.is_none_or(|mut workers| if timeout.is_zero() { true } else { workers.shut_down(timeout) }))
+            let clean = taken.is_none_or(|mut workers| timeout.is_zero() || workers.shut_down(timeout));
+            self.jobs.values().for_each(|jobs| jobs.close());
+            Ok(clean)
         })
     }
 }

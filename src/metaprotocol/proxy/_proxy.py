@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from metaprotocol import _native
 from metaprotocol.proxy import _causes, _logs, _restart, _stats
 from metaprotocol.proxy._admin import AdminServer
+from metaprotocol.proxy._filters import FilterThreads
 from metaprotocol.proxy._lifecycle import Lifecycle, State
 from metaprotocol.proxy._store import Entry, Store
 from metaprotocol.xds import Loaded, load, loads
@@ -22,6 +23,7 @@ from metaprotocol.xds import Loaded, load, loads
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from metaprotocol.proxy._filters import Filter
     from metaprotocol.proxy._stats import Histogram
     from metaprotocol.xds import Problem
 
@@ -29,6 +31,8 @@ __all__ = ["Proxy"]
 
 _log = _logs.logger("main")
 _LAST = 5.0  # of the time to drain, as the data path has it
+_JOIN = 0.1
+"""How many seconds a filter has to end when the proxy stops."""
 
 
 class Proxy:
@@ -40,6 +44,7 @@ class Proxy:
         workers: How many threads serve. None: as many as there are processors for this process.
         strict: Whether a field that is not understood or not supported is a reason to refuse the configuration. If
             not, it is among the `problems`.
+        filters: Filters written in Python, by the names that listeners give them in `meta_protocol_filters`.
 
     Attributes:
         loaded: The bootstrap.
@@ -58,13 +63,16 @@ class Proxy:
         *,
         workers: int | None = None,
         strict: bool = False,
+        filters: Mapping[str, Filter] | None = None,
     ) -> None:
+        self._filters = dict(filters or {})
+        known = frozenset(self._filters)
         if isinstance(config, Loaded):
             self.loaded = config
         elif isinstance(config, (str, os.PathLike)):
-            self.loaded = load(config, strict=strict)
+            self.loaded = load(config, strict=strict, filters=known)
         else:
-            self.loaded = loads(json.dumps(config), "configuration", strict=strict)
+            self.loaded = loads(json.dumps(config), "configuration", strict=strict, filters=known)
         self.workers = workers or len(os.sched_getaffinity(0))
         self.options: dict[str, Any] = {}
         self.lifecycle = Lifecycle()
@@ -72,6 +80,7 @@ class Proxy:
         self._admin: AdminServer | None = None
         self._native: _native.Proxy | None = None
         self._store: Store | None = None
+        self._threads: FilterThreads | None = None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -90,7 +99,7 @@ class Proxy:
         """
         if self._native is not None:
             raise RuntimeError("the proxy is running already")
-        native = _native.Proxy(self.workers)
+        native = _native.Proxy(self.workers, {name: each.sees_responses() for name, each in self._filters.items()})
         store = Store(native)
         try:
             for name in list(inherited or ()):
@@ -105,6 +114,7 @@ class Proxy:
             native.stop(0)
             raise
         self._native, self._store = native, store
+        self._threads = FilterThreads(native, self._filters)
         self.lifecycle.state = State.LIVE
 
     def _ready(self) -> list[tuple[str, Any]]:
@@ -121,7 +131,12 @@ class Proxy:
             Whether no connection had to be cut before it was done.
         """
         native, self._native = self._native, None
-        return True if native is None else native.stop(drain_timeout)
+        if native is None:
+            return True
+        clean = native.stop(drain_timeout)
+        if self._threads is not None:
+            self._threads.join(_JOIN)
+        return clean
 
     @asynccontextmanager
     async def running(

@@ -14,7 +14,7 @@ from metaprotocol.xds.context import Context
 from metaprotocol.xds.fields import Fields
 from metaprotocol.xds.listeners import Listener, listener
 from metaprotocol.xds.problems import Place, Problem, Report
-from metaprotocol.xds.sources import Source, ads_source, source
+from metaprotocol.xds.sources import Source, SourceKind, ads_source, source
 from metaprotocol.xds.tree import read_text
 from metaprotocol.xds.values import socket_address
 
@@ -243,7 +243,7 @@ def _check_sources(sources: list[Source | None], clusters: list[Cluster], dynami
     names = {each.name for each in clusters}
     for name in sorted(asked - names - {""}):
         place.error(f"has no cluster {name!r}, which configuration is to be discovered through")
-    if dynamic.ads is None and any(each is not None and each.kind.value == "ads" for each in sources):
+    if dynamic.ads is None and any(each is not None and each.kind is SourceKind.ADS for each in sources):
         place.error("has something that comes by ads, but dynamic_resources.ads_config does not say from where")
     for index, each in enumerate(clusters):
         if each.transport_socket is not None and each.name not in asked:

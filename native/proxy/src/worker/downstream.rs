@@ -72,11 +72,13 @@ pub struct Waits {
     pub host: bool,
     /// The next frame must wait until nothing is under way.
     pub turn: bool,
+    /// A filter has not said yet what becomes of the last frame.
+    pub filter: bool,
 }
 
 impl Waits {
     pub const fn any(self) -> bool {
-        self.slow || self.host || self.turn
+        self.slow || self.host || self.turn || self.filter
     }
 }
 
@@ -84,6 +86,8 @@ impl Waits {
 pub struct Held {
     pub head: Head,
     pub bytes: Vec<u8>,
+    /// It has passed the filters.
+    pub filtered: bool,
 }
 
 /// A frame that comes in pieces.

@@ -1,5 +1,6 @@
 //! Connections to hosts: opened, read from, written to, closed.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use mio::Interest;
 use mio::net::TcpStream;
 
 use super::clients::LONG;
-use super::downstream::Protocol;
+use super::downstream::{Held, Protocol};
 use super::out::Out;
 use super::upstream::{Exchange, Role, Shared, Upstream};
 use super::{Due, HOST, Id, Pool, READS, Worker, token};
@@ -91,6 +92,8 @@ impl Worker {
             is_unsent: false,
             draining: false,
             held_by: None,
+            filtering: false,
+            queue: VecDeque::new(),
             holds: Vec::new(),
             heard: self.now,
             pending: 0,
@@ -221,7 +224,7 @@ impl Worker {
 
     fn wake_host(&mut self, id: Id) {
         let Some(host) = self.host(id) else { return };
-        if host.readable && host.held_by.is_none() && !host.is_ready {
+        if host.readable && host.held_by.is_none() && !host.filtering && !host.is_ready {
             host.is_ready = true;
             self.ready_hosts.push(id);
         }
@@ -260,7 +263,8 @@ impl Worker {
     fn read_host(&mut self, id: Id) {
         for _ in 0..READS {
             let mut chunk = std::mem::take(&mut self.chunk);
-            let Some(host) = self.host(id).filter(|host| host.readable && host.held_by.is_none()) else {
+            let Some(host) = self.host(id).filter(|host| host.readable && host.held_by.is_none() && !host.filtering)
+            else {
                 self.chunk = chunk;
                 return;
             };
@@ -424,13 +428,19 @@ impl Worker {
         match (head.kind, head.request_id) {
             (Kind::Response | Kind::Error, RequestId::Int(number)) => {
                 let slot = if shared.reserved { shared.waiting() } else { shared.slot(number) };
-                let Some(exchange) = slot.and_then(|slot| shared.leave(slot)) else {
+                let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
                     let group = host.group;
                     self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
                     return;
                 };
+                if exchange.route.is_some()
+                    && let Some(place) = slot.and_then(|slot| shared.slots.get(slot as usize))
+                {
+                    // A filter may refuse it.
+                    exchange.asked.clone_from(&place.asked);
+                }
                 self.finished(id, &exchange, head.kind);
-                self.answer(id, &exchange, head, bytes);
+                self.answer(id, exchange, head, bytes);
             }
             (Kind::Heartbeat, _) => {
                 if let Ok(Some(reply)) = shared.codec.reply(Frame { head, bytes }, Reply::Heartbeat) {
@@ -495,8 +505,18 @@ impl Worker {
         }
     }
 
+    /// Hands an answer to the client that waits for it, through the filters if there are any.
+    fn answer(&mut self, host: Id, exchange: Exchange, head: Head, bytes: &[u8]) {
+        // Where there are filters, the route goes with the exchange.
+        if exchange.route.is_some() && self.has_filters(exchange.listener, true) {
+            self.filter_response(host, exchange, head, bytes);
+        } else {
+            self.deliver(host, &exchange, head, bytes);
+        }
+    }
+
     /// Hands an answer to the client that waits for it.
-    fn answer(&mut self, host: Id, exchange: &Exchange, head: Head, bytes: &[u8]) {
+    pub(super) fn deliver(&mut self, host: Id, exchange: &Exchange, head: Head, bytes: &[u8]) {
         let Some(id) = exchange.client else { return };
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             self.count(exchange.listener, |counts| counts.response_error_caused_connection_close.add(1));
@@ -590,7 +610,29 @@ impl Worker {
         }
     }
 
+    /// An answer has passed the filters: what came behind it is looked at.
+    pub(super) fn go_on(&mut self, id: Id) {
+        loop {
+            let Some(host) = self.host(id) else { return };
+            host.filtering = false;
+            let Role::Bound(owner, _) = host.role else { return };
+            let Some(held) = host.queue.pop_front() else { return self.wake_host(id) };
+            let Some(Protocol::Known(codec, _)) = self.client(owner).map(|client| &client.protocol) else { return };
+            let codec = Arc::clone(codec);
+            self.bound_frame(id, owner, &codec, held.head, &held.bytes);
+            if self.host(id).is_none_or(|host| host.filtering) {
+                return;
+            }
+        }
+    }
+
     fn bound_frame(&mut self, id: Id, owner: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) {
+        if let Some(host) = self.host(id)
+            && host.filtering
+        {
+            host.queue.push_back(Held { head, bytes: bytes.to_vec(), filtered: false });
+            return;
+        }
         let Some(client) = self.client(owner) else { return };
         let frame = Frame { head, bytes };
         let pair = if head.kind.is_response() { PairId::of(&frame, codec.info().pair_by) } else { None };
@@ -598,7 +640,7 @@ impl Worker {
         match asked {
             Some((_, exchange)) => {
                 self.finished(id, &exchange, head.kind);
-                self.answer(id, &exchange, head, bytes);
+                self.answer(id, exchange, head, bytes);
             }
             None => self.pass(id, owner, bytes),
         }

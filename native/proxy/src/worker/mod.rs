@@ -5,6 +5,7 @@
 
 mod clients;
 mod downstream;
+mod filtered;
 mod groups;
 mod hosts;
 mod out;
@@ -21,11 +22,13 @@ use metaprotocol_core::{Fed, Limits};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+use crate::filter::{Answers, Verdict};
 use crate::route::Scratch;
 use crate::snapshot::{Listener, Snapshot};
 use crate::stats::{ClusterStats, ListenerCounts};
 use crate::timers::Timers;
 use downstream::Downstream;
+use filtered::Suspended;
 use groups::{Group, Local};
 use out::Buffers;
 use upstream::Upstream;
@@ -36,6 +39,8 @@ pub enum Control {
     Snapshot(Arc<Snapshot>),
     /// A listener, and its socket of this worker.
     Listen(Arc<Listener>, std::net::TcpListener),
+    /// What a filter says, at last, of the message with this number.
+    Verdict(u64, Verdict),
     /// Accept no more, and let the clients leave, which takes so many milliseconds if they never pause.
     Drain(u64),
     /// Close everything and end.
@@ -144,6 +149,10 @@ pub struct Worker {
     resume: Vec<Id>,
     /// Of decoders that clients share.
     limits: Limits,
+    /// The way back for filters that answer later, and the messages that wait for it.
+    answers: Arc<Answers>,
+    suspended: HashMap<u64, Suspended, foldhash::fast::RandomState>,
+    number: u64,
     stopped: bool,
 }
 
@@ -155,12 +164,14 @@ impl Worker {
     /// [`io::Error`] if the system gives no event queue.
     pub fn new(
         control: Receiver<Control>,
+        answers: Sender<Control>,
         report: Sender<Counts>,
         began: Instant,
         seed: u64,
-    ) -> io::Result<(Self, Waker)> {
+    ) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let answers = Arc::new(Answers { control: answers, waker: Arc::clone(&waker) });
         let worker = Self {
             poll,
             control,
@@ -188,6 +199,9 @@ impl Worker {
             accepting: Vec::new(),
             resume: Vec::new(),
             limits: Limits::default(),
+            answers,
+            suspended: HashMap::default(),
+            number: 0,
             stopped: false,
         };
         Ok((worker, waker))
@@ -237,6 +251,7 @@ impl Worker {
             match self.control.try_recv() {
                 Ok(Control::Snapshot(snapshot)) => self.adopt(&snapshot),
                 Ok(Control::Listen(listener, socket)) => self.listen(&listener, socket),
+                Ok(Control::Verdict(number, verdict)) => self.answered(number, verdict),
                 Ok(Control::Drain(patience)) => self.drain(patience),
                 Ok(Control::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopped = true;

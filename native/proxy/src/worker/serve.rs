@@ -44,9 +44,10 @@ impl Worker {
         if client.closing {
             return;
         }
-        let waits = !client.held.is_empty() || client.waits.turn || !self.serve(id, head, bytes);
+        let waits =
+            !client.held.is_empty() || client.waits.turn || client.waits.filter || !self.serve(id, head, bytes, false);
         if waits && let Some(client) = self.client(id) {
-            client.held.push_back(Held { head, bytes: bytes.to_vec() });
+            client.held.push_back(Held { head, bytes: bytes.to_vec(), filtered: false });
         }
     }
 
@@ -54,10 +55,18 @@ impl Worker {
     pub(super) fn resume(&mut self) {
         while let Some(id) = self.resume.pop() {
             let Some(client) = self.client(id) else { continue };
-            client.waits.turn = false;
-            client.ids.note_all();
-            while let Some(held) = self.client(id).and_then(|client| client.held.pop_front()) {
-                if !self.serve(id, held.head, &held.bytes) {
+            if client.waits.turn {
+                if client.in_flight > 0 {
+                    continue;
+                }
+                client.waits.turn = false;
+                client.ids.note_all();
+            }
+            loop {
+                let held =
+                    self.client(id).filter(|client| !client.waits.filter).and_then(|client| client.held.pop_front());
+                let Some(held) = held else { break };
+                if !self.serve(id, held.head, &held.bytes, held.filtered) {
                     if let Some(client) = self.client(id) {
                         client.held.push_front(held);
                     }
@@ -70,7 +79,7 @@ impl Worker {
     }
 
     /// Takes a frame. False if it has to wait until nothing else is under way.
-    fn serve(&mut self, id: Id, head: Head, bytes: &[u8]) -> bool {
+    fn serve(&mut self, id: Id, head: Head, bytes: &[u8], filtered: bool) -> bool {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return true;
         };
@@ -90,7 +99,7 @@ impl Worker {
                 self.client_unsent(id);
                 true
             }
-            Kind::Request | Kind::Oneway | Kind::StreamOpen => self.request(id, head, bytes),
+            Kind::Request | Kind::Oneway | Kind::StreamOpen => self.request(id, head, bytes, filtered),
             _ => {
                 self.more(id, head, bytes);
                 true
@@ -117,7 +126,7 @@ impl Worker {
         }
     }
 
-    fn request(&mut self, id: Id, head: Head, bytes: &[u8]) -> bool {
+    fn request(&mut self, id: Id, head: Head, bytes: &[u8], filtered: bool) -> bool {
         let Some(client) = self.client(id) else { return true };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
         let codec = Arc::clone(codec);
@@ -135,6 +144,23 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
+        if !filtered && self.has_filters(at, false) {
+            self.filter_request(id, &codec, shared, head, bytes);
+            return true;
+        }
+        self.forward(id, &codec, shared, head, bytes)
+    }
+
+    /// Routes a request and sends it. False if it has to wait until nothing else is under way.
+    pub(super) fn forward(
+        &mut self,
+        id: Id,
+        codec: &Arc<dyn AnyCodec>,
+        shared: bool,
+        head: Head,
+        bytes: &[u8],
+    ) -> bool {
+        let Some(at) = self.client(id).map(|client| client.listener) else { return true };
         let way = match self.way(id, head, bytes) {
             Ok(way) => way,
             Err(stop) => {
@@ -154,9 +180,9 @@ impl Worker {
             return false;
         }
         self.note_request(at, head.kind);
-        self.mirror(id, &codec, &way, head, bytes);
+        self.mirror(id, codec, &way, head, bytes);
         if shared {
-            self.send_shared(id, &codec, &way, head, bytes);
+            self.send_shared(id, codec, &way, head, bytes);
         } else {
             match self.bind(id, &way) {
                 Some(host) => self.send_request_bound(id, host, &way.route, head, bytes),
@@ -166,7 +192,7 @@ impl Worker {
         true
     }
 
-    fn note_request(&self, at: usize, kind: Kind) {
+    pub(super) fn note_request(&self, at: usize, kind: Kind) {
         self.count(at, |counts| {
             counts.request.add(1);
             match kind {
@@ -178,7 +204,7 @@ impl Worker {
     }
 
     /// Refuses a request that was not sent to any host.
-    fn stop(&mut self, id: Id, head: Head, bytes: &[u8], error: ErrorType, message: &str) {
+    pub(super) fn stop(&mut self, id: Id, head: Head, bytes: &[u8], error: ErrorType, message: &str) {
         self.refuse(id, head, bytes, error, message);
         if let (Kind::Request, RequestId::Int(number), Some(client)) = (head.kind, head.request_id, self.client(id)) {
             client.ids.leave(number);
@@ -325,7 +351,8 @@ impl Worker {
         if let Some(slot) = slot {
             let keep = bytes.get(..bytes.len().min(head.header_len as usize + KEPT)).unwrap_or(bytes);
             let timeout = way.route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0);
-            let changes = id.is_some() && !way.route.response_set.is_empty();
+            let filtered = listener.is_some_and(|at| self.has_filters(at, true));
+            let changes = id.is_some() && (filtered || !way.route.response_set.is_empty());
             let route = changes.then(|| Arc::clone(&way.route));
             let own = if let RequestId::Int(own) = head.request_id { own } else { 0 };
             let mut turn = 0;
@@ -508,6 +535,8 @@ impl Worker {
         let Some(client) = self.client(id) else { return };
         let Protocol::Known(codec, decoder) = &client.protocol else { return };
         let (at, limits) = (client.listener, *decoder.limits());
+        let codec = Arc::clone(codec);
+        let filtered = self.has_filters(at, true);
         let mut edits = Edits::default();
         route.request_set.add_to(&mut edits);
         let mut changed = None;
@@ -535,7 +564,7 @@ impl Worker {
             head,
             id: if let RequestId::Int(own) = head.request_id { own } else { 0 },
             since: now_us,
-            route: (!route.response_set.is_empty()).then(|| Arc::clone(route)),
+            route: (filtered || !route.response_set.is_empty()).then(|| Arc::clone(route)),
             asked: keep.to_vec(),
         };
         client.in_flight += 1;
@@ -603,9 +632,10 @@ impl Worker {
             return;
         }
         let bytes = std::mem::take(&mut long.bytes);
+        let filtered = self.has_filters(at, false);
         let way = self.way(id, head, &bytes);
         let way = match way {
-            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() => way,
+            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() && !filtered => way,
             Ok(_) | Err(Stop::More) => return self.keep_looking(id, head, bytes),
             Err(Stop::Error(error, message)) => {
                 self.note_request(at, head.kind);

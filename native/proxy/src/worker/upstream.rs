@@ -1,10 +1,12 @@
 //! What a worker knows of a connection to a host.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Connection, Head};
 use mio::net::TcpStream;
 
+use super::downstream::Held;
 use super::out::Out;
 use super::{Id, Pool};
 use crate::balance::Host;
@@ -28,6 +30,9 @@ pub struct Upstream {
     pub draining: bool,
     /// Nothing is read from it until this client has taken what it was sent.
     pub held_by: Option<Id>,
+    /// A filter has not said yet what becomes of an answer; what comes behind it waits.
+    pub filtering: bool,
+    pub queue: VecDeque<Held>,
     /// Clients that are not read from until it has taken what it was sent.
     pub holds: Vec<Id>,
     /// When it last had a request, in milliseconds.

@@ -647,6 +647,7 @@ impl Worker {
         if whole {
             return;
         }
+        let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
         let bytes = std::mem::take(&mut long.bytes);
         let filtered = self.has_filters(at, false);
         let way = self.way(id, head, &bytes);

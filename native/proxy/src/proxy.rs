@@ -235,19 +235,31 @@ impl Proxy {
     /// Accepts no more. Connections are closed when they pause; those that do not in `patience`, as soon as nothing is under
     /// way on them.
     pub fn drain(&self, patience: Duration) {
+        // Nobody waits.
+        let _ = self.begin_drain(patience);
+    }
+
+    /// As [`Proxy::drain`]; what is returned tells of each worker that it has begun.
+    fn begin_drain(&self, patience: Duration) -> Receiver<()> {
+        let (begun, told) = mpsc::channel();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.draining = true;
         state.addresses.clear();
         // Before the workers' own: nobody is to come by a socket at which nobody accepts.
         state.sockets.clear();
         state.inherited.clear();
-        self.tell(|_| Control::Drain(patience.as_millis() as u64));
+        self.tell(|_| Control::Drain(patience.as_millis() as u64, begun.clone()));
+        told
     }
 
     /// Drains, waits until every connection is closed or the time is over, and stops. True if none had to be cut.
     pub fn shut_down(&mut self, timeout: Duration) -> bool {
-        self.drain(timeout.saturating_sub(LAST.min(timeout / 2)));
         let until = Instant::now() + timeout;
+        let begun = self.begin_drain(timeout.saturating_sub(LAST.min(timeout / 2)));
+        // Until then counters know nothing of those who have just connected.
+        for _ in &self.workers {
+            let _ = begun.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
         let clean = loop {
             let open =
                 |(totals, _): &(Totals, Times)| totals.get("downstream_cx_active").is_some_and(|count| *count > 0);

@@ -41,8 +41,9 @@ pub enum Control {
     Listen(Arc<Listener>, std::net::TcpListener),
     /// What a filter says, at last, of the message with this number.
     Verdict(u64, Verdict),
-    /// Accept no more, and let the clients leave, which takes so many milliseconds if they never pause.
-    Drain(u64),
+    /// Accept no more, let the clients leave, which takes so many milliseconds if they never pause, and say that this has
+    /// begun.
+    Drain(u64, Sender<()>),
     /// Close everything and end.
     Stop,
 }
@@ -94,6 +95,8 @@ enum Due {
     Bound(Id, u64),
     /// A connection to a host has been idle, perhaps.
     HostIdle(Id),
+    /// A host should have taken what a client sent before it left.
+    Linger(Id),
     /// A listener may accept again.
     Accept(usize),
     /// It is time to look whether hosts of a cluster may come back.
@@ -230,7 +233,8 @@ impl Worker {
                     WAKER => self.obey(),
                     Token(token) if token & 3 == LISTENER => self.accept(at),
                     Token(token) if token & 3 == CLIENT => {
-                        self.client_event(at, readable, event.is_read_closed(), event.is_writable());
+                        let (fin, broken) = (event.is_read_closed(), event.is_error());
+                        self.client_event(at, readable, fin, event.is_writable(), broken);
                     }
                     _ => self.host_event(at, readable, event.is_read_closed(), event.is_writable()),
                 }
@@ -252,7 +256,11 @@ impl Worker {
                 Ok(Control::Snapshot(snapshot)) => self.adopt(&snapshot),
                 Ok(Control::Listen(listener, socket)) => self.listen(&listener, socket),
                 Ok(Control::Verdict(number, verdict)) => self.answered(number, verdict),
-                Ok(Control::Drain(patience)) => self.drain(patience),
+                Ok(Control::Drain(patience, begun)) => {
+                    self.drain(patience);
+                    // Whoever asked may not wait for it.
+                    let _ = begun.send(());
+                }
                 Ok(Control::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopped = true;
                     return;
@@ -284,6 +292,7 @@ impl Worker {
                 Due::Request(id, slot, turn) => self.request_late(id, slot, turn),
                 Due::Bound(id, number) => self.bound_late(id, number),
                 Due::HostIdle(id) => self.host_idle(id),
+                Due::Linger(id) => self.linger_late(id),
                 Due::Accept(at) => self.accept(at),
                 Due::Sweep(at) => self.sweep(at),
             }

@@ -361,6 +361,7 @@ class Tail:
 def builtin_codecs() -> list[NativeCodec]:
     """One object for each built-in codec, in a fixed order."""
 
+@final
 class FilterJob:
     """A message that waits for a filter. It is answered once; one that goes without an answer is refused."""
 
@@ -392,6 +393,7 @@ class FilterJob:
             message: What people are told.
         """
 
+@final
 class Proxy:
     """The data path of the proxy, for `metaprotocol.proxy`. It serves from when it is made until it is stopped.
 

@@ -79,7 +79,7 @@ def test_calls_are_routed_by_method(talk: Talk) -> None:
         oneway = [call for call in calls if call["message_type"] == "oneway"]
         assert between.stat("request_oneway") == len(oneway)
         assert between.requests(BLUE) == len(calls) - 2 - len(oneway)
-        assert between.stat("request_decoding_error") == between.stat("upstream_reset") * 0
+        assert between.stat("request_decoding_error") == 0
         assert between.stat("downstream_cx_total") == len({call["conn"] for call in calls})
 
 
@@ -244,21 +244,21 @@ def test_weights_share_calls_out() -> None:
 
 
 def test_answers_that_do_not_come_are_made() -> None:
-    """A call that takes too long, one to a host that is not there, one to no host: each is told, the connection stays."""
+    """A call that takes too long, one to a host that is gone, one to none: each is told, and the connection stays."""
     routes = [
-        route("slow", match=[*method("sayHello")], timeout="0.3s"),
+        route("slow", match=method("sayHello"), timeout="0.3s"),
         route("gone", match=method("add")),
         route("empty"),
     ]
     with (
-        greeting("one") as [(_, port)],
-        proxied(
-            "thrift", routes, [cluster("slow", port), cluster("gone", free_port()), cluster("empty")]
-        ) as between,
+        greeting("one") as [(greeter, port)],
+        proxied("thrift", routes, [cluster("slow", port), cluster("gone", free_port()), cluster("empty")]) as between,
         connected(between) as client,
     ):
         with pytest.raises(TApplicationException, match="no answer in time"):
             client.sayHello("slow")
+        # Its thread serves one call after another, and the proxy sends all by one connection.
+        greeter.go_on.set()
         with pytest.raises(TApplicationException, match="could not be reached"):
             client.add(1, 2)
         with pytest.raises(TApplicationException, match="no healthy upstream"):

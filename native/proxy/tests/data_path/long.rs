@@ -417,6 +417,25 @@ fn a_late_answer_is_not_taken_for_that_of_a_long_request() {
 }
 
 #[test]
+fn a_long_request_that_is_late_is_told_and_its_rest_goes_nowhere() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let host = counting(&seen, |_, _| ());
+    let routes = json!({ "routes": { "r": { "routes": [{ "to": { "cluster": "c" }, "timeout": 30 }] } } });
+    let rig = Rig::new(with(simple("thrift", &[&host]), routes));
+    let mut client = rig.client("thrift");
+    let call = thrift_call(1, &text(MIB));
+    client.socket.write_all(&call[..MIB / 2]).unwrap();
+    assert!(contains(&client.frame(), "no answer in time"));
+    until("its connection is closed", || host.open.load(Ordering::SeqCst) == 0);
+    client.socket.write_all(&call[MIB / 2..]).unwrap();
+    client.socket.write_all(&thrift_call(2, b"x")).unwrap();
+    let frame = client.frame();
+    assert_eq!(thrift_id(&frame), 2);
+    assert!(contains(&frame, "no answer in time"));
+    assert_eq!(host.accepted.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn long_values_of_redis_pass() {
     let host = Host::new("redis", |peer, _, bytes| {
         let len = bytes.len();

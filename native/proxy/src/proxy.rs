@@ -197,16 +197,28 @@ impl Proxy {
 
     /// Accepts no more; each connection is closed as soon as nothing is under way on it.
     pub fn drain(&self) {
+        // Nobody waits.
+        let _ = self.begin_drain();
+    }
+
+    /// As [`Proxy::drain`]; what is returned tells of each worker that it has begun.
+    fn begin_drain(&self) -> Receiver<()> {
+        let (begun, told) = mpsc::channel();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.draining = true;
         state.addresses.clear();
-        self.tell(|_| Control::Drain);
+        self.tell(|_| Control::Drain(begun.clone()));
+        told
     }
 
     /// Drains, waits until every connection is closed or the time is over, and stops. True if none had to be cut.
     pub fn shut_down(&mut self, timeout: Duration) -> bool {
-        self.drain();
         let until = Instant::now() + timeout;
+        let begun = self.begin_drain();
+        // Until then counters know nothing of those who have just connected.
+        for _ in &self.workers {
+            let _ = begun.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
         let clean = loop {
             let open =
                 |(totals, _): &(Totals, Times)| totals.get("downstream_cx_active").is_some_and(|count| *count > 0);

@@ -36,8 +36,8 @@ pub enum Control {
     Snapshot(Arc<Snapshot>),
     /// A listener, and its socket of this worker.
     Listen(Arc<Listener>, std::net::TcpListener),
-    /// Accept no more, and close each connection as soon as nothing is under way on it.
-    Drain,
+    /// Accept no more, close each connection as soon as nothing is under way on it, and say that this has begun.
+    Drain(Sender<()>),
     /// Close everything and end.
     Stop,
 }
@@ -87,6 +87,8 @@ enum Due {
     Bound(Id, u64),
     /// A connection to a host has been idle, perhaps.
     HostIdle(Id),
+    /// A host should have taken what a client sent before it left.
+    Linger(Id),
     /// A listener may accept again.
     Accept(usize),
     /// It is time to look whether hosts of a cluster may come back.
@@ -216,7 +218,8 @@ impl Worker {
                     WAKER => self.obey(),
                     Token(token) if token & 3 == LISTENER => self.accept(at),
                     Token(token) if token & 3 == CLIENT => {
-                        self.client_event(at, readable, event.is_read_closed(), event.is_writable());
+                        let (fin, broken) = (event.is_read_closed(), event.is_error());
+                        self.client_event(at, readable, fin, event.is_writable(), broken);
                     }
                     _ => self.host_event(at, readable, event.is_read_closed(), event.is_writable()),
                 }
@@ -237,7 +240,11 @@ impl Worker {
             match self.control.try_recv() {
                 Ok(Control::Snapshot(snapshot)) => self.adopt(&snapshot),
                 Ok(Control::Listen(listener, socket)) => self.listen(&listener, socket),
-                Ok(Control::Drain) => self.drain(),
+                Ok(Control::Drain(begun)) => {
+                    self.drain();
+                    // Whoever asked may not wait for it.
+                    let _ = begun.send(());
+                }
                 Ok(Control::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopped = true;
                     return;
@@ -268,6 +275,7 @@ impl Worker {
                 Due::Request(id, slot, turn) => self.request_late(id, slot, turn),
                 Due::Bound(id, number) => self.bound_late(id, number),
                 Due::HostIdle(id) => self.host_idle(id),
+                Due::Linger(id) => self.linger_late(id),
                 Due::Accept(at) => self.accept(at),
                 Due::Sweep(at) => self.sweep(at),
             }

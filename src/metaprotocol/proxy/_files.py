@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,14 +80,12 @@ class File:
 
     async def _run(self) -> None:
         while True:
+            if self._again.is_set():  # somebody watches a name that may have been there all the time
+                self._again.clear()
+                self._seen = None
             self._look()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), INTERVAL)
-            except TimeoutError:
-                continue
-            # Somebody watches a name that may have been there all the time.
-            self._again.clear()
-            self._seen = None
 
     def _look(self) -> None:
         if not self._topic.wanted:

@@ -397,10 +397,10 @@ async def test_it_goes_on_when_the_control_plane_is_back(way: Way) -> None:
 async def test_the_node_is_told(way: Way) -> None:
     async with mesh(way) as m:
         for stream in m.plane.streams:
+            await eventually(lambda stream=stream: len(stream.requests) > 1)
             first, *rest = stream.requests
             assert first.node.id == "tester"
             assert first.node.user_agent_name == "metaprotocol"
-            assert rest
             assert not any(request.HasField("node") for request in rest)
 
 

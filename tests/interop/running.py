@@ -48,32 +48,47 @@ def free_port() -> int:
         return port
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that runs."""
+
+    port: int
+    process: subprocess.Popen[str]
+
+
 @contextmanager
 def running(command: Sequence[str]) -> Iterator[int]:
     """Runs a server until the end of the block, and gives its port."""
+    with serving(command) as server:
+        yield server.port
+
+
+@contextmanager
+def serving(command: Sequence[str]) -> Iterator[Server]:
+    """Runs a server until the end of the block, if it is not killed before."""
     port = free_port()
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         # Its output is read on, so that it never blocks.
-        server = subprocess.Popen(
+        process = subprocess.Popen(
             [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
         )
-        output = server.stdout
+        output = process.stdout
         assert output is not None
         try:
             ready = threading.Event()
             reader = threading.Thread(target=_read, args=(output, ready), daemon=True)
             reader.start()
-            if not ready.wait(START) or server.poll() is not None:
+            if not ready.wait(START) or process.poll() is not None:
                 errors.seek(0)
                 pytest.fail(f"{' '.join(command)} did not start on port {port}:\n{errors.read()[-4000:]}")
-            yield port
+            yield Server(port, process)
         finally:
-            server.terminate()
+            process.terminate()
             try:
-                server.wait(15)
+                process.wait(15)
             except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+                process.kill()
+                process.wait()
             reader.join()
             output.close()
 

@@ -1,6 +1,8 @@
 //! The data path of the proxy, for Python to configure, watch and stop.
 
 use std::collections::HashMap;
+use std::net::TcpListener;
+use std::os::fd::{FromRawFd, IntoRawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -168,10 +170,49 @@ impl Proxy {
         })
     }
 
-    fn drain(&self, py: Python<'_>) -> PyResult<()> {
+    fn inherit(&self, py: Python<'_>, name: String, descriptors: Vec<i32>) -> PyResult<()> {
+        if let Some(bad) = descriptors.iter().find(|descriptor| **descriptor < 0) {
+            return Err(PyValueError::new_err(format!("{bad} is no descriptor")));
+        }
+        #[allow(unsafe_code, reason = "descriptors are numbers in Python")]
+        // SAFETY: the caller gives them away, as its documentation demands.
+        let own = |descriptor| unsafe { TcpListener::from_raw_fd(descriptor) };
+        let sockets: Vec<TcpListener> = descriptors.into_iter().map(own).collect();
         py.detach(|| {
             self.with(|workers| {
-                workers.drain();
+                workers.inherit(name, sockets);
+                Ok(())
+            })
+        })
+    }
+
+    fn disinherit(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| {
+            self.with(|workers| {
+                workers.disinherit();
+                Ok(())
+            })
+        })
+    }
+
+    fn sockets(&self, py: Python<'_>) -> PyResult<HashMap<String, Vec<i32>>> {
+        py.detach(|| {
+            self.with(|workers| {
+                let sockets = workers.sockets().map_err(|error| PyOSError::new_err(error.to_string()))?;
+                let given = |(name, sockets): (Arc<str>, Vec<TcpListener>)| {
+                    (name.to_string(), sockets.into_iter().map(IntoRawFd::into_raw_fd).collect())
+                };
+                Ok(sockets.into_iter().map(given).collect())
+            })
+        })
+    }
+
+    fn drain(&self, py: Python<'_>, patience: f64) -> PyResult<()> {
+        let patience = Duration::try_from_secs_f64(patience)
+            .map_err(|_| PyValueError::new_err("patience must be a number of seconds, not negative"))?;
+        py.detach(|| {
+            self.with(|workers| {
+                workers.drain(patience);
                 Ok(())
             })
         })

@@ -43,7 +43,6 @@ class Checked:
     attempt: int = 0
     success: int = 0
     failure: int = 0
-    passive_failure: int = 0
     network_failure: int = 0
 
 

@@ -120,6 +120,7 @@ class Manager:
     Args:
         native: The data path.
         loaded: The bootstrap file.
+        live: Called once, when all is there that is waited for at the beginning.
         strict: Whether what is not understood is a reason to refuse what is discovered.
         resolver: Resolves names; by default that of the system's configuration.
         backoff: Makes the waits before a control plane is asked again.
@@ -130,6 +131,7 @@ class Manager:
         native: _native.Proxy,
         loaded: Loaded,
         *,
+        live: Callable[[], None],
         strict: bool = False,
         resolver: Resolver | None = None,
         backoff: Callable[[], Backoff] = Backoff,
@@ -137,6 +139,7 @@ class Manager:
         self.store = Store(native)
         self.ready = asyncio.Event()
         self._loaded = loaded
+        self._live = live
         self._strict = strict
         self._resolver = resolver or AresResolver()
         receivers: dict[str, Receiver] = {
@@ -252,8 +255,9 @@ class Manager:
                     self._show({name: bound})
                 except Refused as error:
                     _log.error("listener %r: %s", name, error)
-        if self._clusters_ready and self._lds_settled and not self._waiting:
+        if self._clusters_ready and self._lds_settled and not self._waiting and not self.ready.is_set():
             self.ready.set()
+            self._live()
 
     def _blocked(self, table: Mapping[str, Any]) -> bool:
         """Whether clusters that routes name are still to get their hosts."""

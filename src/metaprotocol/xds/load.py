@@ -14,7 +14,7 @@ from metaprotocol.xds.context import Context
 from metaprotocol.xds.fields import Fields
 from metaprotocol.xds.listeners import Listener, listener
 from metaprotocol.xds.problems import Place, Problem, Report
-from metaprotocol.xds.sources import Source, ads_source, source
+from metaprotocol.xds.sources import Source, SourceKind, ads_source, source
 from metaprotocol.xds.tls import Tls, upstream_tls
 from metaprotocol.xds.tree import read_text
 from metaprotocol.xds.values import socket_address
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from envoy.config.core.v3.base_pb2 import Node
 
 __all__ = ["Admin", "Dynamic", "Loaded", "load", "loads"]
+
+OVERLAY = "--config-yaml"
+"""What errors call the text that is merged over the file."""
 
 BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
@@ -121,18 +124,28 @@ class Loaded:
         }
 
 
-def load(path: str | os.PathLike[str], *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+def load(
+    path: str | os.PathLike[str] | None,
+    *,
+    strict: bool = False,
+    filters: frozenset[str] | None = None,
+    overlay: str = "",
+) -> Loaded:
     """Read a bootstrap file.
 
     Args:
-        path: A file of YAML or JSON with an `envoy.config.bootstrap.v3.Bootstrap`.
+        path: A file of YAML or JSON with an `envoy.config.bootstrap.v3.Bootstrap`; none if `overlay` is all there is.
         strict: Whether what is not understood is a reason to refuse it.
         filters: The names of the filters that the data path has; none for whatever there are.
+        overlay: YAML or JSON that is merged over the file (Envoy's `--config-yaml`): its values win, and what it has in
+            lists comes behind the file's.
 
     Raises:
         ConfigError: If it cannot be used; it says what is wrong, with file, line, column and field.
         OSError: If the file cannot be read.
     """
+    if path is None:
+        return loads(overlay, OVERLAY, strict=strict, filters=filters)
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -142,10 +155,12 @@ def load(path: str | os.PathLike[str], *, strict: bool = False, filters: frozens
         raise
     if str(path).endswith(".json"):  # YAML does not take the tabs that JSON may be indented with
         text = text.replace("\t", " ")
-    return loads(text, str(path), strict=strict, filters=filters)
+    return loads(text, str(path), strict=strict, filters=filters, overlay=overlay)
 
 
-def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+def loads(
+    text: str, name: str, *, strict: bool = False, filters: frozenset[str] | None = None, overlay: str = ""
+) -> Loaded:
     """Read a bootstrap that is at hand as text.
 
     Args:
@@ -153,6 +168,7 @@ def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str]
         name: What errors call it.
         strict: As in `load`.
         filters: As in `load`.
+        overlay: As in `load`.
 
     Raises:
         ConfigError: As in `load`.
@@ -161,6 +177,11 @@ def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str]
     place = report.at()
     message = Bootstrap()
     read_text(text, message, place)
+    if overlay:
+        over, above = Bootstrap(), Report(OVERLAY)
+        read_text(overlay, over, above.at())
+        report.problems += above.problems
+        message.MergeFrom(over)
     loaded = _bootstrap(message, place, Context(filters=filters, load_codecs=True))
     report.check(strict=strict)
     return replace(loaded, problems=report.sorted())
@@ -232,7 +253,7 @@ def _check_sources(
     names = {each.name for each in clusters}
     for name in sorted(asked - names - {""}):
         place.error(f"has no cluster {name!r}, which configuration is to be discovered through")
-    if dynamic.ads is None and any(each is not None and each.kind.value == "ads" for each in sources):
+    if dynamic.ads is None and any(each is not None and each.kind is SourceKind.ADS for each in sources):
         place.error("has something that comes by ads, but dynamic_resources.ads_config does not say from where")
     found = {}
     for index, each in enumerate(clusters):

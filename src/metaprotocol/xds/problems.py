@@ -66,6 +66,7 @@ class Report:
         self.file = file
         self.marks: dict[str, Mark] = {}
         self.problems: list[Problem] = []
+        self._unreadable: set[str] = set()
 
     def at(self, path: str = "") -> Place:
         """The place with this path."""
@@ -116,10 +117,19 @@ class Place:
             place = place._above
         return None
 
+    def unreadable(self, message: str) -> None:
+        """Report a value that cannot be read; what is said of this place later would be about what is not there."""
+        self.error(message)
+        self._report._unreadable.add(self.path)
+
     def error(self, message: str) -> None:
         """Report that the configuration cannot be used."""
-        self._report.problems.append(Problem(self.path, message, True, self._report.file, self._mark()))
+        self._add(message, fatal=True)
 
     def warn(self, message: str) -> None:
         """Report what is left out."""
-        self._report.problems.append(Problem(self.path, message, False, self._report.file, self._mark()))
+        self._add(message, fatal=False)
+
+    def _add(self, message: str, *, fatal: bool) -> None:
+        if self.path not in self._report._unreadable:
+            self._report.problems.append(Problem(self.path, message, fatal, self._report.file, self._mark()))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Direction, Edits, ErrorType, Frame, Head, Split, Value};
+use metaprotocol_core::{AnyCodec, Direction, Edits, ErrorType, Frame, Head, RequestId, Split, Value};
 
 use super::downstream::{Held, Protocol};
 use super::upstream::{Exchange, Role};
@@ -20,6 +20,16 @@ pub struct Suspended {
     bytes: Vec<u8>,
     /// The filter that sees it next.
     next: usize,
+}
+
+impl Suspended {
+    /// The id of this request, if it is one of this client's.
+    pub(super) fn asked_by(&self, client: Id) -> Option<u64> {
+        match (&self.way, self.head.request_id) {
+            (Way::Request(_), RequestId::Int(id)) if self.client == client => Some(id),
+            _ => None,
+        }
+    }
 }
 
 /// Which way it goes.

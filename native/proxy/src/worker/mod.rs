@@ -41,8 +41,9 @@ pub enum Control {
     Listen(Arc<Listener>, std::net::TcpListener),
     /// What a filter says, at last, of the message with this number.
     Verdict(u64, Verdict),
-    /// Accept no more, and close each connection as soon as nothing is under way on it.
-    Drain,
+    /// Accept no more, let the clients leave, which takes so many milliseconds if they never pause, and say that this has
+    /// begun.
+    Drain(u64, Sender<()>),
     /// Close everything and end.
     Stop,
 }
@@ -80,6 +81,8 @@ enum Due {
     Idle(Id),
     /// A client's connection is old.
     Age(Id),
+    /// A client that is to leave may have paused.
+    Leave(Id),
     /// A client has not shown its protocol.
     Detect(Id),
     /// A client reads too slowly for a connection that it shares.
@@ -92,6 +95,8 @@ enum Due {
     Bound(Id, u64),
     /// A connection to a host has been idle, perhaps.
     HostIdle(Id),
+    /// A host should have taken what a client sent before it left.
+    Linger(Id),
     /// A listener may accept again.
     Accept(usize),
     /// It is time to look whether hosts of a cluster may come back.
@@ -151,7 +156,6 @@ pub struct Worker {
     answers: Arc<Answers>,
     suspended: HashMap<u64, Suspended, foldhash::fast::RandomState>,
     number: u64,
-    draining: bool,
     stopped: bool,
 }
 
@@ -201,7 +205,6 @@ impl Worker {
             answers,
             suspended: HashMap::default(),
             number: 0,
-            draining: false,
             stopped: false,
         };
         Ok((worker, waker))
@@ -230,7 +233,8 @@ impl Worker {
                     WAKER => self.obey(),
                     Token(token) if token & 3 == LISTENER => self.accept(at),
                     Token(token) if token & 3 == CLIENT => {
-                        self.client_event(at, readable, event.is_read_closed(), event.is_writable());
+                        let (fin, broken) = (event.is_read_closed(), event.is_error());
+                        self.client_event(at, readable, fin, event.is_writable(), broken);
                     }
                     _ => self.host_event(at, readable, event.is_read_closed(), event.is_writable()),
                 }
@@ -252,7 +256,11 @@ impl Worker {
                 Ok(Control::Snapshot(snapshot)) => self.adopt(&snapshot),
                 Ok(Control::Listen(listener, socket)) => self.listen(&listener, socket),
                 Ok(Control::Verdict(number, verdict)) => self.answered(number, verdict),
-                Ok(Control::Drain) => self.drain(),
+                Ok(Control::Drain(patience, begun)) => {
+                    self.drain(patience);
+                    // Whoever asked may not wait for it.
+                    let _ = begun.send(());
+                }
                 Ok(Control::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopped = true;
                     return;
@@ -277,12 +285,14 @@ impl Worker {
             match due {
                 Due::Idle(id) => self.client_idle(id),
                 Due::Age(id) => self.client_old(id),
+                Due::Leave(id) => self.client_leaves(id),
                 Due::Detect(id) => self.detect_late(id),
                 Due::Slow(id) => self.client_slow(id),
                 Due::Connect(id) => self.connect_late(id),
                 Due::Request(id, slot, turn) => self.request_late(id, slot, turn),
                 Due::Bound(id, number) => self.bound_late(id, number),
                 Due::HostIdle(id) => self.host_idle(id),
+                Due::Linger(id) => self.linger_late(id),
                 Due::Accept(at) => self.accept(at),
                 Due::Sweep(at) => self.sweep(at),
             }

@@ -86,7 +86,7 @@ Their full names:
 | `cluster.<cluster>.membership_change` | counter | How often they changed. |
 | `cluster.<cluster>.health_check.healthy` | gauge | Hosts that active checks find well. |
 | `cluster.<cluster>.health_check.attempt`, `….success`, `….failure` | counter | Checks, and how they ended. |
-| `cluster.<cluster>.health_check.network_failure` | counter | Of the failures: there was no connection, or no answer in time. |
+| `cluster.<cluster>.health_check.network_failure` | counter | Failures without a connection, or an answer in time. |
 """
 )
 TIMES = (

@@ -21,11 +21,22 @@ BOUNDS_MS = (
 """Upper bounds of a histogram's buckets; one more bucket is for what is above."""
 
 GAUGES = frozenset(
-    (
-        "downstream_cx_active request_active upstream_cx_active upstream_rq_active"
-        " active_clusters warming_clusters total_listeners_active total_listeners_warming connected_state"
-        " membership_total healthy version update_time config_reload_time_ms"
-    ).split()
+    {
+        "downstream_cx_active",
+        "request_active",
+        "upstream_cx_active",
+        "upstream_rq_active",
+        "active_clusters",
+        "warming_clusters",
+        "total_listeners_active",
+        "total_listeners_warming",
+        "connected_state",
+        "membership_total",
+        "healthy",
+        "version",
+        "update_time",
+        "config_reload_time_ms",
+    }
 )
 """Counters that also go down."""
 

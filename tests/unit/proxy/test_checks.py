@@ -102,17 +102,16 @@ async def test_no_host_is_used_before_it_was_checked() -> None:
 
 @in_loop
 async def test_a_wrong_answer_counts_at_once_and_none_does_not() -> None:
-    async with Upstream("a").serving() as a:
-        async with proxied(a.port, checks=[check(PING, unhealthy_threshold=1000)]) as proxy:
-            assert good(proxy) == {a.port}
-            a.answer = b"-ERR not today\r\n"
-            await eventually(lambda: not good(proxy))
-            a.answer = None
-            await eventually(lambda: good(proxy) == {a.port})
-            a.silent = True
-            failed = proxy.stats()["cluster.a.health_check.network_failure"]
-            a.silent = False
-            assert failed == 0
+    async with Upstream("a").serving() as a, proxied(a.port, checks=[check(PING, unhealthy_threshold=1000)]) as proxy:
+        assert good(proxy) == {a.port}
+        a.answer = b"-ERR not today\r\n"
+        await eventually(lambda: not good(proxy))
+        a.answer = None
+        await eventually(lambda: good(proxy) == {a.port})
+        a.silent = True
+        failed = proxy.stats()["cluster.a.health_check.network_failure"]
+        a.silent = False
+        assert failed == 0
 
 
 @in_loop
@@ -128,9 +127,8 @@ async def test_a_host_that_does_not_answer_in_time_is_not_used() -> None:
 async def test_bytes_are_sent_and_waited_for() -> None:
     sent = {"send": {"text": b"*1\r\n$4\r\nPING\r\n".hex()}, "receive": [{"text": b"PO".hex()}, {"text": b"G\r".hex()}]}
     never = {"send": sent["send"], "receive": [{"text": b"pong".hex()}]}
-    async with Upstream("a").serving() as a:
-        async with proxied(a.port, checks=[check({"tcp_health_check": sent})]) as proxy:
-            assert good(proxy) == {a.port}
+    async with Upstream("a").serving() as a, proxied(a.port, checks=[check({"tcp_health_check": sent})]) as proxy:
+        assert good(proxy) == {a.port}
         async with proxied(a.port, checks=[check({"tcp_health_check": never}, timeout="0.1s")]) as proxy:
             assert not good(proxy)
 
@@ -146,9 +144,11 @@ async def test_connections_are_used_again_if_so_configured(reuse: bool) -> None:
 @in_loop
 async def test_all_checks_must_agree() -> None:
     never = {"tcp_health_check": {"send": {"text": "00"}, "receive": [{"text": "00"}]}}
-    async with Upstream("a").serving() as a:
-        async with proxied(a.port, checks=[check(CONNECT), check(never, timeout="0.1s")]) as proxy:
-            assert not good(proxy)
+    async with (
+        Upstream("a").serving() as a,
+        proxied(a.port, checks=[check(CONNECT), check(never, timeout="0.1s")]) as proxy,
+    ):
+        assert not good(proxy)
 
 
 @in_loop

@@ -645,5 +645,5 @@ async def test_no_request_is_lost_while_everything_changes(way: Way) -> None:
             await m.stat_is("meta_protocol.redis.l.rds.r.config_reload", turn)
             await m.stat_is("cluster.a.membership_change", turn)
         going = False
-        assert min(await asyncio.gather(*clients)) > 50
+        assert min(await asyncio.gather(*clients)) > 0
         assert not m.plane.nacks

@@ -57,17 +57,21 @@ def hosts(proxy: Proxy) -> set[str]:
 @in_loop
 async def test_all_addresses_of_a_name_are_hosts_and_change_with_it() -> None:
     names = Names(**{NAME: ["127.0.0.1", "127.0.0.2"]})
-    async with Upstream("a").serving() as a, names.serving(), proxied(names, named("STRICT_DNS", (NAME, a.port))) as p:
-        async with Upstream("b").serving("127.0.0.3", a.port):
-            assert hosts(p) == {"127.0.0.1", "127.0.0.2"}
-            assert {host["hostname"] for host in p.native.hosts()["a"]} == {NAME}
-            names.addresses[NAME] = ["127.0.0.3"]
-            await eventually(lambda: hosts(p) == {"127.0.0.3"})
-            await comes_from(p.addresses()["l"], "b")
-            changes = p.stats()["cluster.a.membership_change"]
-            rebuilt = p.stats()["cluster.a.update_no_rebuild"]
-            await eventually(lambda: p.stats()["cluster.a.update_no_rebuild"] > rebuilt)
-            assert p.stats()["cluster.a.membership_change"] == changes
+    async with (
+        Upstream("a").serving() as a,
+        names.serving(),
+        proxied(names, named("STRICT_DNS", (NAME, a.port))) as p,
+        Upstream("b").serving("127.0.0.3", a.port),
+    ):
+        assert hosts(p) == {"127.0.0.1", "127.0.0.2"}
+        assert {host["hostname"] for host in p.native.hosts()["a"]} == {NAME}
+        names.addresses[NAME] = ["127.0.0.3"]
+        await eventually(lambda: hosts(p) == {"127.0.0.3"})
+        await comes_from(p.addresses()["l"], "b")
+        changes = p.stats()["cluster.a.membership_change"]
+        rebuilt = p.stats()["cluster.a.update_no_rebuild"]
+        await eventually(lambda: p.stats()["cluster.a.update_no_rebuild"] > rebuilt)
+        assert p.stats()["cluster.a.membership_change"] == changes
 
 
 @in_loop

@@ -39,51 +39,56 @@ def simple(a: int, b: int, routes: dict[str, Any] | None = None, **fields: Any) 
 
 @in_loop
 async def test_routes() -> None:
-    async with Upstream("a").serving() as a, Upstream("b").serving() as b:
-        async with (
-            Proxy(simple(a.port, b.port), workers=1).running() as proxy,
-            Client(proxy.addresses()["l"]) as client,
-        ):
-            assert await client.ask() == "a"
-            proxy.update(routes={"table": to("b", "table")})
-            await becomes(client, "b")
-            # As Envoy has it, without a name of its own, as a message, and from another thread.
-            shape = http_to("table", "a")
-            del shape["name"]
-            proxy.update(routes={"table": shape})
-            await becomes(client, "a")
-            await asyncio.to_thread(proxy.update, routes={"table": routes_message(http_to("table", "b"))})
-            await becomes(client, "b")
+    async with (
+        Upstream("a").serving() as a,
+        Upstream("b").serving() as b,
+        Proxy(simple(a.port, b.port), workers=1).running() as proxy,
+        Client(proxy.addresses()["l"]) as client,
+    ):
+        assert await client.ask() == "a"
+        proxy.update(routes={"table": to("b", "table")})
+        await becomes(client, "b")
+        # As Envoy has it, without a name of its own, as a message, and from another thread.
+        shape = http_to("table", "a")
+        del shape["name"]
+        proxy.update(routes={"table": shape})
+        await becomes(client, "a")
+        await asyncio.to_thread(proxy.update, routes={"table": routes_message(http_to("table", "b"))})
+        await becomes(client, "b")
 
 
 @in_loop
 async def test_hosts_and_clusters() -> None:
-    async with Upstream("a").serving() as a, Upstream("b").serving() as b:
-        async with Proxy(simple(a.port, a.port), workers=1).running() as proxy:
-            address = proxy.addresses()["l"]
-            proxy.update(hosts={"a": assignment("a", b.port)})
-            await comes_from(address, "b")
-            proxy.update(clusters={"c": static("c", a.port)}, routes={"table": to("c", "table")})
-            await comes_from(address, "a")
-            proxy.update(clusters={"a": None})
-            assert set(proxy.store.clusters) == {"b", "c"}
-            assert await ask(address) == "a"
+    async with (
+        Upstream("a").serving() as a,
+        Upstream("b").serving() as b,
+        Proxy(simple(a.port, a.port), workers=1).running() as proxy,
+    ):
+        address = proxy.addresses()["l"]
+        proxy.update(hosts={"a": assignment("a", b.port)})
+        await comes_from(address, "b")
+        proxy.update(clusters={"c": static("c", a.port)}, routes={"table": to("c", "table")})
+        await comes_from(address, "a")
+        proxy.update(clusters={"a": None})
+        assert set(proxy.store.clusters) == {"b", "c"}
+        assert await ask(address) == "a"
 
 
 @in_loop
 async def test_listeners_come_and_go_while_others_serve() -> None:
-    async with Upstream("a").serving() as a, Upstream("b").serving() as b:
-        async with (
-            Proxy(simple(a.port, b.port), workers=1).running() as proxy,
-            Client(proxy.addresses()["l"]) as client,
-        ):
-            proxy.update(listeners={"m": listener("m", {"route_config": to("b", "other")})})
-            assert await ask(proxy.addresses()["m"]) == "b"
-            proxy.update(routes={"other": to("a", "other")})
-            await comes_from(proxy.addresses()["m"], "a")
-            proxy.update(listeners={"m": None})
-            assert set(proxy.addresses()) == {"l"}
-            assert await client.ask() == "a"
+    async with (
+        Upstream("a").serving() as a,
+        Upstream("b").serving() as b,
+        Proxy(simple(a.port, b.port), workers=1).running() as proxy,
+        Client(proxy.addresses()["l"]) as client,
+    ):
+        proxy.update(listeners={"m": listener("m", {"route_config": to("b", "other")})})
+        assert await ask(proxy.addresses()["m"]) == "b"
+        proxy.update(routes={"other": to("a", "other")})
+        await comes_from(proxy.addresses()["m"], "a")
+        proxy.update(listeners={"m": None})
+        assert set(proxy.addresses()) == {"l"}
+        assert await client.ask() == "a"
 
 
 MISTAKES = [
@@ -100,15 +105,14 @@ MISTAKES = [
 @pytest.mark.parametrize(("change", "reason"), MISTAKES, ids=[reason for _, reason in MISTAKES])
 @in_loop
 async def test_mistakes_change_nothing(change: dict[str, Any], reason: str) -> None:
-    async with Upstream("a").serving() as a:
-        async with Proxy(simple(a.port, a.port), workers=1, strict=True).running() as proxy:
-            before = (dict(proxy.store.clusters), dict(proxy.store.tables), dict(proxy.store.hosts))
-            good = {"clusters": {"new": static("new", a.port)}}
-            with pytest.raises(ConfigError) as caught:
-                proxy.update(**{key: good.get(key, {}) | change.get(key, {}) for key in good.keys() | change.keys()})
-            assert reason in str(caught.value)
-            assert (proxy.store.clusters, proxy.store.tables, proxy.store.hosts) == before
-            assert await ask(proxy.addresses()["l"]) == "a"
+    async with Upstream("a").serving() as a, Proxy(simple(a.port, a.port), workers=1, strict=True).running() as proxy:
+        before = (dict(proxy.store.clusters), dict(proxy.store.tables), dict(proxy.store.hosts))
+        good = {"clusters": {"new": static("new", a.port)}}
+        with pytest.raises(ConfigError) as caught:
+            proxy.update(**{key: good.get(key, {}) | change.get(key, {}) for key in good.keys() | change.keys()})
+        assert reason in str(caught.value)
+        assert (proxy.store.clusters, proxy.store.tables, proxy.store.hosts) == before
+        assert await ask(proxy.addresses()["l"]) == "a"
 
 
 @in_loop
@@ -177,17 +181,18 @@ def test_from_a_program_without_a_loop() -> None:
 @in_loop
 async def test_routes_change_a_thousand_times_under_requests() -> None:
     """How fast is for measurements; that none is lost, and the last one counts, is for all."""
-    async with Upstream("a").serving() as a, Upstream("b").serving() as b:
-        async with (
-            Proxy(simple(a.port, b.port), workers=1).running() as proxy,
-            Client(proxy.addresses()["l"]) as client,
-        ):
-            tables = [routes_message(http_to("table", name)) for name in ("a", "b")]
-            for turn in range(1000):
-                proxy.update(routes={"table": tables[turn % 2]})
-                if turn % 10 == 0:
-                    assert await client.ask() in ("a", "b")
-            await becomes(client, "b")
+    async with (
+        Upstream("a").serving() as a,
+        Upstream("b").serving() as b,
+        Proxy(simple(a.port, b.port), workers=1).running() as proxy,
+        Client(proxy.addresses()["l"]) as client,
+    ):
+        tables = [routes_message(http_to("table", name)) for name in ("a", "b")]
+        for turn in range(1000):
+            proxy.update(routes={"table": tables[turn % 2]})
+            if turn % 10 == 0:
+                assert await client.ask() in ("a", "b")
+        await becomes(client, "b")
 
 
 @in_loop

@@ -44,8 +44,54 @@ CLUSTERS = """
 In front of each name is `cluster.<cluster>.`; in Prometheus `envoy_cluster_<name>{envoy_cluster_name="<cluster>"}`.
 [`/clusters`](proxy-admin.md#clusters) has the counters of each host.
 """
+_UPDATES = """\
+| `update_attempt` | counter | It was asked. |
+| `update_success` | counter | Something came, and was good. |
+| `update_failure` | counter | Nobody could be asked, or answered. |
+| `update_rejected` | counter | Something came that was refused. |
+| `update_empty` | counter | The answer had nothing of that name in it; what was there before stays. |
+| `update_time` | gauge | When something good came last, in milliseconds since 1970. |
+| `version` | gauge | The last good version as a number: its XXH64, as Envoy shows it. |
+| `init_fetch_timeout` | counter | No first answer came within `initial_fetch_timeout`. |
+"""
+DISCOVERY = (
+    """
+## Of discovery
+
+In front of these is `listener_manager.lds.` for listeners, `cluster_manager.cds.` for clusters, `cluster.<cluster>.` for the
+hosts of a cluster, and `meta_protocol.<application_protocol>.<stat_prefix>.rds.<routes>.` for routes, which in Prometheus have
+the label `route_config`. Clusters whose hosts are names count their resolutions in the same way.
+
+| Name | Kind | Meaning |
+|---|---|---|
+"""
+    + _UPDATES
+    + """\
+| `update_no_rebuild` | counter | Of names: the addresses were the same as before. |
+| `config_reload` | counter | Of routes: others than before came into effect. |
+| `config_reload_time_ms` | gauge | Of routes: when that was last, in milliseconds since 1970. |
+
+Their full names:
+
+| Name | Kind | Meaning |
+|---|---|---|
+| `control_plane.connected_state` | gauge | 1 while every stream to a control plane has been answered on its connection. |
+| `cluster_manager.active_clusters` | gauge | Clusters whose hosts are known. |
+| `cluster_manager.warming_clusters` | gauge | Clusters that wait for hosts, or for their first check. |
+| `cluster_manager.cluster_added`, `…_modified`, `…_removed` | counter | Clusters that came, changed, went. |
+| `listener_manager.total_listeners_active` | gauge | Listeners that are open. |
+| `listener_manager.total_listeners_warming` | gauge | Listeners that wait for routes, or for the clusters that those name. |
+| `listener_manager.listener_added`, `…_modified`, `…_removed` | counter | Listeners that came, changed, went. |
+| `listener_manager.listener_create_success`, `…_failure` | counter | Listeners that could be opened or changed, or could not. |
+| `cluster.<cluster>.membership_total` | gauge | Hosts. |
+| `cluster.<cluster>.membership_change` | counter | How often they changed. |
+| `cluster.<cluster>.health_check.healthy` | gauge | Hosts that active checks find well. |
+| `cluster.<cluster>.health_check.attempt`, `….success`, `….failure` | counter | Checks, and how they ended. |
+| `cluster.<cluster>.health_check.network_failure` | counter | Failures without a connection, or an answer in time. |
+"""
+)
 TIMES = (
-    "| `request_time_ms` | histogram | Milliseconds from a request's being read to its answer's being handed on. |\n"
+    "| `request_time_ms` | histogram | Milliseconds from when a request was read to when its answer was handed on. |\n"
 )
 HEAD = "\n| Name | Kind | Meaning |\n|---|---|---|\n"
 
@@ -78,6 +124,7 @@ def page(source: str) -> str:
         + (CONNECTIONS + table(connections))
         + (MESSAGES + table(messages) + TIMES)
         + (CLUSTERS + table(groups["ClusterStats"]))
+        + DISCOVERY
     )
 
 

@@ -15,16 +15,20 @@ from typing import TYPE_CHECKING, Any
 from metaprotocol import _native
 from metaprotocol.proxy import _causes, _logs, _restart, _stats
 from metaprotocol.proxy._admin import AdminServer
+from metaprotocol.proxy._backoff import Backoff
 from metaprotocol.proxy._filters import FilterThreads
 from metaprotocol.proxy._lifecycle import Lifecycle, State
-from metaprotocol.proxy._store import Entry, Store
+from metaprotocol.proxy._manager import Manager
+from metaprotocol.proxy._running import Home, LoopThread
 from metaprotocol.xds import Loaded, load, loads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
+    from metaprotocol.proxy._dns import Resolver
     from metaprotocol.proxy._filters import Filter
     from metaprotocol.proxy._stats import Histogram
+    from metaprotocol.proxy._store import Store
     from metaprotocol.xds import Problem
 
 __all__ = ["Proxy"]
@@ -45,6 +49,8 @@ class Proxy:
         strict: Whether a field that is not understood or not supported is a reason to refuse the configuration. If
             not, it is among the `problems`.
         filters: Filters written in Python, by the names that listeners give them in `meta_protocol_filters`.
+        resolver: Resolves names of hosts. None: as the system is configured.
+        backoff: Makes the waits before a control plane is asked again. None: from 0.5 s on, up to 30 s.
 
     Attributes:
         loaded: The bootstrap.
@@ -64,15 +70,14 @@ class Proxy:
         workers: int | None = None,
         strict: bool = False,
         filters: Mapping[str, Filter] | None = None,
+        resolver: Resolver | None = None,
+        backoff: Callable[[], Backoff] | None = None,
     ) -> None:
+        self._resolver = resolver
+        self._backoff = backoff or Backoff
         self._filters = dict(filters or {})
-        known = frozenset(self._filters)
-        if isinstance(config, Loaded):
-            self.loaded = config
-        elif isinstance(config, (str, os.PathLike)):
-            self.loaded = load(config, strict=strict, filters=known)
-        else:
-            self.loaded = loads(json.dumps(config), "configuration", strict=strict, filters=known)
+        self._strict = strict
+        self.loaded = self._load(config)
         self.workers = workers or len(os.sched_getaffinity(0))
         self.options: dict[str, Any] = {}
         self.lifecycle = Lifecycle()
@@ -80,18 +85,28 @@ class Proxy:
         self._admin: AdminServer | None = None
         self._native: _native.Proxy | None = None
         self._store: Store | None = None
+        self._manager: Manager | None = None
+        self._home: Home | None = None
         self._threads: FilterThreads | None = None
+
+    def _load(self, config: str | os.PathLike[str] | Mapping[str, Any] | Loaded) -> Loaded:
+        known = frozenset(self._filters)
+        if isinstance(config, Loaded):
+            return config
+        if isinstance(config, (str, os.PathLike)):
+            return load(config, strict=self._strict, filters=known)
+        return loads(json.dumps(config), "configuration", strict=self._strict, filters=known)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What of the configuration is not understood or not supported, and so has no effect."""
         return self.loaded.problems
 
-    def start(self, *, inherited: dict[str, list[int]] | None = None) -> None:
-        """Start serving, without the admin port. In a program with an event loop use `running`.
+    def start(self) -> None:
+        """Start serving, without the admin port, and with discovery in a thread of its own.
 
-        Args:
-            inherited: Listening sockets' descriptors that another process handed over, by listener. They are taken out.
+        Listeners are open that need no more than what stands in the file; `wait_ready` waits for the others. In a
+        program with an event loop use `running`.
 
         Raises:
             Refused: If the data path cannot use the configuration, or cannot listen where it is to.
@@ -99,29 +114,54 @@ class Proxy:
         """
         if self._native is not None:
             raise RuntimeError("the proxy is running already")
-        native = _native.Proxy(self.workers, {name: each.sees_responses() for name, each in self._filters.items()})
-        store = Store(native)
+        native, home = self._data_path({}), LoopThread()
         try:
-            for name in list(inherited or ()):
-                native.inherit(name, (inherited or {}).pop(name))
-            store.change(
-                listeners={name: Entry(each, message=each.message, static=True) for name, each in self._ready()},
-                clusters={
-                    name: Entry(each, message=each.message, static=True) for name, each in self.loaded.clusters.items()
-                },
-            )
+            home.call(lambda: self._begin(native, home))
+        except BaseException:
+            self._end(native, home)
+            raise
+
+    def _data_path(self, inherited: dict[str, list[int]]) -> _native.Proxy:
+        """The data path, with listening sockets' descriptors that another process handed over. They are taken out."""
+        native = _native.Proxy(self.workers, {name: each.sees_responses() for name, each in self._filters.items()})
+        try:
+            for name in list(inherited):
+                native.inherit(name, inherited.pop(name))
         except BaseException:
             native.stop(0)
             raise
-        self._native, self._store = native, store
-        self._threads = FilterThreads(native, self._filters)
-        self.lifecycle.state = State.LIVE
+        return native
 
-    def _ready(self) -> list[tuple[str, Any]]:
-        return list(self.loaded.listeners.items())
+    def _begin(self, native: _native.Proxy, home: Home) -> None:
+        """Put the configuration into effect, in the event loop that is running."""
+        self.lifecycle.state = State.INITIALIZING
+        self._manager = Manager(
+            native,
+            self.loaded,
+            live=self._became_live,
+            strict=self._strict,
+            resolver=self._resolver,
+            backoff=self._backoff,
+        )
+        self._manager.start()
+        self._native, self._store, self._home = native, self._manager.store, home
+        self._threads = FilterThreads(native, self._filters)
+
+    def _became_live(self) -> None:
+        if self.lifecycle.state is State.INITIALIZING:
+            self.lifecycle.state = State.LIVE
+
+    def _end(self, native: _native.Proxy, home: LoopThread, drain_timeout: float = 0) -> bool:
+        manager, self._manager = self._manager, None
+        try:
+            if manager is not None:
+                home.finish(manager.close())
+        finally:
+            home.close()
+        return native.stop(drain_timeout)
 
     def stop(self, *, drain_timeout: float = 0) -> bool:
-        """Stop serving.
+        """Stop serving, after `start`.
 
         Args:
             drain_timeout: How many seconds clients have. Nothing is accepted, and a connection is closed when nothing
@@ -130,14 +170,31 @@ class Proxy:
 
         Returns:
             Whether no connection had to be cut before it was done.
+
+        Raises:
+            RuntimeError: If it serves within `running`, which stops it itself.
         """
-        native, self._native = self._native, None
+        native, home = self._native, self._home
         if native is None:
             return True
-        clean = native.stop(drain_timeout)
+        if not isinstance(home, LoopThread):
+            raise RuntimeError("the proxy stops when the body of `async with` ends")
+        self._native = self._home = None
+        clean = self._end(native, home, drain_timeout)
         if self._threads is not None:
             self._threads.join(_JOIN)
         return clean
+
+    async def _halt(self, native: _native.Proxy, threads: ThreadPoolExecutor) -> None:
+        """Stop serving, within `running`."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            await manager.close()
+        self._native = self._home = None
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(threads, native.stop, 0)
+        if self._threads is not None:
+            await loop.run_in_executor(threads, self._threads.join, _JOIN)
 
     @asynccontextmanager
     async def running(
@@ -145,16 +202,21 @@ class Proxy:
     ) -> AsyncIterator[Proxy]:
         """Serve while the body of `async with` runs, with the admin port if the bootstrap has one.
 
+        Listeners are open that need no more than what stands in the file; `ready` waits for the others. Discovery goes
+        on in the event loop of the caller.
+
         Args:
             drain_timeout: As in `stop`.
             hot_restart_path: A Unix socket by which a process that comes in place of this one gets its listening
                 sockets. If a process is there already, this one comes in its place, and that one drains.
 
         Raises:
-            Refused: As in `start`.
+            Refused, RuntimeError: As in `start`.
             OSError: If a port or path cannot be used.
             RestartFailed: If the process at the path does not hand over its sockets.
         """
+        if self._native is not None:
+            raise RuntimeError("the proxy is running already")
         self.lifecycle, self._drain_timeout = Lifecycle(), drain_timeout
         path = None if hot_restart_path is None else os.fspath(hot_restart_path)
         async with AsyncExitStack() as stack:
@@ -164,20 +226,101 @@ class Proxy:
             if heir is not None:
                 stack.callback(heir.close)
             await self._open_admin(heir, stack)
-            await loop.run_in_executor(threads, lambda: self.start(inherited=None if heir is None else heir.sockets))
-            stack.push_async_callback(lambda: loop.run_in_executor(threads, self.stop))
+            native = await loop.run_in_executor(threads, self._data_path, {} if heir is None else heir.sockets)
+            stack.push_async_callback(self._halt, native, threads)
+            self._begin(native, Home(loop))
             stack.push_async_callback(self._wait_for_clients, drain_timeout, threads)
             if path is not None:
                 testator = _restart.Testator(path, self._sockets, self.lifecycle.quit.set)
                 await testator.start()
                 stack.push_async_callback(testator.stop)
             if heir is not None:
+                await self.ready()  # until then the other one serves
                 other = await loop.run_in_executor(threads, heir.serving)
                 self.native.disinherit()
                 _logs.tell(_log, logging.INFO, "took over", pid=other)
             watch = asyncio.create_task(_causes.watch(self.stats, threads))
             stack.push_async_callback(_cancelled, watch)
             yield self
+
+    @property
+    def live(self) -> bool:
+        """Whether all is there that is waited for at the beginning: hosts, listeners, and their routes."""
+        return self._manager is not None and self._manager.ready.is_set()
+
+    async def ready(self) -> None:
+        """Wait until the proxy is live.
+
+        Each thing is waited for no longer than its `initial_fetch_timeout`.
+
+        Raises:
+            RuntimeError: If the proxy is not running.
+        """
+        manager, home = self._running()
+        await home.wait(_ready(manager))
+
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait until the proxy is live, after `start`.
+
+        Args:
+            timeout: How many seconds; none for as long as it takes.
+
+        Raises:
+            RuntimeError: If the proxy is not running, or runs in this thread's own event loop.
+            TimeoutError: If it takes longer.
+        """
+        manager, home = self._running()
+        if home.here():
+            raise RuntimeError("in an event loop, `await proxy.ready()`")
+        asyncio.run_coroutine_threadsafe(asyncio.wait_for(_ready(manager), timeout), home.loop).result()
+
+    def update(
+        self,
+        config: str | os.PathLike[str] | Mapping[str, Any] | Loaded | None = None,
+        *,
+        clusters: Mapping[str, Any] | None = None,
+        hosts: Mapping[str, Any] | None = None,
+        listeners: Mapping[str, Any] | None = None,
+        routes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change the configuration of a running proxy, from any thread. No connection is closed for it.
+
+        Either a whole bootstrap again, of which that takes effect that has changed:
+
+            proxy.update("bootstrap.yaml")
+
+        or single parts by their names, each a mapping in the shape of the message, or the message itself; what is
+        `None` goes:
+
+            proxy.update(routes={"orders": {"routes": [{"match": {}, "route": {"cluster": "orders-v2"}}]}})
+
+        Args:
+            config: A bootstrap, as the constructor takes it. Its node, its admin port and where it discovers what must
+                be as they were.
+            clusters: `envoy.config.cluster.v3.Cluster`.
+            hosts: `envoy.config.endpoint.v3.ClusterLoadAssignment`, by the name of the cluster.
+            listeners: `envoy.config.listener.v3.Listener`.
+            routes: MetaProtocol's `RouteConfiguration`, or Envoy's (with `virtual_hosts`), by the name that it has in
+                listeners (`route_config.name` or `rds.route_config_name`).
+
+        Raises:
+            ConfigError: If something is not understood. Nothing has changed then.
+            Refused: If the data path cannot use something, such as an address that is taken. What comes before it is
+                in effect: clusters, hosts, listeners, routes.
+            OSError: If the file cannot be read.
+            RuntimeError: If the proxy is not running.
+        """
+        manager, home = self._running()
+        if config is not None:
+            loaded = self._load(config)
+            home.call(lambda: manager.replace(loaded))
+            self.loaded = loaded
+        home.call(lambda: manager.update(clusters or {}, hosts or {}, listeners or {}, routes or {}))
+
+    def _running(self) -> tuple[Manager, Home]:
+        if self._manager is None or self._home is None:
+            raise RuntimeError("the proxy is not running")
+        return self._manager, self._home
 
     async def _open_admin(self, heir: _restart.Heir | None, stack: AsyncExitStack) -> None:
         admin = self.loaded.admin
@@ -293,11 +436,16 @@ class Proxy:
 
     def stats(self) -> dict[str, int]:
         """Every counter and gauge, by its full name (`meta_protocol.<protocol>.<stat_prefix>.request`)."""
-        return _stats.counters(self.native, self.store)
+        found = _stats.counters(self.native, self.store)
+        return dict(sorted((found | (self._manager.counters() if self._manager is not None else {})).items()))
 
     def histograms(self) -> dict[str, Histogram]:
         """Every histogram, by its full name."""
         return _stats.histograms(self.native, self.store)
+
+
+async def _ready(manager: Manager) -> None:
+    await manager.ready.wait()
 
 
 def _patience(timeout: float) -> float:

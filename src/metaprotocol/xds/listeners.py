@@ -118,6 +118,7 @@ class Listener:
         source: Where the route table is discovered, if it does not.
         direction: `inbound`, `outbound` or `unspecified`.
         message: The message it was read from.
+        table_name: What its route table is called where it comes from: in the listener, or in discovery.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Listener:
     source: Source | None
     direction: str
     message: Any
+    table_name: str = ""
 
 
 def listener(message: envoy.Listener, place: Place, context: Context) -> Listener | None:
@@ -168,7 +170,8 @@ def listener(message: envoy.Listener, place: Place, context: Context) -> Listene
         _tcp(filter_message, config, context, at)
         return Listener(name, config, None, None, direction, message)
     table, found_source = _proxy(filter_message, name, direction, config, context, at)
-    return Listener(name, config, table, found_source, direction, message)
+    table_name = filter_message.route_config.name or filter_message.rds.route_config_name
+    return Listener(name, config, table, found_source, direction, message, table_name)
 
 
 def _chain(message: envoy.Listener, place: Place) -> tuple[FilterChain, Place] | None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 
-from metaprotocol.xds.clusters import Cluster, cluster
+from metaprotocol.xds.clusters import Cluster, ClusterKind, cluster
 from metaprotocol.xds.context import Context
 from metaprotocol.xds.fields import Fields
 from metaprotocol.xds.listeners import Listener, listener
 from metaprotocol.xds.problems import Place, Problem, Report
 from metaprotocol.xds.sources import Source, SourceKind, ads_source, source
+from metaprotocol.xds.tls import Tls, upstream_tls
 from metaprotocol.xds.tree import read_text
 from metaprotocol.xds.values import socket_address
 
@@ -58,6 +59,10 @@ ADMIN = Fields(
 )
 
 
+CONTROL_KINDS = (ClusterKind.STATIC, ClusterKind.STRICT_DNS, ClusterKind.LOGICAL_DNS)
+"""Clusters that configuration can be discovered through: those whose hosts stand in the file."""
+
+
 @dataclass(frozen=True)
 class Admin:
     """Where the admin port listens."""
@@ -94,6 +99,7 @@ class Loaded:
         context: What converting what is discovered needs to know.
         problems: What was reported, none of it fatal.
         bootstrap: The whole message.
+        tls: How connections to those clusters are encrypted that configuration is discovered through.
     """
 
     listeners: dict[str, Listener]
@@ -104,6 +110,7 @@ class Loaded:
     context: Context
     problems: tuple[Problem, ...] = ()
     bootstrap: Any = field(default=None, repr=False)
+    tls: dict[str, Tls] = field(default_factory=dict)
 
     def update(self) -> dict[str, Any]:
         """All of it as one change of the data path's configuration (`Update`).
@@ -199,7 +206,7 @@ def _bootstrap(message: Bootstrap, place: Place, context: Context) -> Loaded:
     sources = [dynamic.ads, dynamic.listeners, dynamic.clusters]
     sources += [each.source for each in found]
     sources += [each.source for each in clusters]
-    _check_sources(sources, clusters, dynamic, at)
+    tls = _check_sources(sources, clusters, dynamic, at)
     return Loaded(
         listeners={each.name: each for each in found},
         clusters={each.name: each for each in clusters},
@@ -209,6 +216,7 @@ def _bootstrap(message: Bootstrap, place: Place, context: Context) -> Loaded:
         # What is discovered may name clusters that come later, and must not name files.
         context=replace(context, clusters=None, load_codecs=False),
         bootstrap=message,
+        tls=tls,
     )
 
 
@@ -237,7 +245,9 @@ def _admin(admin: AdminMessage, place: Place) -> Admin | None:
     return None if address is None else Admin(*address)
 
 
-def _check_sources(sources: list[Source | None], clusters: list[Cluster], dynamic: Dynamic, place: Place) -> None:
+def _check_sources(
+    sources: list[Source | None], clusters: list[Cluster], dynamic: Dynamic, place: Place
+) -> dict[str, Tls]:
     """Sources must be reachable through what the file has; clusters that they alone use may be encrypted."""
     asked = {each.target.cluster for each in sources if each is not None and each.target is not None}
     names = {each.name for each in clusters}
@@ -245,7 +255,16 @@ def _check_sources(sources: list[Source | None], clusters: list[Cluster], dynami
         place.error(f"has no cluster {name!r}, which configuration is to be discovered through")
     if dynamic.ads is None and any(each is not None and each.kind is SourceKind.ADS for each in sources):
         place.error("has something that comes by ads, but dynamic_resources.ads_config does not say from where")
+    found = {}
     for index, each in enumerate(clusters):
-        if each.transport_socket is not None and each.name not in asked:
-            at = (place / "clusters")[index] / "transport_socket"
-            at.error("is not supported: hosts would get in plain what is to be encrypted")
+        at = (place / "clusters")[index]
+        if each.name in asked and each.kind not in CONTROL_KINDS:
+            kinds = ", ".join(kind.name for kind in CONTROL_KINDS)
+            (at / "type").error(f"is one of {kinds} where configuration is discovered through it, not {each.kind.name}")
+        if each.transport_socket is None:
+            continue
+        if each.name not in asked:
+            (at / "transport_socket").error("is not supported: hosts would get in plain what is to be encrypted")
+        elif (tls := upstream_tls(each.transport_socket, at / "transport_socket")) is not None:
+            found[each.name] = tls
+    return found

@@ -277,15 +277,15 @@ def test_quit(upstream: Upstream) -> None:
 
 def test_it_answers_while_the_proxy_starts_and_drains(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = Proxy(bootstrap(upstream.port), workers=1)
-    start, states = proxy.start, []
+    make, states = proxy._data_path, []
 
-    def slow(**arguments: Any) -> None:
+    def slow(*arguments: Any) -> Any:
         admin = admin_of(proxy)
         states.append(fetch(admin, "/ready"))
         states.append(fetch(admin, "/stats"))
-        start(**arguments)
+        return make(*arguments)
 
-    monkeypatch.setattr(proxy, "start", slow)
+    monkeypatch.setattr(proxy, "_data_path", slow)
     upstream.delay = 0.5
 
     async def main() -> None:

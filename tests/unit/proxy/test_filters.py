@@ -238,7 +238,7 @@ def test_a_client_that_leaves_meanwhile_is_forgotten() -> None:
             await client.writer.drain()
             client.writer.transport.abort()
             async with asyncio.timeout(5):
-                while running.stats()["listener.dubbo.downstream_cx_active"] > 0:
+                while running.stats().get("listener.dubbo.downstream_cx_active", 1) > 0:
                     await asyncio.sleep(0.01)
             await asyncio.sleep(0.3)
             assert running.stats()["cluster.host.upstream_rq_active"] == 0

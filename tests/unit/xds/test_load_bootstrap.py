@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metaprotocol.xds import Admin, ConfigError, Loaded, Problem, SourceKind, load
+from metaprotocol.xds.tls import Pem, Tls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,11 +90,17 @@ dynamic_resources:
 static_resources:
   clusters:
   - name: xds
-    transport_socket: {name: envoy.transport_sockets.tls}
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        sni: xds.test
+        common_tls_context: {validation_context: {trusted_ca: {inline_string: pem}}}
     load_assignment: {}
 """
     loaded = read(tmp_path, text)
     assert loaded.problems == ()
+    assert loaded.tls == {"xds": Tls(Pem(b"pem"), "xds.test")}
     ads = loaded.dynamic.ads
     assert ads is not None
     assert ads.target is not None

@@ -17,7 +17,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.v1alpha import meta_protocol_proxy_pb2  # noqa: F401 -- for Any
 
-DEADLINE = 60.0
+DEADLINE = 45.0
 PROXY_URL = "type.googleapis.com/aeraki.meta_protocol_proxy.v1alpha.MetaProtocolProxy"
 
 

@@ -121,6 +121,7 @@ async def _serve(proxy: Proxy, request: Request) -> None:
     async with proxy.running(drain_timeout=request.drain_timeout, hot_restart_path=request.hot_restart_path):
         if request.admin_address_path is not None and proxy.admin_address is not None:
             _write(request.admin_address_path, _joined(*proxy.admin_address))
+        await _ready_or_asked_to_quit(proxy)
         _show_listeners(proxy)
         for name, (host, port) in sorted(proxy.addresses().items()):
             _logs.tell(log, logging.INFO, "listening", listener=name, address=_joined(host, port))
@@ -128,6 +129,15 @@ async def _serve(proxy: Proxy, request: Request) -> None:
         await proxy.asked_to_quit()
         _logs.tell(log, logging.INFO, "draining", seconds=request.drain_timeout)
     _logs.tell(log, logging.INFO, "stopped")
+
+
+async def _ready_or_asked_to_quit(proxy: Proxy) -> None:
+    """Wait for what is discovered, unless nobody needs it any more."""
+    waiting = {asyncio.create_task(proxy.ready()), asyncio.create_task(proxy.asked_to_quit())}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _joined(host: str, port: int) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from metaprotocol import Direction, Kind, get_codec
 from metaprotocol.errors import DecodeError
+from metaprotocol.proxy import _logs
 from metaprotocol.proxy._pings import ping
 from metaprotocol.xds.hosts import split
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checked", "Checks", "Outcome", "interval"]
 
-_log = logging.getLogger("metaprotocol.proxy")
+_log = _logs.logger("checks")
 _GOOD = frozenset({Kind.RESPONSE, Kind.HEARTBEAT})
 _MAX_ANSWER = 1 << 20
 
@@ -218,7 +219,7 @@ class Checks:
         self._closing: set[asyncio.Task[None]] = set()
         for check in self._checks:
             if check.codec and ping(check.codec, 0) is None:
-                _log.warning("%s has no message that asks for life: hosts are checked by a connection", check.codec)
+                _logs.tell(_log, logging.WARNING, "checked by a connection: the codec has no ping", codec=check.codec)
 
     @property
     def healthy(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import aiodns
 from aiodns.error import ARES_ENODATA, ARES_ENOTFOUND, DNSError
 
+from metaprotocol.proxy import _logs
 from metaprotocol.proxy._backoff import Backoff
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "AresResolver", "NotResolved", "Resolver", "Resolving"]
 
-_log = logging.getLogger("metaprotocol.proxy")
+_log = _logs.logger("names")
 _EMPTY = frozenset({ARES_ENODATA, ARES_ENOTFOUND})
 _AI_NOSORT = 1 << 7
 """ARES_AI_NOSORT: addresses as the server gave them."""
@@ -134,7 +135,8 @@ class Resolving:
             try:
                 answer = await self._resolver.resolve(self._name, self._dns.family)
             except NotResolved as error:
-                (_log.debug if failing else _log.warning)("cannot resolve %r: %s", self._name, error)
+                level = logging.DEBUG if failing else logging.WARNING
+                _logs.tell(_log, level, "name cannot be resolved", name=self._name, reason=str(error))
                 failing = True
                 self._answered(None)
                 await asyncio.sleep(backoff.next())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 from google.protobuf.message import DecodeError
 
+from metaprotocol.proxy import _logs
 from metaprotocol.proxy._kinds import opened
 from metaprotocol.proxy._topics import Arrived, Topic
 from metaprotocol.xds import Report
@@ -25,7 +26,7 @@ __all__ = ["INTERVAL", "File"]
 INTERVAL = 0.1
 """How often it is looked whether a file has changed, in seconds."""
 
-_log = logging.getLogger("metaprotocol.proxy")
+_log = _logs.logger("discovery")
 
 
 def _read(path: str) -> DiscoveryResponse:
@@ -113,17 +114,15 @@ class File:
                 arrived.resources.append(opened(self._topic.kind, packed, response.version_info))
             except ValueError as error:
                 arrived.wrong[f"resources[{index}]"] = str(error)
-        reason = self._topic.deliver(arrived)
-        if reason:
-            _log.error("%s: %s", self._path, reason)
+        self._topic.deliver(arrived)
 
     def _refuse(self, reason: str) -> None:
-        _log.error("%s", reason)
+        _logs.tell(_log, logging.WARNING, "refused", what="file", name=self._path, reason=reason)
         for watch in self._topic.watches():
             watch.refused()
 
     def _gone(self, error: OSError) -> None:
         if self._seen != (0, 0, 0):
             self._seen = (0, 0, 0)
-            _log.warning("%s: %s", self._path, error.strerror)
+            _logs.tell(_log, logging.WARNING, "file cannot be read", name=self._path, reason=error.strerror)
             self._topic.failed()

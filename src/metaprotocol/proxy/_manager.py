@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from metaprotocol.proxy import _logs
 from metaprotocol.proxy._backoff import Backoff
 from metaprotocol.proxy._dns import AresResolver
 from metaprotocol.proxy._feeds import Feeds
@@ -45,8 +46,9 @@ __all__ = ["Manager"]
 T = TypeVar("T")
 V = TypeVar("V", Cluster, Listener)
 
-_log = logging.getLogger("metaprotocol.proxy")
+_log = _logs.logger("discovery")
 _HTTP_ROUTES = frozenset({"virtual_hosts", "virtualHosts"})
+_STATIC = "not changed by discovery: it stands in the bootstrap file"
 _DOWN = frozenset({"unhealthy", "draining"})
 _TRAFFIC_AGE = 1.0
 """Counters are asked at most this often whether a cluster has had a connection, in seconds."""
@@ -223,7 +225,7 @@ class Manager:
         except ConfigError as error:
             raise Refused("; ".join(map(str, error.problems))) from None
         for problem in report.problems:
-            _log.warning("%s %r: %s", what, resource.name, problem)
+            _logs.tell(_log, logging.WARNING, "not supported", what=what, name=resource.name, problem=str(problem))
         return value
 
     # Waiting
@@ -248,13 +250,13 @@ class Manager:
                     self._put_table(table, entry)
                 except Refused as error:
                     table.watch.refused()
-                    _log.error("routes %r: %s", table.key[1], error)
+                    _logs.tell(_log, logging.ERROR, "refused", what="routes", name=table.key[1], reason=str(error))
         for name, bound in list(self._waiting.items()):
             if self._openable(bound):
                 try:
                     self._show({name: bound})
                 except Refused as error:
-                    _log.error("listener %r: %s", name, error)
+                    _logs.tell(_log, logging.ERROR, "refused", what="listener", name=name, reason=str(error))
         if self._clusters_ready and self._lds_settled and not self._waiting and not self.ready.is_set():
             self.ready.set()
             self._live()
@@ -418,7 +420,13 @@ class Manager:
         for _, resource in changes:
             name = resource.name
             if self._is_static(self.store.clusters, name):
-                _log.info("cluster %r stands in the bootstrap file, and is not changed by discovery", name)
+                _logs.tell(
+                    _log,
+                    logging.INFO,
+                    _STATIC,
+                    what="cluster",
+                    name=name,
+                )
                 continue
             try:
                 value = self._read("cluster", resource, self._cluster)
@@ -532,7 +540,7 @@ class Manager:
                     table.entry = before
                     raise
                 self._failed(name, bound)
-                _log.error("listener %r: %s", name, error)
+                _logs.tell(_log, logging.ERROR, "refused", what="listener", name=name, reason=str(error))
         table.reloads += 1
         table.reloaded = int(time.time() * 1000)
 
@@ -614,7 +622,13 @@ class Manager:
         for _, resource in changes:
             name = resource.name
             if self._is_static_listener(name):
-                _log.info("listener %r stands in the bootstrap file, and is not changed by discovery", name)
+                _logs.tell(
+                    _log,
+                    logging.INFO,
+                    _STATIC,
+                    what="listener",
+                    name=name,
+                )
                 continue
             try:
                 value = self._read("listener", resource, self._listener)
@@ -715,7 +729,7 @@ class Manager:
             new_tables[name] = Entry(routes(message, place, context)[1], message=message)
         report.check(strict=self._strict)
         for problem in report.problems:
-            _log.warning("%s", problem)
+            _logs.tell(_log, logging.WARNING, "not supported", problem=str(problem))
         self._change(new_clusters, new_hosts, new_listeners, new_tables)
 
     def _users(self, name: str) -> list[_Bound]:

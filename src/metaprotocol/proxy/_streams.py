@@ -14,6 +14,7 @@ import grpc
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from google.rpc.status_pb2 import Status
 
+from metaprotocol.proxy import _logs
 from metaprotocol.proxy._channels import Unreachable
 from metaprotocol.proxy._kinds import BY_URL, KINDS, opened, stream_method
 from metaprotocol.proxy._topics import Arrived, Topic
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversation", "Delta", "Stream", "Whole"]
 
-_log = logging.getLogger("metaprotocol.proxy")
+_log = _logs.logger("discovery")
 _INVALID = grpc.StatusCode.INVALID_ARGUMENT.value[0]
 _MAX_REASON = 8192
 
@@ -199,7 +200,14 @@ class Stream:
             reason = await self._session()
             self._connection(self, False)
             if reason:
-                _log.warning("discovery (%s) of %s: %s", self._service, self._channels.name, reason)
+                _logs.tell(
+                    _log,
+                    logging.WARNING,
+                    "stream lost",
+                    service=self._service,
+                    target=self._channels.name,
+                    reason=reason,
+                )
                 for topic in self._topics.values():
                     topic.failed()
                 await asyncio.sleep(self._backoff.next())
@@ -260,7 +268,9 @@ class Stream:
             kind = BY_URL.get(response.type_url)
             conversation = None if kind is None else self._conversations.get(kind.name)
             if conversation is None:
-                _log.warning("discovery (%s): what is not known came: %s", self._service, response.type_url)
+                _logs.tell(
+                    _log, logging.WARNING, "what is not known came", service=self._service, type=response.type_url
+                )
                 continue
             conversation.take(response)
             self._stirred.set()

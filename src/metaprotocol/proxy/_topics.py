@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from metaprotocol.proxy import _logs
 from metaprotocol.proxy._kinds import Resource
 from metaprotocol.proxy._xxh64 import xxh64
 
@@ -22,7 +23,7 @@ __all__ = ["EVERY", "Arrived", "Change", "Receiver", "Subscribed", "Topic", "Wat
 EVERY = "*"
 """The name of a watch for all there are."""
 
-_log = logging.getLogger("metaprotocol.proxy")
+_log = _logs.logger("discovery")
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Watch:
     def _timed_out(self) -> None:
         if self._settled is not None:
             self.stats.init_fetch_timeout += 1
-            _log.warning("no configuration called %r came in time", self.name)
+            _logs.tell(_log, logging.WARNING, "nothing came in time", name=self.name)
         self.settle()
 
     def settle(self) -> None:
@@ -234,6 +235,8 @@ class Topic:
                 watch.accepted(found.version if found else arrived.version)
         if not wrong:
             self.version = arrived.version
+        for name, reason in sorted(wrong.items()):
+            _logs.tell(_log, logging.WARNING, "refused", what=self.kind.what, name=name, reason=reason)
         return "; ".join(f"{self.kind.what} {name!r}: {reason}" for name, reason in sorted(wrong.items()))
 
     def _every(self, arrived: Arrived, arrivals: dict[str, Resource], wrong: dict[str, str]) -> list[Watch]:

@@ -103,7 +103,8 @@ impl Shared {
         Self {
             codec,
             decoder,
-            slots: Vec::new(),
+            // Nothing is ever in the first one, so that no id is 0, which is none in some protocols.
+            slots: vec![Slot::default()],
             free: Vec::new(),
             in_flight: 0,
             requests: 0,

@@ -140,9 +140,14 @@ impl Ids {
         Turn::Later
     }
 
-    /// Nothing is under way any more: from here on every id is noted.
-    pub fn note_all(&mut self) {
-        self.all.get_or_insert_default();
+    /// True if it is known which are under way.
+    pub const fn noted(&self) -> bool {
+        self.all.is_some()
+    }
+
+    /// From here on every id is noted; these are under way.
+    pub fn note(&mut self, under_way: impl IntoIterator<Item = u64>) {
+        self.all = Some(under_way.into_iter().collect());
     }
 
     /// A request with this id is no longer under way.
@@ -164,10 +169,11 @@ mod tests {
         assert_eq!([ids.enter(5, 0), ids.enter(6, 1), ids.enter(9, 2)], [Turn::Now; 3]);
         // It might be one of those: nobody has noted them.
         assert_eq!(ids.enter(7, 3), Turn::Later);
-        assert_eq!(ids.enter(7, 0), Turn::Now);
-        assert_eq!(ids.enter(7, 1), Turn::Later);
-        ids.note_all();
-        assert_eq!([ids.enter(7, 0), ids.enter(3, 1), ids.enter(7, 2)], [Turn::Now, Turn::Now, Turn::Later]);
+        assert!(!ids.noted());
+        ids.note([5, 6, 9]);
+        assert!(ids.noted());
+        assert_eq!([ids.enter(7, 3), ids.enter(3, 4), ids.enter(7, 5)], [Turn::Now, Turn::Now, Turn::Later]);
+        assert_eq!(ids.enter(9, 5), Turn::Later);
         ids.leave(7);
         assert_eq!([ids.enter(7, 1), ids.enter(3, 2)], [Turn::Now, Turn::Later]);
     }

@@ -552,10 +552,12 @@ impl Worker {
         let Some(client) = self.client(id) else { return };
         client.in_flight -= 1;
         client.ids.leave(request);
-        if client.in_flight == 0 {
-            if client.waits.turn {
-                self.resume.push(id);
-            }
+        let next = client.held.front().is_some_and(|held| held.head.request_id == RequestId::Int(request));
+        let idle = client.in_flight == 0;
+        if client.waits.turn && (idle || next) {
+            self.resume.push(id);
+        }
+        if idle {
             self.settle(id);
         }
     }

@@ -55,7 +55,6 @@ impl Worker {
         while let Some(id) = self.resume.pop() {
             let Some(client) = self.client(id) else { continue };
             client.waits.turn = false;
-            client.ids.note_all();
             while let Some(held) = self.client(id).and_then(|client| client.held.pop_front()) {
                 if !self.serve(id, held.head, &held.bytes) {
                     if let Some(client) = self.client(id) {
@@ -121,12 +120,14 @@ impl Worker {
         let Some(client) = self.client(id) else { return true };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
         let codec = Arc::clone(codec);
-        let (at, in_flight) = (client.listener, client.in_flight);
+        let at = client.listener;
         let shared = codec.info().sharing != Sharing::Bound
             && match (head.kind, head.request_id) {
                 (Kind::Request, RequestId::Int(number)) => {
-                    if client.ids.enter(number, in_flight) == Turn::Later {
-                        client.waits.turn = true;
+                    if self.turn(id, number) == Turn::Later {
+                        if let Some(client) = self.client(id) {
+                            client.waits.turn = true;
+                        }
                         return false;
                     }
                     true
@@ -164,6 +165,25 @@ impl Worker {
             }
         }
         true
+    }
+
+    /// Whether a request may go on now, by its id.
+    fn turn(&mut self, id: Id, number: u64) -> Turn {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return Turn::Now;
+        };
+        let turn = client.ids.enter(number, client.in_flight);
+        if turn == Turn::Now || client.ids.noted() {
+            return turn;
+        }
+        // It does not count up, or not always. One that is never answered must not hold up others of other ids.
+        let shared = self.hosts.iter().filter_map(|(_, host)| match &host.role {
+            Role::Shared(shared) => Some(shared),
+            Role::Bound(..) => None,
+        });
+        let waiting = shared.flat_map(|shared| &shared.slots).filter_map(|slot| slot.exchange.as_ref());
+        client.ids.note(waiting.filter(|exchange| exchange.client == Some(id)).map(|exchange| exchange.id));
+        client.ids.enter(number, client.in_flight)
     }
 
     fn note_request(&self, at: usize, kind: Kind) {
@@ -590,18 +610,17 @@ impl Worker {
         long.look = long.bytes.len() * 2;
         let Protocol::Known(codec, _) = &client.protocol else { return };
         let codec = Arc::clone(codec);
-        let (head, at, in_flight) = (long.head, client.listener, client.in_flight);
+        let (head, at) = (long.head, client.listener);
         let whole = match (head.kind, head.request_id) {
             _ if codec.info().sharing == Sharing::Bound || !matches!(head.kind, Kind::Request | Kind::Oneway) => {
                 // Where it goes is known if its connection is: else it is looked at when all of it has come.
                 return self.long_bound(id);
             }
-            (Kind::Request, RequestId::Int(number)) => client.ids.enter(number, in_flight) == Turn::Later,
+            (Kind::Request, RequestId::Int(number)) => self.turn(id, number) == Turn::Later,
             _ => false,
         };
-        if whole {
-            return;
-        }
+        let long = self.client(id).and_then(|client| client.long.as_mut());
+        let Some(long) = long.filter(|_| !whole) else { return };
         let bytes = std::mem::take(&mut long.bytes);
         let way = self.way(id, head, &bytes);
         let way = match way {

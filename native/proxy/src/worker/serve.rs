@@ -120,7 +120,7 @@ impl Worker {
         let Some(client) = self.client(id) else { return true };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
         let codec = Arc::clone(codec);
-        let at = client.listener;
+        let (at, in_flight) = (client.listener, client.in_flight);
         let shared = codec.info().sharing != Sharing::Bound
             && match (head.kind, head.request_id) {
                 (Kind::Request, RequestId::Int(number)) => {
@@ -136,8 +136,21 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
+        if !shared && self.asks_too_much(id) {
+            if let Some(client) = self.client(id) {
+                client.waits.turn = true;
+            }
+            return false;
+        }
         let way = match self.way(id, head, bytes) {
             Ok(way) => way,
+            // An answer of ours has its place behind those that are under way.
+            Err(_) if codec.info().sharing == Sharing::Bound && in_flight > 0 => {
+                if let Some(client) = self.client(id) {
+                    client.waits.turn = true;
+                }
+                return false;
+            }
             Err(stop) => {
                 let (error, message) = match stop {
                     Stop::Error(error, message) => (error, message),
@@ -165,6 +178,13 @@ impl Worker {
             }
         }
         true
+    }
+
+    /// True if a client has as many requests under way as are remembered on a connection of its own.
+    fn asks_too_much(&mut self, id: Id) -> bool {
+        let Some(client) = self.client(id) else { return false };
+        let Protocol::Known(_, decoder) = &client.protocol else { return false };
+        client.in_flight >= decoder.limits().max_in_flight
     }
 
     /// Whether a request may go on now, by its id.
@@ -257,10 +277,10 @@ impl Worker {
         Ok(Way { route, group, host })
     }
 
-    /// Counts a request in at a host, if the cluster's bounds allow one more.
-    fn enter_host(&mut self, group: usize, node: &Arc<Host>) -> bool {
+    /// Counts a request in at a host, if no more than `most` are under way in the cluster.
+    fn enter_host(&mut self, group: usize, node: &Arc<Host>, most: u32) -> bool {
         let Some(own) = self.groups.get(group) else { return false };
-        if !own.cluster.gauges.requests.enter(own.cluster.config.thresholds.max_requests) {
+        if !own.cluster.gauges.requests.enter(most) {
             own.stats.upstream_rq_pending_overflow.add(1);
             return false;
         }
@@ -300,7 +320,8 @@ impl Worker {
     /// Sends a request by a shared connection; the client is `None` for a copy.
     fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: Head, bytes: &[u8]) {
         let oneway = head.kind != Kind::Request;
-        if !oneway && !self.enter_host(way.group, &way.host) {
+        let most = self.groups.get(way.group).map_or(0, |own| own.cluster.config.thresholds.max_requests);
+        if !oneway && !self.enter_host(way.group, &way.host, most) {
             if let Some(id) = id {
                 self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
             }
@@ -518,12 +539,10 @@ impl Worker {
     fn send_request_bound(&mut self, id: Id, to: Id, route: &Arc<Route>, head: Head, bytes: &[u8]) {
         let Some(host) = self.host(to) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
-        if !self.enter_pending(group, to) {
-            return self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
-        }
         let waits = head.kind == Kind::Request;
-        if waits && !self.enter_host(group, &node) {
-            return self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
+        // The bound on connections is the bound here: a pipeline may be of any length, and waits where it is not taken.
+        if waits && !self.enter_host(group, &node, u32::MAX) {
+            return;
         }
         let Some(client) = self.client(id) else { return };
         let Protocol::Known(codec, decoder) = &client.protocol else { return };
@@ -562,12 +581,12 @@ impl Worker {
         client.number += 1;
         let number = client.number;
         let asked = client.asked.get_or_insert_with(|| Box::new(Pairing::new(limits.max_in_flight as usize)));
-        let forgotten = asked.ask(pair, (number, exchange));
-        if forgotten.is_some() {
+        if asked.ask(pair, (number, exchange)).is_some() {
             client.in_flight -= 1;
             self.left_host(group, &node);
+        } else {
+            self.count(at, |counts| counts.request_active.add(1));
         }
-        self.count(at, |counts| counts.request_active.add(1));
         if let Some(timeout) = route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0) {
             self.timers.set(now + timeout, Due::Bound(id, number));
         }

@@ -262,7 +262,16 @@ impl Worker {
                 "meta protocol router: the cluster is in maintenance mode",
             ));
         }
-        let host = if own.cluster.config.original_dst {
+        // Who has its connection already needs no other host.
+        let bound = || {
+            let known = |id: &Id| self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
+            let mut hosts = client.bound.iter().filter_map(known);
+            hosts.find(|host| host.group == group).map(|host| Arc::clone(&host.host))
+        };
+        let bound = if codec.info().sharing == Sharing::Bound { bound() } else { None };
+        let host = if bound.is_some() {
+            bound
+        } else if own.cluster.config.original_dst {
             original_address(&client.socket).map(|address| {
                 let host = || Arc::new(Host::new(address, self.now));
                 Arc::clone(own.originals.entry(address).or_insert_with(host))

@@ -361,17 +361,62 @@ class Tail:
 def builtin_codecs() -> list[NativeCodec]:
     """One object for each built-in codec, in a fixed order."""
 
+@final
+class FilterJob:
+    """A message that waits for a filter. It is answered once; one that goes without an answer is refused."""
+
+    @property
+    def response(self) -> bool: ...
+    @property
+    def codec(self) -> NativeCodec: ...
+    @property
+    def frame(self) -> Frame: ...
+    @property
+    def listener(self) -> str: ...
+    @property
+    def route(self) -> str | None: ...
+    @property
+    def waited(self) -> float:
+        """How many seconds it waited."""
+
+    def go(self) -> None:
+        """Let it go on as it is."""
+
+    def change(self, set: list[tuple[str, str]], remove: list[str]) -> None:
+        """Let it go on with fields set and taken away."""
+
+    def refuse(self, error: int, message: str) -> None:
+        """Answer a request with an error, or put one in the place of an answer.
+
+        Args:
+            error: An `ErrorType`.
+            message: What people are told.
+        """
+
+@final
 class Proxy:
     """The data path of the proxy, for `metaprotocol.proxy`. It serves from when it is made until it is stopped.
 
     Args:
         workers: How many threads serve.
+        filters: The filters that listeners may name, each with whether it wants to see answers.
 
     Raises:
         OSError: If the system gives no thread or event queue.
     """
 
-    def __new__(cls, workers: int) -> Proxy: ...
+    def __new__(cls, workers: int, filters: dict[str, bool]) -> Proxy: ...
+    def next_job(self, filter: str, timeout: float) -> FilterJob | None:
+        """The next message that waits for a filter; nothing after `timeout` seconds without one.
+
+        Args:
+            filter: Its name.
+            timeout: How many seconds to wait.
+
+        Raises:
+            RuntimeError: If the proxy was stopped.
+        """
+
     def update(self, update: str, codecs: dict[str, NativeCodec]) -> None:
         """Change the configuration, all of it at once.
 
@@ -404,8 +449,33 @@ class Proxy:
             good: Whether it can be used.
         """
 
-    def drain(self) -> None:
-        """Accept no more, and close each connection as soon as nothing is under way on it."""
+    def inherit(self, name: str, descriptors: list[int]) -> None:
+        """Take listening sockets that another process handed over, for the listener of this name.
+
+        Args:
+            name: The listener's name. If it is at another address, they are closed.
+            descriptors: The sockets' descriptors, which belong to the proxy from here on.
+
+        Raises:
+            ValueError: If one of them is negative.
+        """
+
+    def disinherit(self) -> None:
+        """Close what was inherited and no listener wanted."""
+
+    def sockets(self) -> dict[str, list[int]]:
+        """Descriptors of the listening sockets of each listener, to hand them over. The caller must close them.
+
+        Raises:
+            OSError: If the system gives no more descriptors.
+        """
+
+    def drain(self, patience: float) -> None:
+        """Accept no more, and close each connection when nothing came or went on it for a second.
+
+        Args:
+            patience: After so many seconds those that never pause are closed as soon as nothing is under way.
+        """
 
     def stop(self, drain_timeout: float) -> bool:
         """Drain for up to so many seconds, then stop. Whether no connection had to be cut.

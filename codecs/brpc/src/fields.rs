@@ -125,8 +125,8 @@ pub fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<Option<
         if key.id == PAYLOAD_SIZE {
             return payload_size(frame, message).map(Some);
         }
-        if TABLE.slot(key.id, on).is_some() {
-            return TABLE.value(key.id, on, message);
+        if let Some(slot) = TABLE.slot(key.id, on) {
+            return slot.value(message);
         }
     }
     metas.stream.map_or(Ok(None), |message| TABLE.value(key.id, STREAM, message))

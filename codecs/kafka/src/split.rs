@@ -115,7 +115,7 @@ fn header(buf: &[u8], note: u32, frame_len: usize) -> Option<(usize, Kind)> {
         end += 1;
     }
     if api != PRODUCE || version > known.last {
-        return (end <= frame_len.min(buf.len())).then_some((end, Kind::Request));
+        return (end <= frame_len && end <= buf.len()).then_some((end, Kind::Request));
     }
     let acks_at = if flexible {
         // One more than it is, and 0 for null.

@@ -308,7 +308,7 @@ pub(crate) fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<
         }
         true
     })?;
-    Ok(value.map(|value| Value::text(value)))
+    Ok(value.map(Value::text))
 }
 
 /// The info header that a key means.

@@ -134,70 +134,10 @@ pub fn open(frame: Frame<'_>) -> Result<(Fixed, Message), DecodeError> {
 /// The numbers of a message by their field numbers, up to 15; 0 for those that are not there.
 pub type Numbers = [u32; 16];
 
-/// Visits every field from `at` to the end of `bytes`. Offsets count from the start of `bytes`.
-///
-/// Nearly all tags take one byte, nearly all lengths one, nearly all numbers a few: such fields are read here, where the
-/// compiler leaves out what the visitor does not look at. Any other field, and what is broken, is left to the general reader.
-#[inline(always)]
-fn each<'a>(
-    bytes: &'a [u8],
-    mut at: usize,
-    mut visit: impl FnMut(Field<'a>) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
-    while let Some(rest) = bytes.get(at..)
-        && let Some(&[tag, first]) = rest.first_chunk()
-    {
-        let (number, wire, one_byte) = (u32::from(tag >> 3 & 15), tag & 7, (8..0x80).contains(&tag));
-        if one_byte
-            && wire == LEN
-            && first < 0x80
-            && let Some(found) = rest.get(2..2 + usize::from(first))
-        {
-            let (value_at, end) = (at + 2, at + 2 + found.len());
-            visit(Field { number, wire, value: 0, bytes: found, at, value_at, end })?;
-            at = end;
-        } else if one_byte
-            && wire == VARINT
-            && let Some((value, len)) = short_varint(rest)
-        {
-            let (value_at, end) = (at + 1, at + 1 + len);
-            visit(Field { number, wire, value: value.into(), bytes: &[], at, value_at, end })?;
-            at = end;
-        } else {
-            let field = general(bytes, at)?;
-            visit(field)?;
-            at = field.end;
-        }
-    }
-    // A lone byte is no field.
-    if at < bytes.len() { general(bytes, at).map(|_| ()) } else { Ok(()) }
-}
-
-/// A varint of up to four bytes behind a tag, and how many it takes.
-#[inline(always)]
-fn short_varint(field: &[u8]) -> Option<(u32, usize)> {
-    match *field {
-        [_, a @ ..0x80, ..] => Some((a.into(), 1)),
-        [_, a, b @ ..0x80, ..] => Some((u32::from(a & 0x7f) | u32::from(b) << 7, 2)),
-        [_, a, b, c @ ..0x80, ..] => Some((u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(c) << 14, 3)),
-        [_, a, b, c, d @ ..0x80, ..] => {
-            Some((u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(c & 0x7f) << 14 | u32::from(d) << 21, 4))
-        }
-        _ => None,
-    }
-}
-
-/// One field, whatever it is.
-#[cold]
-fn general(bytes: &[u8], at: usize) -> Result<Field<'_>, DecodeError> {
-    let end = Reason::UnexpectedEnd { field: NAME }.at(at);
-    protobuf::next(&mut Cursor::new(bytes, at), NAME)?.ok_or(end)
-}
-
 /// Walks the message that ends where `header` ends, behind the fixed header, for its numbers.
 pub fn numbers(header: &[u8]) -> Result<Numbers, DecodeError> {
     let mut found = Numbers::default();
-    each(header, FIXED_LEN, |field| {
+    protobuf::each(header, FIXED_LEN, NAME, |field| {
         if field.wire == VARINT
             && let Some(found) = found.get_mut(field.number as usize)
         {
@@ -253,7 +193,7 @@ pub type Found<'a> = (u64, &'a [u8]);
 /// The last field of this number and wire type in a message without inner messages that are read.
 pub fn last(header: &[u8], number: u32, wire: u8) -> Result<Option<Found<'_>>, DecodeError> {
     let mut found = None;
-    each(header, FIXED_LEN, |field| {
+    protobuf::each(header, FIXED_LEN, NAME, |field| {
         if (field.number, field.wire) == (number, wire) {
             found = Some((field.value, field.bytes));
         }

@@ -90,6 +90,12 @@ impl<T> Pairing<T> {
         self.len == 0
     }
 
+    /// True if an answer would find no request, nor be that of a forgotten one.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.len == 0 && self.skipped == 0
+    }
+
     /// Remembers a request. Returns the one that had to be forgotten for it, if any.
     pub fn ask(&mut self, id: Id, item: T) -> Option<T> {
         let forgotten = if self.waiting.len() >= self.max { self.pop_front() } else { None };
@@ -238,6 +244,12 @@ mod tests {
         assert_eq!(pairing.answer(&Id::Order), None);
         assert_eq!(pairing.answer(&Id::Order), Some(2));
         assert_eq!(pairing.answer(&Id::Order), Some(3));
+        assert!(pairing.is_idle());
+        for item in [1, 2, 3] {
+            pairing.ask(Id::Order, item);
+        }
+        assert_eq!((pairing.forget(), pairing.forget()), (Some(2), Some(3)));
+        assert!(pairing.is_empty() && !pairing.is_idle(), "three answers of forgotten ones are to come");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub const LEN: u8 = 2;
 pub const I32: u8 = 5;
 
 /// Most bytes of a tag, a varint of 32 bits.
-pub const MAX_TAG_LEN: usize = 5;
+const MAX_TAG_LEN: usize = 5;
 /// Most bytes of any other varint.
 const MAX_VARINT_LEN: usize = 10;
 
@@ -102,6 +102,56 @@ pub fn next<'a>(cursor: &mut Cursor<'a>, name: &'static str) -> Result<Option<Fi
     Ok(Some(Field { number, wire, value, bytes, at, value_at, end: cursor.at() }))
 }
 
+/// Visits every field from `at` to the end of `bytes`, until one is broken or the visitor says so. `name` is what errors
+/// call the message.
+///
+/// Nearly all tags and lengths take one byte: such fields are read here, where the
+/// compiler leaves out what the visitor does not look at. Any other field, and what is broken, is left to [`next`].
+///
+/// # Errors
+/// As [`next`], and the visitor's own.
+#[inline(always)]
+pub fn each<'a>(
+    bytes: &'a [u8],
+    mut at: usize,
+    name: &'static str,
+    mut visit: impl FnMut(Field<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    while let Some(&[tag, first, ref behind @ ..]) = bytes.get(at..) {
+        let (number, wire) = (u32::from(tag >> 3 & 15), tag & 7);
+        if !(8..0x80).contains(&tag) {
+            // Left to the general reader.
+        } else if wire == LEN && first < 0x80 {
+            if let Some(found) = behind.get(..first.into()) {
+                let (value_at, end) = (at + 2, at + 2 + found.len());
+                visit(Field { number, wire, value: 0, bytes: found, at, value_at, end })?;
+                at = end;
+                continue;
+            }
+        } else if wire == VARINT
+            && let Some((value, behind)) =
+                if first < 0x80 { Some((first.into(), behind)) } else { long_varint(first, behind) }
+        {
+            let (value_at, end) = (at + 1, bytes.len() - behind.len());
+            visit(Field { number, wire, value, bytes: &[], at, value_at, end })?;
+            at = end;
+            continue;
+        }
+        let field = general(bytes, at, name)?;
+        visit(field)?;
+        at = field.end;
+    }
+    // A lone byte is no field.
+    if at < bytes.len() { general(bytes, at, name).map(|_| ()) } else { Ok(()) }
+}
+
+/// One field, whatever it is.
+#[cold]
+fn general<'a>(bytes: &'a [u8], at: usize, name: &'static str) -> Result<Field<'a>, DecodeError> {
+    let end = Reason::UnexpectedEnd { field: name }.at(at);
+    next(&mut Cursor::new(bytes, at), name)?.ok_or(end)
+}
+
 /// The value of a varint of two to nine bytes, of which the first is known, and what follows it; `None` for all others.
 #[inline(always)]
 #[must_use]
@@ -170,6 +220,44 @@ mod tests {
             (4, I64, 2, b""),
         ];
         assert_eq!(fields(&message), Ok(expected.to_vec()));
+    }
+
+    #[test]
+    fn each_visits_what_next_reads() {
+        const VALID: &[u8] =
+            b"\x08\x05\x12\x03abc\x18\xac\x02\x20\x80\x80\x80\x80\x10\x2a\x81\x00x\x0d\x01\x02\x03\x04\
+            \x82\x01\x00\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x42\x00";
+        let mut seed = 1_u32;
+        let mut chance = |below: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as usize % below
+        };
+        let mut broken = 0;
+        for round in 0..50_000 {
+            let mut message = VALID.to_vec();
+            for _ in 0..round % 4 {
+                let at = chance(message.len());
+                message[at] = [0x02, 0x08, 0x80, 0xff, chance(256) as u8][chance(5)];
+            }
+            message.truncate(message.len() - [0, 0, 1, 3][chance(4)]);
+            let start = [0, 2][chance(2)];
+            let (mut visited, mut read) = (Vec::new(), Vec::new());
+            let each = each(&message, start, "message", |field| {
+                visited.push(field);
+                Ok(())
+            });
+            let mut cursor = Cursor::new(&message, start);
+            let next = loop {
+                match next(&mut cursor, "message") {
+                    Ok(Some(field)) => read.push(field),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            broken += usize::from(next.is_err());
+            assert_eq!((each, visited), (next, read), "{message:x?}");
+        }
+        assert!((10_000..45_000).contains(&broken), "{broken} were broken");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod balance;
 pub mod cluster;
 pub mod config;
 pub mod error;
+pub mod filter;
 mod proxy;
 pub mod route;
 pub mod snapshot;

@@ -13,17 +13,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Update;
 use crate::error::ConfigError;
-use crate::snapshot::{Codecs, Snapshot};
+use crate::snapshot::{Makers, Snapshot};
 use crate::stats::{BOUNDS, ClusterStats, ListenerCounts};
 use crate::worker::{Control, Counts, Worker};
 
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
+pub const BACKLOG: usize = 4096;
+/// Of the time that a proxy has to drain, its end at most: then clients that never paused are closed between two requests.
+const LAST: Duration = Duration::from_secs(5);
 
 /// A proxy. It runs from when it is made until it is stopped or dropped.
 pub struct Proxy {
     workers: Vec<Running>,
-    codecs: Box<Codecs>,
+    makers: Makers,
     reports: Mutex<Reports>,
     state: Mutex<State>,
     began: Instant,
@@ -31,7 +33,7 @@ pub struct Proxy {
 
 struct Running {
     control: Sender<Control>,
-    waker: Waker,
+    waker: Arc<Waker>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -39,6 +41,10 @@ struct Running {
 struct State {
     snapshot: Arc<Snapshot>,
     addresses: BTreeMap<Arc<str>, SocketAddr>,
+    /// The sockets of each listener, to hand them over.
+    sockets: BTreeMap<Arc<str>, Vec<TcpListener>>,
+    /// What another process handed over, for listeners of these names.
+    inherited: BTreeMap<String, Vec<TcpListener>>,
     draining: bool,
 }
 
@@ -61,23 +67,24 @@ pub struct Times {
 }
 
 impl Proxy {
-    /// Starts so many workers, without listeners. `codecs` finds the codecs that listeners name.
+    /// Starts so many workers, without listeners. `makers` finds the codecs and filters that listeners name.
     ///
     /// # Errors
     /// [`io::Error`] if the system gives no thread or event queue.
-    pub fn start(workers: usize, codecs: Box<Codecs>) -> io::Result<Self> {
+    pub fn start(workers: usize, makers: Makers) -> io::Result<Self> {
         let (report, receiver) = mpsc::channel();
         let began = Instant::now();
         let seed = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), began);
         let start = |number: u64| {
             let (control, orders) = mpsc::channel();
-            let (worker, waker) = Worker::new(orders, report.clone(), began, seed ^ number.rotate_left(32))?;
+            let seed = seed ^ number.rotate_left(32);
+            let (worker, waker) = Worker::new(orders, control.clone(), report.clone(), began, seed)?;
             let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())?;
             Ok(Running { control, waker, thread: Some(thread) })
         };
         let workers = (0..workers.max(1) as u64).map(start).collect::<io::Result<_>>()?;
         let reports = Reports { receiver, listeners: BTreeMap::new(), clusters: BTreeMap::new() };
-        Ok(Self { workers, codecs, reports: Mutex::new(reports), state: Mutex::default(), began })
+        Ok(Self { workers, makers, reports: Mutex::new(reports), state: Mutex::default(), began })
     }
 
     /// Changes the configuration, all of it at once, or nothing if something in it cannot be used.
@@ -87,14 +94,16 @@ impl Proxy {
     pub fn update(&self, update: Update) -> Result<(), ConfigError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.began.elapsed().as_millis() as u64;
-        let next = Arc::new(state.snapshot.updated(update, self.codecs.as_ref(), now)?);
+        let next = Arc::new(state.snapshot.updated(update, &self.makers, now)?);
         let mut opened = Vec::new();
         for (name, listener) in &next.listeners {
             let old = state.snapshot.listeners.get(name);
             if old.is_none_or(|old| old.config.address != listener.config.address) && !state.draining {
                 let path = format!("listeners.{name}.address");
                 let failed = |error: io::Error| ConfigError::new(path.clone(), error.to_string());
-                opened.push((Arc::clone(listener), self.bind(&listener.config.address).map_err(failed)?));
+                let inherited = state.inherited.get(name.as_ref()).map(Vec::as_slice).unwrap_or_default();
+                let sockets = self.bind(&listener.config.address, inherited).map_err(failed)?;
+                opened.push((Arc::clone(listener), sockets));
             }
         }
         let moved = |name: &Arc<str>| opened.iter().any(|(listener, _)| listener.name == *name);
@@ -107,36 +116,64 @@ impl Proxy {
         }
         self.tell(|_| Control::Snapshot(Arc::clone(&next)));
         state.addresses.retain(|name, _| next.listeners.contains_key(name));
+        state.sockets.retain(|name, _| next.listeners.contains_key(name));
         for (listener, sockets) in opened {
             state.addresses.insert(Arc::clone(&listener.name), sockets.address);
-            let mut sockets = sockets.sockets.into_iter();
-            for worker in &self.workers {
-                if let Some(socket) = sockets.next() {
-                    worker.tell(Control::Listen(Arc::clone(&listener), socket));
-                }
+            state.sockets.insert(Arc::clone(&listener.name), sockets.copies);
+            state.inherited.remove(listener.name.as_ref());
+            // Another process may have had more workers: no socket goes without one, for clients may wait at it.
+            for (socket, worker) in sockets.sockets.into_iter().zip(self.workers.iter().cycle()) {
+                worker.tell(Control::Listen(Arc::clone(&listener), socket));
             }
         }
         state.snapshot = next;
         Ok(())
     }
 
-    /// A socket of its own for each worker, all of one address.
-    fn bind(&self, address: &str) -> io::Result<Sockets> {
+    /// Sockets to listen by that another process handed over, for the listener of this name, if it is at their address.
+    pub fn inherit(&self, name: String, sockets: Vec<TcpListener>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).inherited.insert(name, sockets);
+    }
+
+    /// Closes what was inherited and no listener wanted.
+    pub fn disinherit(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).inherited.clear();
+    }
+
+    /// The sockets of each listener, to hand them over. Clients may come as long as anybody has them.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the system gives no more descriptors.
+    pub fn sockets(&self) -> io::Result<BTreeMap<Arc<str>, Vec<TcpListener>>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.sockets.iter().map(|(name, sockets)| Ok((Arc::clone(name), copies(sockets)?))).collect()
+    }
+
+    /// Sockets of one address: those inherited, and as many more as it takes for each worker to have its own.
+    fn bind(&self, address: &str, inherited: &[TcpListener]) -> io::Result<Sockets> {
         let unknown = || io::Error::new(io::ErrorKind::InvalidInput, format!("{address:?} is no host:port"));
         let mut address = address.to_socket_addrs().map_err(|_| unknown())?.next().ok_or_else(unknown)?;
         let mut sockets = Vec::with_capacity(self.workers.len());
-        for _ in &self.workers {
+        for socket in inherited {
+            let own = socket.local_addr()?;
+            if own.ip() == address.ip() && (own.port() == address.port() || address.port() == 0) {
+                socket.set_nonblocking(true)?;
+                sockets.push(socket.try_clone()?);
+                address = own;
+            }
+        }
+        while sockets.len() < self.workers.len() {
             let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_address(true)?;
             socket.set_reuse_port(true)?;
             socket.set_nonblocking(true)?;
             socket.bind(&address.into())?;
-            socket.listen(BACKLOG)?;
+            socket.listen(BACKLOG as i32)?;
             let socket = TcpListener::from(socket);
             address = socket.local_addr()?;
             sockets.push(socket);
         }
-        Ok(Sockets { address, sockets })
+        Ok(Sockets { address, copies: copies(&sockets)?, sockets })
     }
 
     fn tell(&self, control: impl Fn(usize) -> Control) {
@@ -195,18 +232,34 @@ impl Proxy {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accepts no more; each connection is closed as soon as nothing is under way on it.
-    pub fn drain(&self) {
+    /// Accepts no more. Connections are closed when they pause; those that do not in `patience`, as soon as nothing is under
+    /// way on them.
+    pub fn drain(&self, patience: Duration) {
+        // Nobody waits.
+        let _ = self.begin_drain(patience);
+    }
+
+    /// As [`Proxy::drain`]; what is returned tells of each worker that it has begun.
+    fn begin_drain(&self, patience: Duration) -> Receiver<()> {
+        let (begun, told) = mpsc::channel();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.draining = true;
         state.addresses.clear();
-        self.tell(|_| Control::Drain);
+        // Before the workers' own: nobody is to come by a socket at which nobody accepts.
+        state.sockets.clear();
+        state.inherited.clear();
+        self.tell(|_| Control::Drain(patience.as_millis() as u64, begun.clone()));
+        told
     }
 
     /// Drains, waits until every connection is closed or the time is over, and stops. True if none had to be cut.
     pub fn shut_down(&mut self, timeout: Duration) -> bool {
-        self.drain();
         let until = Instant::now() + timeout;
+        let begun = self.begin_drain(timeout.saturating_sub(LAST.min(timeout / 2)));
+        // Until then counters know nothing of those who have just connected.
+        for _ in &self.workers {
+            let _ = begun.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
         let clean = loop {
             let open =
                 |(totals, _): &(Totals, Times)| totals.get("downstream_cx_active").is_some_and(|count| *count > 0);
@@ -270,6 +323,11 @@ impl Reports {
 struct Sockets {
     address: SocketAddr,
     sockets: Vec<TcpListener>,
+    copies: Vec<TcpListener>,
+}
+
+fn copies(sockets: &[TcpListener]) -> io::Result<Vec<TcpListener>> {
+    sockets.iter().map(TcpListener::try_clone).collect()
 }
 
 impl std::fmt::Debug for Proxy {

@@ -9,10 +9,19 @@ use crate::balance::HostSet;
 use crate::cluster::Cluster;
 use crate::config::{self, Update};
 use crate::error::ConfigError;
+use crate::filter::{Filter, Filters};
 use crate::route::Table;
 
 /// How codecs are found by the names that listeners give them.
 pub type Codecs = dyn Fn(&str) -> Result<Arc<dyn AnyCodec>, String> + Send + Sync;
+
+/// What is made for a configuration, by others.
+pub struct Makers {
+    /// Codecs.
+    pub codecs: Box<Codecs>,
+    /// Filters.
+    pub filters: Box<Filters>,
+}
 
 /// All that is configured.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +42,8 @@ pub struct Listener {
     pub config: config::Listener,
     /// The codecs that are spoken here, each with its routes.
     pub dialects: Vec<Dialect>,
+    /// What messages pass before they are routed, and answers before they are handed on.
+    pub filters: Vec<Arc<dyn Filter>>,
     /// For its decoders.
     pub limits: Limits,
 }
@@ -57,7 +68,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`ConfigError`] if something in the update cannot be used; nothing of it counts then.
-    pub fn updated(&self, update: Update, codecs: &Codecs, now: u64) -> Result<Self, ConfigError> {
+    pub fn updated(&self, update: Update, makers: &Makers, now: u64) -> Result<Self, ConfigError> {
         let mut next = self.clone();
         let mut stale = BTreeSet::new();
         for (name, table) in update.routes {
@@ -100,7 +111,7 @@ impl Snapshot {
             match config {
                 Some(config) => {
                     let listener = next
-                        .listener(&name, config, codecs)
+                        .listener(&name, config, makers)
                         .map_err(|error| error.within(&format!("listeners.{name}")))?;
                     next.listeners.insert(name, Arc::new(listener));
                 }
@@ -119,7 +130,8 @@ impl Snapshot {
             let dialects = listener.dialects.iter().map(|dialect| next.dialect(&listener.config, &dialect.codec));
             let dialects = dialects.collect::<Result<_, _>>()?;
             let name = Arc::clone(&listener.name);
-            let renewed = Listener { name, config: listener.config.clone(), dialects, limits: listener.limits };
+            let (config, filters) = (listener.config.clone(), listener.filters.clone());
+            let renewed = Listener { name, config, dialects, filters, limits: listener.limits };
             next.listeners.insert(Arc::clone(&listener.name), Arc::new(renewed));
         }
         Ok(next)
@@ -133,20 +145,25 @@ impl Snapshot {
         Ok(Cluster { name: Arc::clone(name), config, given, hosts: Arc::new(set), gauges })
     }
 
-    fn listener(&self, name: &Arc<str>, config: config::Listener, codecs: &Codecs) -> Result<Listener, ConfigError> {
+    fn listener(&self, name: &Arc<str>, config: config::Listener, makers: &Makers) -> Result<Listener, ConfigError> {
         if config.codecs.is_empty() && config.unknown_to.is_none() {
             return Err(ConfigError::new("codecs", "name a codec, or with `unknown_to` a cluster for plain TCP"));
         }
         let mut dialects = Vec::new();
         for (at, codec) in config.codecs.iter().enumerate() {
-            let codec = codecs(codec).map_err(|error| ConfigError::new(format!("codecs[{at}]"), error))?;
+            let codec = (makers.codecs)(codec).map_err(|error| ConfigError::new(format!("codecs[{at}]"), error))?;
             dialects.push(self.dialect(&config, &codec)?);
+        }
+        let mut filters = Vec::new();
+        for (at, filter) in config.filters.iter().enumerate() {
+            let made = (makers.filters)(filter).map_err(|error| ConfigError::new(format!("filters[{at}]"), error))?;
+            filters.push(made);
         }
         let mut limits = Limits::default();
         if let Some(max) = config.max_frame_len {
             limits.max_frame_len = max;
         }
-        Ok(Listener { name: Arc::clone(name), config, dialects, limits })
+        Ok(Listener { name: Arc::clone(name), config, dialects, filters, limits })
     }
 
     fn dialect(&self, config: &config::Listener, codec: &Arc<dyn AnyCodec>) -> Result<Dialect, ConfigError> {

@@ -142,7 +142,7 @@ counters! {
         response_decoding_error,
         /// Edits of a route that an answer could not take.
         response_mutation_error,
-        /// Answers that came when their client was gone.
+        /// Requests whose answer nobody is there to get, since the client has gone.
         response_error_caused_connection_close,
         /// Error replies made here.
         local_response_business_exception,

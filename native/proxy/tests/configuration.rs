@@ -12,7 +12,8 @@ fn what_python_writes_is_read() {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "json") {
             let text = std::fs::read_to_string(&path).expect("text");
-            let update: Update = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let update: Update =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(!update.listeners.is_empty(), "{}", path.display());
             read += 1;
         }

@@ -233,8 +233,11 @@ fn remember(inner: &mut Inner, by: core::PairBy, direction: core::Direction, fra
             }
         }
         core::Kind::Response | core::Kind::Error => {
-            if let Some(id) = Id::of(&this.view(), by)
-                && let Some(request) = inner.waiting[direction.reverse() as usize].answer(&id)
+            let waiting = &mut inner.waiting[direction.reverse() as usize];
+            // Who reads one direction only has nothing to look up.
+            if !waiting.requests.is_idle()
+                && let Some(id) = Id::of(&this.view(), by)
+                && let Some(request) = waiting.answer(&id)
             {
                 // Just made, so nothing is linked to it yet.
                 let _fresh = this.request.set(frame.py(), request);

@@ -11,6 +11,7 @@ mod codec;
 mod connection;
 mod decode;
 mod errors;
+mod filter;
 mod frame;
 mod guard;
 mod model;
@@ -30,6 +31,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chunk::Chunk>()?;
     module.add_class::<codec::NativeCodec>()?;
     module.add_class::<connection::Connection>()?;
+    module.add_class::<filter::FilterJob>()?;
     module.add_class::<frame::Frame>()?;
     module.add_class::<frame::Metadata>()?;
     module.add_class::<guard::GuardedBuffer>()?;

@@ -1,18 +1,23 @@
 //! The data path of the proxy, for Python to configure, watch and stop.
 
 use std::collections::HashMap;
+use std::net::TcpListener;
+use std::os::fd::{FromRawFd, IntoRawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metaprotocol_core::AnyCodec;
 use metaprotocol_proxy::Proxy as Workers;
 use metaprotocol_proxy::balance::Usable;
-use metaprotocol_proxy::config::Health;
+use metaprotocol_proxy::config::{FilterConfig, Health};
+use metaprotocol_proxy::filter::Filter;
+use metaprotocol_proxy::snapshot::Makers;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::codec::NativeCodec;
+use crate::filter::{FilterJob, Jobs, PyFilter};
 
 type Codecs = Arc<Mutex<HashMap<String, Arc<dyn AnyCodec>>>>;
 
@@ -21,7 +26,10 @@ type Codecs = Arc<Mutex<HashMap<String, Arc<dyn AnyCodec>>>>;
 pub struct Proxy {
     workers: Mutex<Option<Workers>>,
     codecs: Codecs,
+    jobs: HashMap<String, Arc<Jobs>>,
 }
+
+const NO_TIME: &str = "a time must be a number of seconds, not negative";
 
 fn stopped() -> PyErr {
     PyRuntimeError::new_err("the proxy was stopped")
@@ -37,15 +45,30 @@ impl Proxy {
 #[pymethods]
 impl Proxy {
     #[new]
-    fn new(workers: usize) -> PyResult<Self> {
+    fn new(workers: usize, filters: HashMap<String, bool>) -> PyResult<Self> {
         let codecs = Codecs::default();
+        let jobs: HashMap<String, Arc<Jobs>> = filters.keys().map(|name| (name.clone(), Arc::default())).collect();
         let known = Arc::clone(&codecs);
-        let find = move |name: &str| {
+        let codec = move |name: &str| {
             let known = known.lock().unwrap_or_else(PoisonError::into_inner);
             known.get(name).map(Arc::clone).ok_or_else(|| format!("no codec {name:?} was handed over"))
         };
-        let workers = Workers::start(workers, Box::new(find)).map_err(|error| PyOSError::new_err(error.to_string()))?;
-        Ok(Self { workers: Mutex::new(Some(workers)), codecs })
+        let waiting = jobs.clone();
+        let filter = move |config: &FilterConfig| {
+            let (Some(responses), Some(jobs)) = (filters.get(&config.name), waiting.get(&config.name)) else {
+                return Err(format!("there is no filter {:?}", config.name));
+            };
+            Ok(Arc::new(PyFilter { responses: *responses, jobs: Arc::clone(jobs) }) as Arc<dyn Filter>)
+        };
+        let makers = Makers { codecs: Box::new(codec), filters: Box::new(filter) };
+        let workers = Workers::start(workers, makers).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        Ok(Self { workers: Mutex::new(Some(workers)), codecs, jobs })
+    }
+
+    fn next_job(&self, py: Python<'_>, filter: &str, timeout: f64) -> PyResult<Option<FilterJob>> {
+        let jobs =
+            self.jobs.get(filter).ok_or_else(|| PyValueError::new_err(format!("there is no filter {filter:?}")))?;
+        jobs.job(py, Duration::try_from_secs_f64(timeout).map_err(|_| PyValueError::new_err(NO_TIME))?)
     }
 
     #[pyo3(signature = (update, codecs))]
@@ -147,21 +170,61 @@ impl Proxy {
         })
     }
 
-    fn drain(&self, py: Python<'_>) -> PyResult<()> {
+    fn inherit(&self, py: Python<'_>, name: String, descriptors: Vec<i32>) -> PyResult<()> {
+        if let Some(bad) = descriptors.iter().find(|descriptor| **descriptor < 0) {
+            return Err(PyValueError::new_err(format!("{bad} is no descriptor")));
+        }
+        #[allow(unsafe_code, reason = "descriptors are numbers in Python")]
+        // SAFETY: the caller gives them away, as its documentation demands.
+        let own = |descriptor| unsafe { TcpListener::from_raw_fd(descriptor) };
+        let sockets: Vec<TcpListener> = descriptors.into_iter().map(own).collect();
         py.detach(|| {
             self.with(|workers| {
-                workers.drain();
+                workers.inherit(name, sockets);
+                Ok(())
+            })
+        })
+    }
+
+    fn disinherit(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| {
+            self.with(|workers| {
+                workers.disinherit();
+                Ok(())
+            })
+        })
+    }
+
+    fn sockets(&self, py: Python<'_>) -> PyResult<HashMap<String, Vec<i32>>> {
+        py.detach(|| {
+            self.with(|workers| {
+                let sockets = workers.sockets().map_err(|error| PyOSError::new_err(error.to_string()))?;
+                let given = |(name, sockets): (Arc<str>, Vec<TcpListener>)| {
+                    (name.to_string(), sockets.into_iter().map(IntoRawFd::into_raw_fd).collect())
+                };
+                Ok(sockets.into_iter().map(given).collect())
+            })
+        })
+    }
+
+    fn drain(&self, py: Python<'_>, patience: f64) -> PyResult<()> {
+        let patience = Duration::try_from_secs_f64(patience)
+            .map_err(|_| PyValueError::new_err("patience must be a number of seconds, not negative"))?;
+        py.detach(|| {
+            self.with(|workers| {
+                workers.drain(patience);
                 Ok(())
             })
         })
     }
 
     fn stop(&self, py: Python<'_>, drain_timeout: f64) -> PyResult<bool> {
-        let timeout = Duration::try_from_secs_f64(drain_timeout)
-            .map_err(|_| PyValueError::new_err("drain_timeout must be a number of seconds, not negative"))?;
+        let timeout = Duration::try_from_secs_f64(drain_timeout).map_err(|_| PyValueError::new_err(NO_TIME))?;
         py.detach(|| {
             let taken = self.workers.lock().unwrap_or_else(PoisonError::into_inner).take();
-            Ok(taken.is_none_or(|mut workers| if timeout.is_zero() { true } else { workers.shut_down(timeout) }))
+            let clean = taken.is_none_or(|mut workers| timeout.is_zero() || workers.shut_down(timeout));
+            self.jobs.values().for_each(|jobs| jobs.close());
+            Ok(clean)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The steps of the fast way ([`crate::fast`]) through what varies in a header: made once for each case that the first bytes
 //! tell apart, each knowing beforehand where its numbers go, and what of a container is looked for.
 
-use metaprotocol_core::{Cursor, Limits, protobuf};
+use metaprotocol_core::{Cursor, DecodeError, Limits, Reason, protobuf};
 
 use crate::fast::{Bool, FALSE, Held, Known, Maker, Number, Registers, TRUE, place};
 use crate::model::{Check, Content, Field, FieldId, Item, Order, Part, Place, Program, Shape, Ty};
@@ -536,65 +536,41 @@ impl Run<'_> {
     }
 
     /// A message of protobuf, which ends where `buf` ends.
-    fn message(&mut self, message: &Message, buf: &[u8], mut at: usize) -> Option<()> {
-        while at < buf.len() {
-            let start = at;
-            let tag = varint(buf, &mut at)?;
-            let number = tag >> 3;
-            if number == 0 || tag >> 32 != 0 || at - start > protobuf::MAX_TAG_LEN {
-                return None;
+    fn message(&mut self, message: &Message, buf: &[u8], at: usize) -> Option<()> {
+        // What it is called is of no use: the walk tells what is wrong.
+        const BROKEN: DecodeError = Reason::BadEncoding { field: "" }.at(0);
+        let visited = protobuf::each(buf, at, "", |field| {
+            if message.wanted >> (field.number & 63) & 1 == 1 {
+                return self.part(message, buf, &field).ok_or(BROKEN);
             }
-            let (mut from, mut value) = (at, 0);
-            match tag & 7 {
-                0 => value = varint(buf, &mut at)?,
-                1 => at += 8,
-                2 => {
-                    let len = usize::try_from(varint(buf, &mut at)?).ok()?;
-                    from = at;
-                    at = at.checked_add(len)?;
-                }
-                5 => at += 4,
-                _ => return None,
-            }
-            if at > buf.len() {
-                return None;
-            }
-            if message.wanted >> (number & 63) & 1 == 1 {
-                self.part(message, buf, (number as u32, tag & 7), value, (from, at))?;
-            }
-        }
-        Some(())
+            Ok(())
+        });
+        visited.ok()
     }
 
     /// A field of a message that is looked for, or has a number like one.
-    fn part(
-        &mut self,
-        message: &Message,
-        buf: &[u8],
-        (number, wire): (u32, u64),
-        value: u64,
-        (from, end): (usize, usize),
-    ) -> Option<()> {
+    fn part(&mut self, message: &Message, buf: &[u8], field: &protobuf::Field<'_>) -> Option<()> {
+        let (from, end) = (field.value_at, field.end);
         for (wanted, leaf) in &message.fields {
-            if *wanted != number {
+            if *wanted != field.number {
                 continue;
             }
-            let value = match (wire, leaf.ty) {
-                (0, Ty::Varint { zigzag: true }) => unzigzag(value),
-                (0, Ty::Varint { .. } | Ty::Twos) => value,
-                (2, Ty::Bytes | Ty::Text { .. }) => 0,
-                (1 | 5, Ty::Int { signed, order }) => {
+            let value = match (field.wire, leaf.ty) {
+                (protobuf::VARINT, Ty::Varint { zigzag: true }) => unzigzag(field.value),
+                (protobuf::VARINT, Ty::Varint { .. } | Ty::Twos) => field.value,
+                (protobuf::LEN, Ty::Bytes | Ty::Text { .. }) => 0,
+                (protobuf::I64 | protobuf::I32, Ty::Int { signed, order }) => {
                     extended(integer(buf, from, end - from, order)?, end - from, signed)
                 }
-                (1 | 5, Ty::Float { .. }) => 0,
+                (protobuf::I64 | protobuf::I32, Ty::Float { .. }) => 0,
                 // A field of another type is an unknown field.
                 _ => continue,
             };
             self.note(leaf, value, from, end - from)?;
         }
-        if wire == 2 {
+        if field.wire == protobuf::LEN {
             for (wanted, inner) in &message.inner {
-                if *wanted == number {
+                if *wanted == field.number {
                     self.message(inner, buf.get(..end)?, from)?;
                 }
             }

@@ -429,6 +429,18 @@ class Mode(StrEnum):
     VALIDATE = "validate"
 
 
+class LogLevel(StrEnum):
+    """What is logged at least; Envoy's names."""
+
+    TRACE = "trace"
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+    OFF = "off"
+
+
 PROXY_EXAMPLES = """
 **Examples**
 
@@ -436,7 +448,11 @@ PROXY_EXAMPLES = """
 
     metaprotocol proxy -c bootstrap.yaml --mode validate --strict
 
-**Signals**: SIGTERM and SIGINT accept no more, let what is under way finish, and end.
+    metaprotocol proxy -c bootstrap.yaml --hot-restart-path /run/metaprotocol.sock
+
+**Signals**: SIGTERM and SIGINT accept no more, let what is under way finish, and end; a second one ends at once.
+
+On a terminal the log is for people; in a pipe it is JSON lines.
 
 **Exit codes**: 0 ended by a signal, or the configuration is good; 1 it cannot be used; 2 wrong usage.
 """
@@ -446,7 +462,11 @@ PROXY_EXAMPLES = """
 def proxy(
     config: Annotated[
         str, typer.Option("--config-path", "-c", metavar="FILE", help="The bootstrap: YAML or JSON, as Envoy takes it.")
-    ],
+    ] = "",
+    overlay: Annotated[
+        str,
+        typer.Option("--config-yaml", metavar="TEXT", help="YAML that is merged over the bootstrap, or is all of it."),
+    ] = "",
     mode: Annotated[Mode, typer.Option("--mode", help="Serve, or only check the configuration.")] = Mode.SERVE,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse fields that are not understood or not supported.")
@@ -458,12 +478,45 @@ def proxy(
     drain_time: Annotated[
         float, typer.Option("--drain-time-s", min=0, metavar="SECONDS", help="How long connections have at the end.")
     ] = 10,
+    log_level: Annotated[LogLevel, typer.Option("--log-level", "-l", help="The least that is logged.")] = LogLevel.INFO,
+    admin_address_path: Annotated[
+        Path | None,
+        typer.Option("--admin-address-path", metavar="FILE", help="A file to write the admin port's address to."),
+    ] = None,
+    hot_restart_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--hot-restart-path",
+            metavar="SOCKET",
+            help="Take over from the process that has this Unix socket, if there is one, and let others take over.",
+        ),
+    ] = None,
+    service_node: Annotated[
+        str, typer.Option("--service-node", metavar="ID", help="The node's id, instead of the bootstrap's.")
+    ] = "",
+    service_cluster: Annotated[
+        str, typer.Option("--service-cluster", metavar="NAME", help="The node's cluster, instead of the bootstrap's.")
+    ] = "",
 ) -> None:
     """Run the proxy: messages of all protocols routed, balanced and handed on."""
     from metaprotocol.cli import _proxy
 
     with _exit_codes():
-        _proxy.run(config, mode.value, strict, workers, drain_time)
+        _proxy.run(
+            _proxy.Request(
+                config=config,
+                overlay=overlay,
+                mode=mode.value,
+                strict=strict,
+                workers=workers,
+                drain_timeout=drain_time,
+                log_level=log_level.value,
+                admin_address_path=admin_address_path,
+                hot_restart_path=hot_restart_path,
+                service_node=service_node,
+                service_cluster=service_cluster,
+            )
+        )
 
 
 @app.command(

@@ -13,10 +13,11 @@ __all__ = ["Failure", "clean", "errors", "fail", "output", "wants_table"]
 
 
 class Failure(Exception):
-    """A command that cannot do what it was asked for: the message for people, and the exit code."""
+    """A command that cannot do what it was asked for: the message for people, lines below it, and the exit code."""
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
+    def __init__(self, message: str, exit_code: int = 1, details: tuple[str, ...] = ()) -> None:
         self.exit_code = exit_code
+        self.details = details
         super().__init__(message)
 
 
@@ -38,6 +39,8 @@ def errors() -> Console:
 def fail(failure: Failure) -> None:
     """Tell a failure on standard error."""
     errors().print(Text.assemble(("metaprotocol: ", "bold red"), clean(str(failure))))
+    for line in failure.details:
+        errors().print(Text(clean(line)))
 
 
 def usage(message: str) -> NoReturn:

@@ -8,6 +8,7 @@ Configured as Envoy and MetaProtocol Proxy are (`metaprotocol.xds`). Needs the e
 (`pip install metaprotocol[proxy]`).
 """
 
+from metaprotocol.proxy._filters import Filter, Message
 from metaprotocol.proxy._proxy import Proxy
 
-__all__ = ["Proxy"]
+__all__ = ["Filter", "Message", "Proxy"]

@@ -20,7 +20,24 @@ BOUNDS_MS = (
 )
 """Upper bounds of a histogram's buckets; one more bucket is for what is above."""
 
-GAUGES = frozenset({"downstream_cx_active", "request_active", "upstream_cx_active", "upstream_rq_active"})
+GAUGES = frozenset(
+    {
+        "downstream_cx_active",
+        "request_active",
+        "upstream_cx_active",
+        "upstream_rq_active",
+        "active_clusters",
+        "warming_clusters",
+        "total_listeners_active",
+        "total_listeners_warming",
+        "connected_state",
+        "membership_total",
+        "healthy",
+        "version",
+        "update_time",
+        "config_reload_time_ms",
+    }
+)
 """Counters that also go down."""
 
 _CONNECTION = "downstream_"
@@ -77,12 +94,20 @@ def _labels(name: str) -> tuple[str, dict[str, str]]:
     middle, _, counter = rest.rpartition(".")
     match kind:
         case "cluster":
+            if middle.endswith(".health_check"):
+                middle, counter = middle.removesuffix(".health_check"), f"health_check_{counter}"
             return f"envoy_cluster_{counter}", {"envoy_cluster_name": middle}
         case "listener":
             return f"envoy_listener_{counter}", {"envoy_listener_name": middle}
-        case _:
+        case "meta_protocol":
             protocol, _, prefix = middle.partition(".")
-            return f"envoy_{kind}_{counter}", {"application_protocol": protocol, "stat_prefix": prefix}
+            prefix, _, routes = prefix.partition(".rds.")
+            labels = {"application_protocol": protocol, "stat_prefix": prefix}
+            if routes:
+                return f"envoy_meta_protocol_rds_{counter}", labels | {"route_config": routes}
+            return f"envoy_meta_protocol_{counter}", labels
+        case _:
+            return "envoy_" + name.replace(".", "_"), {}
 
 
 def _line(name: str, labels: Mapping[str, str], value: float) -> str:

@@ -86,7 +86,7 @@ class Store:
                 table = Entry(listener.value.table, listener.version, listener.updated, None, listener.static)
                 tables[listener.value.config["routes"]] = table
             old = self.listeners.get(name)
-            if listener is None and old is not None and old.value.table is not None:
+            if old is not None and old.value.table is not None and (listener is None or listener.value.table is None):
                 tables[old.value.config["routes"]] = None
         update = {
             "listeners": {name: entry and entry.value.config for name, entry in listeners.items()},
@@ -112,6 +112,20 @@ class Store:
         for name, cluster in clusters.items():
             if cluster is None:
                 self.hosts.pop(name, None)
+
+    def checked(self, cluster: str, address: str, good: bool) -> None:
+        """Tell the data path what an active check found.
+
+        Args:
+            cluster: The host's cluster.
+            address: Its address, as `ip:port`.
+            good: Whether it can be used.
+        """
+        self._native.checked(cluster, address, good)
+
+    def had_connections(self) -> set[str]:
+        """The clusters that ever had a connection."""
+        return {name for name, totals in self._native.cluster_stats().items() if totals.get("upstream_cx_total")}
 
 
 def _merge(known: dict[str, Entry[T]], change: Mapping[str, Entry[T] | None]) -> None:

@@ -6,7 +6,7 @@ them. What is not understood is reported with the place where it stands, and nev
 Needs the extra `proxy` (`pip install metaprotocol[proxy]`), which brings Envoy's messages.
 """
 
-from metaprotocol.xds.clusters import Cluster, ClusterKind, Dns, cluster
+from metaprotocol.xds.clusters import Cluster, ClusterKind, Dns, cluster, localities
 from metaprotocol.xds.context import Context
 from metaprotocol.xds.health import HealthCheck
 from metaprotocol.xds.hosts import hosts, named_hosts, resolved
@@ -14,7 +14,9 @@ from metaprotocol.xds.listeners import Listener, listener
 from metaprotocol.xds.load import Admin, Dynamic, Loaded, load, loads
 from metaprotocol.xds.problems import ConfigError, Place, Problem, Report
 from metaprotocol.xds.routes import routes
-from metaprotocol.xds.sources import Source, SourceKind
+from metaprotocol.xds.sources import GrpcTarget, Source, SourceKind
+from metaprotocol.xds.tree import read_text
+from metaprotocol.xds.unpack import unpack
 
 __all__ = [
     "Admin",
@@ -24,6 +26,7 @@ __all__ = [
     "Context",
     "Dns",
     "Dynamic",
+    "GrpcTarget",
     "HealthCheck",
     "Listener",
     "Loaded",
@@ -37,7 +40,10 @@ __all__ = [
     "listener",
     "load",
     "loads",
+    "localities",
     "named_hosts",
+    "read_text",
     "resolved",
     "routes",
+    "unpack",
 ]

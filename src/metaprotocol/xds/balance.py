@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -200,8 +201,8 @@ def _hashing(config: Any, table: Fields, found: Balancing, place: Place) -> None
 
 def _double(value: Any, place: Place) -> float:
     RUNTIME_DOUBLE.check(value, place)
-    if value.default_value < 0:
-        place.error("is at least 0")
+    if not 0 <= value.default_value < math.inf:
+        place.error("is a number of at least 0")
     return float(value.default_value)
 
 

@@ -10,6 +10,7 @@ from metaprotocol.xds.balance import balancing
 from metaprotocol.xds.fields import Fields
 from metaprotocol.xds.health import HealthCheck, health_checks
 from metaprotocol.xds.hosts import hosts, named_hosts
+from metaprotocol.xds.sockets import is_plain
 from metaprotocol.xds.sources import Source, source
 from metaprotocol.xds.unpack import unpack
 from metaprotocol.xds.values import is_ip, milliseconds
@@ -28,7 +29,6 @@ __all__ = ["Cluster", "ClusterKind", "Dns", "cluster", "localities"]
 
 _NO_DNS_SETTINGS = "names are resolved by the system's resolver"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-RAW_BUFFER = "envoy.transport_sockets.raw_buffer"
 
 CLUSTER = Fields(
     "envoy.config.cluster.v3.Cluster",
@@ -99,7 +99,6 @@ EXPLICIT = Fields(
 )
 HTTP_COMMON = Fields("envoy.config.core.v3.HttpProtocolOptions", "idle_timeout max_requests_per_connection")
 HTTP2 = Fields("envoy.config.core.v3.Http2ProtocolOptions", "max_concurrent_streams")
-SOCKET = Fields("envoy.config.core.v3.TransportSocket", "name typed_config")
 SOCKET_MATCH = Fields(
     "envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name transport_socket", moot={"match": "all are the same"}
 )
@@ -436,8 +435,6 @@ def _transport_socket(message: envoy.Cluster, place: Place) -> Any:
     for index, each in enumerate(message.transport_socket_matches):
         at = (place / "transport_socket_matches")[index]
         SOCKET_MATCH.check(each, at)
-        if each.transport_socket.name != RAW_BUFFER:
+        if not is_plain(each.transport_socket, at / "transport_socket"):
             (at / "transport_socket").error("is not supported: hosts would get in plain what is to be encrypted")
-    SOCKET.check(message.transport_socket, place / "transport_socket")
-    plain = not message.HasField("transport_socket") or message.transport_socket.name == RAW_BUFFER
-    return None if plain else message.transport_socket
+    return None if is_plain(message.transport_socket, place / "transport_socket") else message.transport_socket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaprotocol import get_codec, load_codec, register_codec
@@ -22,6 +23,18 @@ CODEC_PREFIX = "aeraki.meta_protocol.codec."
 CODEC = Fields(
     "aeraki.meta_protocol_proxy.v1alpha.Codec", "name", because={"config": "this codec takes no configuration"}
 )
+
+
+# What was loaded for a configuration, by the codec's name: the same file again is a newer version of it.
+_from_files: dict[str, Path] = {}
+
+
+def _load(source: str) -> str:
+    path = Path(source).resolve()
+    codec = load_codec(source)
+    register_codec(codec, replace=_from_files.get(codec.name) == path)
+    _from_files[codec.name] = path
+    return codec.name
 
 
 @dataclass(frozen=True)
@@ -54,9 +67,7 @@ class Context:
                 if not self.load_codecs:
                     place.error("is a file; only a bootstrap file may name one")
                     return None
-                loaded = load_codec(codec.name)
-                register_codec(loaded, replace=True)
-                return loaded.name
+                return _load(codec.name)
             return get_codec(codec.name).name
         except UnknownCodec as error:
             plain = codec.name.removeprefix(CODEC_PREFIX)

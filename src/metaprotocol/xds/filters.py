@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.json_format import MessageToDict
+from google.protobuf import json_format
 
 from metaprotocol.xds.fields import Fields
+from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.filters.istio_stats.v1alpha.istio_stats_pb2 import IstioStats
+from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.filters.local_ratelimit.v1alpha.local_ratelimit_pb2 import (
+    LocalRateLimit,
+)
+from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.filters.metadata_exchange.v1alpha.metadata_exchange_pb2 import (
+    MetadataExchange,
+)
+from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.filters.ratelimit.v1alpha.ratelimit_pb2 import RateLimit
 from metaprotocol.xds.matchers import matchers
-from metaprotocol.xds.messages import type_named
 from metaprotocol.xds.sources import grpc_target
 from metaprotocol.xds.unpack import unpack
 from metaprotocol.xds.values import milliseconds
@@ -22,11 +29,6 @@ if TYPE_CHECKING:
 
     from metaprotocol.xds.context import Context
     from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.config.route.v1alpha.route_pb2 import RouteMatch
-    from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.filters.istio_stats.v1alpha.istio_stats_pb2 import IstioStats
-    from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.filters.local_ratelimit.v1alpha.local_ratelimit_pb2 import (
-        LocalRateLimit,
-    )
-    from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.filters.ratelimit.v1alpha.ratelimit_pb2 import RateLimit
     from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.v1alpha.meta_protocol_proxy_pb2 import MetaProtocolFilter
     from metaprotocol.xds.problems import Place
 
@@ -65,7 +67,7 @@ _SHORTEST_FILL = 50
 class _Known:
     """How one filter's message is converted."""
 
-    message: str
+    message: type[Any]
     convert: Callable[[Any, str, Place], dict[str, Any]]
 
 
@@ -152,16 +154,16 @@ def _istio_stats(config: IstioStats, direction: str, place: Place) -> dict[str, 
     return {"direction": direction, "destination_service": config.destination_service}
 
 
-def _metadata_exchange(config: Any, direction: str, place: Place) -> dict[str, Any]:
+def _metadata_exchange(config: MetadataExchange, direction: str, place: Place) -> dict[str, Any]:
     METADATA_EXCHANGE.check(config, place)
     return {"direction": direction}
 
 
 _KNOWN = {
-    FILTER_PREFIX + "istio_stats": _Known("istio_stats.v1alpha.IstioStats", _istio_stats),
-    FILTER_PREFIX + "local_ratelimit": _Known("local_ratelimit.v1alpha.LocalRateLimit", _local_ratelimit),
-    FILTER_PREFIX + "metadata_exchange": _Known("metadata_exchange.v1alpha.MetadataExchange", _metadata_exchange),
-    FILTER_PREFIX + "ratelimit": _Known("ratelimit.v1alpha.RateLimit", _ratelimit),
+    FILTER_PREFIX + "istio_stats": _Known(IstioStats, _istio_stats),
+    FILTER_PREFIX + "local_ratelimit": _Known(LocalRateLimit, _local_ratelimit),
+    FILTER_PREFIX + "metadata_exchange": _Known(MetadataExchange, _metadata_exchange),
+    FILTER_PREFIX + "ratelimit": _Known(RateLimit, _ratelimit),
 }
 
 
@@ -181,16 +183,18 @@ def _config(name: str, packed: AnyMessage | None, direction: str, place: Place) 
     if known is None:
         if message is None:
             return None
-        return _whole(MessageToDict(message, preserving_proto_field_name=True))
-    expected = type_named(_PACKAGE + known.message)
-    if expected is None:  # it is ours
-        raise LookupError(known.message)
+        try:
+            return _whole(json_format.MessageToDict(message, preserving_proto_field_name=True))
+        # Numbers that are none, times out of range, an Any of a type that is not known.
+        except (json_format.Error, TypeError, ValueError) as error:
+            place.error(f"cannot be written as JSON: {error}")
+            return None
     if message is None:
         if packed is not None and packed.type_url:
             return None
-        message = expected()
-    if message.DESCRIPTOR is not expected.DESCRIPTOR:
-        place.error(f"is a {message.DESCRIPTOR.full_name}; {name} reads {expected.DESCRIPTOR.full_name}")
+        message = known.message()
+    if not isinstance(message, known.message):
+        place.error(f"is a {message.DESCRIPTOR.full_name}; {name} reads {known.message.DESCRIPTOR.full_name}")
         return None
     return known.convert(message, direction, place)
 
@@ -222,10 +226,10 @@ def filter_chain(
                 if message is not None and message.DESCRIPTOR.full_name == ROUTER_CONFIG.message:
                     ROUTER_CONFIG.check(message, below / "config")
         else:
-            config = _config(each.name, each.config if each.HasField("config") else None, direction, below / "config")
             if context.filters is not None and each.name not in context.filters:
                 below.warn(f"is not supported, and has no effect: there is no filter {each.name}")
                 continue
+            config = _config(each.name, each.config if each.HasField("config") else None, direction, below / "config")
             found.append({"name": each.name} if config is None else {"name": each.name, "config": config})
     if filters and not routed:
         place.warn(f"does not end with {ROUTER}: it is added")
@@ -237,9 +241,10 @@ def route_filters(configs: Mapping[str, AnyMessage], context: Context, place: Pl
     found = {}
     for name in sorted(configs):
         below = place[name]
-        config = _config(name, configs[name], "unspecified", below)
         if context.filters is not None and name not in context.filters:
             below.warn(f"is not supported, and has no effect: there is no filter {name}")
-        elif config is not None:
+            continue
+        config = _config(name, configs[name], "unspecified", below)
+        if config is not None:
             found[name] = config
     return found

@@ -106,7 +106,7 @@ def _host(each: LbEndpoint, place: Place, hash_by_hostname: bool) -> dict[str, A
         place.error("needs an endpoint")
         return None
     ADDRESSES.check(each.endpoint, place / "endpoint")
-    address = socket_address(each.endpoint.address, place / "endpoint" / "address")
+    address = socket_address(each.endpoint.address, place / "endpoint" / "address", names=True)
     if address is None:
         return None
     found: dict[str, Any] = {"address": join(*address)}

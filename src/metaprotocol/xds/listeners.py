@@ -10,6 +10,7 @@ from metaprotocol.xds.fields import Fields
 from metaprotocol.xds.filters import filter_chain
 from metaprotocol.xds.gen.metaprotocol.proxy.v1.detect_pb2 import Detect
 from metaprotocol.xds.routes import routes
+from metaprotocol.xds.sockets import is_plain
 from metaprotocol.xds.sources import Source, source
 from metaprotocol.xds.unpack import unpack
 from metaprotocol.xds.values import join, milliseconds, socket_address
@@ -85,7 +86,6 @@ FILTER = Fields(
     refused={"config_discovery": "filters come with the listener"},
 )
 LISTENER_FILTER = Fields("envoy.config.listener.v3.ListenerFilter", "name typed_config")
-SOCKET = Fields("envoy.config.core.v3.TransportSocket", "name typed_config")
 PROXY = Fields(
     "aeraki.meta_protocol_proxy.v1alpha.MetaProtocolProxy",
     "stat_prefix application_protocol rds route_config codec meta_protocol_filters idle_timeout protocol"
@@ -101,7 +101,6 @@ DETECT = Fields(Detect.DESCRIPTOR.full_name, "codecs timeout max_bytes unknown_t
 TCP_PROXY = Fields("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix cluster idle_timeout")
 
 _DIRECTIONS = ("unspecified", "inbound", "outbound")
-_RAW_BUFFER = "envoy.transport_sockets.raw_buffer"
 # What Envoy's tcp_proxy takes where nothing else is said.
 _TCP_IDLE_TIMEOUT = 3_600_000
 # They look at connections, for what is matched or not done here; without them all goes on as it would.
@@ -119,6 +118,7 @@ class Listener:
         source: Where the route table is discovered, if it does not.
         direction: `inbound`, `outbound` or `unspecified`.
         message: The message it was read from.
+        table_name: What its route table is called where it comes from: in the listener, or in discovery.
     """
 
     name: str
@@ -127,6 +127,7 @@ class Listener:
     source: Source | None
     direction: str
     message: Any
+    table_name: str = ""
 
 
 def listener(message: envoy.Listener, place: Place, context: Context) -> Listener | None:
@@ -169,7 +170,8 @@ def listener(message: envoy.Listener, place: Place, context: Context) -> Listene
         _tcp(filter_message, config, context, at)
         return Listener(name, config, None, None, direction, message)
     table, found_source = _proxy(filter_message, name, direction, config, context, at)
-    return Listener(name, config, table, found_source, direction, message)
+    table_name = filter_message.route_config.name or filter_message.rds.route_config_name
+    return Listener(name, config, table, found_source, direction, message, table_name)
 
 
 def _chain(message: envoy.Listener, place: Place) -> tuple[FilterChain, Place] | None:
@@ -187,8 +189,7 @@ def _chain(message: envoy.Listener, place: Place) -> tuple[FilterChain, Place] |
     CHAIN_MATCH.check(chain.filter_chain_match, at / "filter_chain_match")
     if chain.filter_chain_match.transport_protocol not in ("", "raw_buffer"):
         (at / "filter_chain_match" / "transport_protocol").error(f"is not supported: the listener {_PLAIN}")
-    SOCKET.check(chain.transport_socket, at / "transport_socket")
-    if chain.HasField("transport_socket") and chain.transport_socket.name != _RAW_BUFFER:
+    if not is_plain(chain.transport_socket, at / "transport_socket"):
         (at / "transport_socket").error(f"is not supported: the listener {_PLAIN}")
     return chain, at
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 
-from metaprotocol.xds.clusters import Cluster, cluster
+from metaprotocol.xds.clusters import Cluster, ClusterKind, cluster
 from metaprotocol.xds.context import Context
 from metaprotocol.xds.fields import Fields
 from metaprotocol.xds.listeners import Listener, listener
 from metaprotocol.xds.problems import Place, Problem, Report
-from metaprotocol.xds.sources import Source, ads_source, source
+from metaprotocol.xds.sources import Source, SourceKind, ads_source, source
+from metaprotocol.xds.tls import Tls, upstream_tls
 from metaprotocol.xds.tree import read_text
 from metaprotocol.xds.values import socket_address
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from envoy.config.core.v3.base_pb2 import Node
 
 __all__ = ["Admin", "Dynamic", "Loaded", "load", "loads"]
+
+OVERLAY = "--config-yaml"
+"""What errors call the text that is merged over the file."""
 
 BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
@@ -53,6 +57,10 @@ ADMIN = Fields(
     "address",
     because=dict.fromkeys(("access_log", "access_log_path"), "requests to the admin port are not logged"),
 )
+
+
+CONTROL_KINDS = (ClusterKind.STATIC, ClusterKind.STRICT_DNS, ClusterKind.LOGICAL_DNS)
+"""Clusters that configuration can be discovered through: those whose hosts stand in the file."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,7 @@ class Loaded:
         context: What converting what is discovered needs to know.
         problems: What was reported, none of it fatal.
         bootstrap: The whole message.
+        tls: How connections to those clusters are encrypted that configuration is discovered through.
     """
 
     listeners: dict[str, Listener]
@@ -101,6 +110,7 @@ class Loaded:
     context: Context
     problems: tuple[Problem, ...] = ()
     bootstrap: Any = field(default=None, repr=False)
+    tls: dict[str, Tls] = field(default_factory=dict)
 
     def update(self) -> dict[str, Any]:
         """All of it as one change of the data path's configuration (`Update`).
@@ -114,18 +124,28 @@ class Loaded:
         }
 
 
-def load(path: str | os.PathLike[str], *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+def load(
+    path: str | os.PathLike[str] | None,
+    *,
+    strict: bool = False,
+    filters: frozenset[str] | None = None,
+    overlay: str = "",
+) -> Loaded:
     """Read a bootstrap file.
 
     Args:
-        path: A file of YAML or JSON with an `envoy.config.bootstrap.v3.Bootstrap`.
+        path: A file of YAML or JSON with an `envoy.config.bootstrap.v3.Bootstrap`; none if `overlay` is all there is.
         strict: Whether what is not understood is a reason to refuse it.
         filters: The names of the filters that the data path has; none for whatever there are.
+        overlay: YAML or JSON that is merged over the file (Envoy's `--config-yaml`): its values win, and what it has in
+            lists comes behind the file's.
 
     Raises:
         ConfigError: If it cannot be used; it says what is wrong, with file, line, column and field.
         OSError: If the file cannot be read.
     """
+    if path is None:
+        return loads(overlay, OVERLAY, strict=strict, filters=filters)
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -135,10 +155,12 @@ def load(path: str | os.PathLike[str], *, strict: bool = False, filters: frozens
         raise
     if str(path).endswith(".json"):  # YAML does not take the tabs that JSON may be indented with
         text = text.replace("\t", " ")
-    return loads(text, str(path), strict=strict, filters=filters)
+    return loads(text, str(path), strict=strict, filters=filters, overlay=overlay)
 
 
-def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str] | None = None) -> Loaded:
+def loads(
+    text: str, name: str, *, strict: bool = False, filters: frozenset[str] | None = None, overlay: str = ""
+) -> Loaded:
     """Read a bootstrap that is at hand as text.
 
     Args:
@@ -146,6 +168,7 @@ def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str]
         name: What errors call it.
         strict: As in `load`.
         filters: As in `load`.
+        overlay: As in `load`.
 
     Raises:
         ConfigError: As in `load`.
@@ -154,6 +177,11 @@ def loads(text: str, name: str, *, strict: bool = False, filters: frozenset[str]
     place = report.at()
     message = Bootstrap()
     read_text(text, message, place)
+    if overlay:
+        over, above = Bootstrap(), Report(OVERLAY)
+        read_text(overlay, over, above.at())
+        report.problems += above.problems
+        message.MergeFrom(over)
     loaded = _bootstrap(message, place, Context(filters=filters, load_codecs=True))
     report.check(strict=strict)
     return replace(loaded, problems=report.sorted())
@@ -178,7 +206,7 @@ def _bootstrap(message: Bootstrap, place: Place, context: Context) -> Loaded:
     sources = [dynamic.ads, dynamic.listeners, dynamic.clusters]
     sources += [each.source for each in found]
     sources += [each.source for each in clusters]
-    _check_sources(sources, clusters, dynamic, at)
+    tls = _check_sources(sources, clusters, dynamic, at)
     return Loaded(
         listeners={each.name: each for each in found},
         clusters={each.name: each for each in clusters},
@@ -188,6 +216,7 @@ def _bootstrap(message: Bootstrap, place: Place, context: Context) -> Loaded:
         # What is discovered may name clusters that come later, and must not name files.
         context=replace(context, clusters=None, load_codecs=False),
         bootstrap=message,
+        tls=tls,
     )
 
 
@@ -216,15 +245,26 @@ def _admin(admin: AdminMessage, place: Place) -> Admin | None:
     return None if address is None else Admin(*address)
 
 
-def _check_sources(sources: list[Source | None], clusters: list[Cluster], dynamic: Dynamic, place: Place) -> None:
+def _check_sources(
+    sources: list[Source | None], clusters: list[Cluster], dynamic: Dynamic, place: Place
+) -> dict[str, Tls]:
     """Sources must be reachable through what the file has; clusters that they alone use may be encrypted."""
     asked = {each.target.cluster for each in sources if each is not None and each.target is not None}
     names = {each.name for each in clusters}
     for name in sorted(asked - names - {""}):
         place.error(f"has no cluster {name!r}, which configuration is to be discovered through")
-    if dynamic.ads is None and any(each is not None and each.kind.value == "ads" for each in sources):
+    if dynamic.ads is None and any(each is not None and each.kind is SourceKind.ADS for each in sources):
         place.error("has something that comes by ads, but dynamic_resources.ads_config does not say from where")
+    found = {}
     for index, each in enumerate(clusters):
-        if each.transport_socket is not None and each.name not in asked:
-            at = (place / "clusters")[index] / "transport_socket"
-            at.error("is not supported: hosts would get in plain what is to be encrypted")
+        at = (place / "clusters")[index]
+        if each.name in asked and each.kind not in CONTROL_KINDS:
+            kinds = ", ".join(kind.name for kind in CONTROL_KINDS)
+            (at / "type").error(f"is one of {kinds} where configuration is discovered through it, not {each.kind.name}")
+        if each.transport_socket is None:
+            continue
+        if each.name not in asked:
+            (at / "transport_socket").error("is not supported: hosts would get in plain what is to be encrypted")
+        elif (tls := upstream_tls(each.transport_socket, at / "transport_socket")) is not None:
+            found[each.name] = tls
+    return found

@@ -6,18 +6,29 @@ import pkgutil
 from importlib import import_module
 from typing import Any
 
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import (
+    any_pb2,
+    descriptor_pool,
+    duration_pb2,
+    empty_pb2,
+    message_factory,
+    struct_pb2,
+    timestamp_pb2,
+    wrappers_pb2,
+)
 
 __all__ = ["TYPED_STRUCTS", "type_named"]
 
 TYPED_STRUCTS = frozenset({"udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct"})
 """Messages that hold another as JSON; this is how Aeraki sends filters."""
 
-# The packages whose modules are imported because a configuration names a type: of Envoy, of protobuf, and ours.
+# Importing them makes protobuf's own types known.
+_OF_PROTOBUF = (any_pb2, duration_pb2, empty_pb2, struct_pb2, timestamp_pb2, wrappers_pb2)
+
+# The packages whose modules are imported because a configuration names a type: of Envoy, and ours.
 _ROOTS = {
     "aeraki": "metaprotocol.xds.gen.aeraki",
     "envoy": "envoy",
-    "google": "google",
     "metaprotocol": "metaprotocol.xds.gen.metaprotocol",
     "udpa": "udpa",
     "xds": "xds",
@@ -54,10 +65,10 @@ def _import_package_of(name: str) -> bool:
         return False
     package = ".".join([_ROOTS[root], *(part for part in rest if not part[0].isupper())])
     try:
-        folder = import_module(package).__path__
+        found = import_module(package)
     except ModuleNotFoundError:
         return False
-    for module in pkgutil.iter_modules(folder, f"{package}."):
+    for module in pkgutil.iter_modules(getattr(found, "__path__", ()), f"{package}."):
         if module.name.endswith("_pb2"):
             import_module(module.name)
     return True

@@ -66,6 +66,7 @@ class Report:
         self.file = file
         self.marks: dict[str, Mark] = {}
         self.problems: list[Problem] = []
+        self._unreadable: set[str] = set()
 
     def at(self, path: str = "") -> Place:
         """The place with this path."""
@@ -91,18 +92,26 @@ class Report:
 class Place:
     """A field of a configuration: `place / "name"` is a field of it, `place[0]` an item."""
 
-    __slots__ = ("_above", "_report", "path")
+    __slots__ = ("_above", "_key", "_report")
 
-    def __init__(self, report: Report, above: Place | None, path: str) -> None:
+    def __init__(self, report: Report, above: Place | None, key: str | int | tuple[str]) -> None:
         self._report = report
         self._above = above
-        self.path = path
+        self._key = key
+
+    @property
+    def path(self) -> str:
+        """The path, which is put together when it is asked for: most places have nothing to report."""
+        above = "" if self._above is None else self._above.path
+        if isinstance(self._key, str):
+            return f"{above}.{self._key}" if above else self._key
+        return f"{above}[{self._key}]" if isinstance(self._key, int) else f'{above}["{self._key[0]}"]'
 
     def __truediv__(self, name: str) -> Place:
-        return Place(self._report, self, f"{self.path}.{name}" if self.path else name)
+        return Place(self._report, self, name)
 
     def __getitem__(self, key: int | str) -> Place:
-        return Place(self._report, self, f"{self.path}[{key}]" if isinstance(key, int) else f'{self.path}["{key}"]')
+        return Place(self._report, self, key if isinstance(key, int) else (key,))
 
     def set_mark(self, mark: Mark) -> None:
         """Say where in the file it is."""
@@ -116,10 +125,19 @@ class Place:
             place = place._above
         return None
 
+    def unreadable(self, message: str) -> None:
+        """Report a value that cannot be read; what is said of this place later would be about what is not there."""
+        self.error(message)
+        self._report._unreadable.add(self.path)
+
     def error(self, message: str) -> None:
         """Report that the configuration cannot be used."""
-        self._report.problems.append(Problem(self.path, message, True, self._report.file, self._mark()))
+        self._add(message, fatal=True)
 
     def warn(self, message: str) -> None:
         """Report what is left out."""
-        self._report.problems.append(Problem(self.path, message, False, self._report.file, self._mark()))
+        self._add(message, fatal=False)
+
+    def _add(self, message: str, *, fatal: bool) -> None:
+        if self.path not in self._report._unreadable:
+            self._report.problems.append(Problem(self.path, message, fatal, self._report.file, self._mark()))

@@ -223,7 +223,7 @@ class _Reader:
             self._enter(depth)
             self._message(node, message, place, depth)
         except _Wrong as wrong:
-            place.error(str(wrong))
+            place.unreadable(str(wrong))
 
     def _message(self, node: yaml.Node, message: Any, place: Place, depth: int) -> None:
         name = message.DESCRIPTOR.full_name
@@ -283,7 +283,7 @@ class _Reader:
             else:
                 self._list(node, field, getattr(message, field.name), place, depth)
         except _Wrong as wrong:
-            place.error(str(wrong))
+            place.unreadable(str(wrong))
 
     def _list(self, node: yaml.Node, field: FieldDescriptor, items: Any, place: Place, depth: int) -> None:
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
@@ -296,7 +296,7 @@ class _Reader:
             try:
                 items.append(self._scalar(item, field))
             except _Wrong as wrong:
-                below.error(str(wrong))
+                below.unreadable(str(wrong))
 
     def _map(self, node: yaml.Node, field: Any, items: Any, place: Place, depth: int) -> None:
         if not isinstance(node, yaml.MappingNode):

@@ -70,8 +70,17 @@ def join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def socket_address(address: Address, place: Place) -> tuple[str, int] | None:
-    """The host and port of an address of TCP; nothing, after a report, if it is none."""
+def socket_address(address: Address, place: Place, *, names: bool = False) -> tuple[str, int] | None:
+    """The host and port of an address of TCP.
+
+    Args:
+        address: The address.
+        place: Where it stands.
+        names: Whether it may be a name that is yet to be resolved.
+
+    Returns:
+        Host and port; nothing, after a report, if it is no such address.
+    """
     ADDRESS.check(address, place)
     if not address.HasField("socket_address"):
         if not address.ListFields():
@@ -83,6 +92,9 @@ def socket_address(address: Address, place: Place) -> tuple[str, int] | None:
         (place / "protocol").error("is not supported: protocols are carried by TCP")
     if not socket.address:
         (place / "address").error("is needed")
+        return None
+    if not names and not is_ip(socket.address):
+        (place / "address").error(f"is an address of IPv4 or IPv6, such as 127.0.0.1, not {socket.address!r}")
         return None
     if socket.port_value > 65535:
         (place / "port_value").error(f"is from 0 to 65535, not {socket.port_value}")

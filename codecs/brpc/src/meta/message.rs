@@ -52,16 +52,8 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// [`DecodeError`] if the message cannot be read.
-    #[inline]
     pub fn last(&self, number: u32, read_as: As) -> Result<Option<Field<'a>>, DecodeError> {
-        let mut cursor = self.cursor;
-        let mut found = None;
-        while let Some(field) = self.next(&mut cursor)? {
-            if field.number == number && read_as.fits(&field) {
-                found = Some(field);
-            }
-        }
-        Ok(found)
+        self.last_at(self.place(), number, read_as)?.map_or(Ok(None), |at| self.at(at))
     }
 
     /// As [`Self::last`], of a path.
@@ -70,26 +62,59 @@ impl<'a> Message<'a> {
     /// [`DecodeError`] if the message, or what it nests there, cannot be read.
     #[inline]
     pub fn find(&self, path: Path, read_as: As) -> Result<Option<Field<'a>>, DecodeError> {
-        Ok(self.find_in(path, read_as)?.map(|(_, field)| field))
+        self.find_at(path, read_as)?.map_or(Ok(None), |(_, at)| self.at(at))
     }
 
     /// As [`Self::find`], with the field that nests it.
     pub(super) fn find_in(&self, path: Path, read_as: As) -> Result<Option<Found<'a>>, DecodeError> {
-        let (Parent::Nested(parent) | Parent::First(parent)) = path.parent else {
-            return Ok(self.last(path.number, read_as)?.map(|field| (None, field)));
-        };
-        let mut cursor = self.cursor;
+        let Some((outer, at)) = self.find_at(path, read_as)? else { return Ok(None) };
+        let outer = outer.map_or(Ok(None), |outer| self.at(outer))?;
+        Ok(self.at(at)?.map(|field| (outer, field)))
+    }
+
+    /// Where the field of a path begins, behind where the one begins that nests it. To keep no more than that of a field
+    /// while others are walked is what makes a look-up fast.
+    #[inline]
+    fn find_at(&self, path: Path, read_as: As) -> Result<Option<(Option<usize>, usize)>, DecodeError> {
         let mut found = None;
-        while let Some(outer) = self.next(&mut cursor)? {
-            if outer.number == parent && outer.wire == LEN {
-                let inner = self.inner(&outer).last(path.number, read_as)?;
-                found = inner.map(|field| (Some(outer), field)).or(found);
-                if let Parent::First(_) = path.parent {
-                    break;
+        match path.parent {
+            Parent::Meta => found = self.last_at(self.place(), path.number, read_as)?.map(|at| (None, at)),
+            Parent::Nested(parent) => protobuf::each(self.cursor.bytes(), self.cursor.at(), self.name, |outer| {
+                if outer.number == parent && outer.wire == LEN {
+                    let inner = self.last_at(outer.place(), path.number, read_as)?;
+                    found = inner.map(|at| (Some(outer.at), at)).or(found);
+                }
+                Ok(())
+            })?,
+            Parent::First(parent) => {
+                let mut cursor = self.cursor;
+                while let Some(outer) = self.next(&mut cursor)? {
+                    if outer.number == parent && outer.wire == LEN {
+                        let inner = self.last_at(outer.place(), path.number, read_as)?;
+                        return Ok(inner.map(|at| (Some(outer.at), at)));
+                    }
                 }
             }
         }
         Ok(found)
+    }
+
+    /// Where the field that counts begins, of this number, in the message at this place of the frame.
+    fn last_at(&self, place: Range<usize>, number: u32, read_as: As) -> Result<Option<usize>, DecodeError> {
+        let (bytes, wire) = (self.cursor.bytes(), read_as.wire());
+        let mut found = None;
+        protobuf::each(bytes.get(..place.end).unwrap_or(bytes), place.start, self.name, |field| {
+            if field.number == number && field.wire == wire && read_as.takes(field.bytes) {
+                found = Some(field.at);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The field that begins here.
+    fn at(&self, at: usize) -> Result<Option<Field<'a>>, DecodeError> {
+        protobuf::next(&mut Cursor::new(self.cursor.bytes(), at), self.name)
     }
 }
 
@@ -115,6 +140,7 @@ pub(super) fn entry<'a>(message: Message<'a>) -> Result<(&'a [u8], &'a [u8]), De
 
 /// True if these bytes are a key (1) and perhaps a value (2), in this order and nothing else. Text would have to begin with a
 /// line feed.
+#[inline(never)]
 pub(super) fn is_entry(bytes: &[u8]) -> bool {
     let mut cursor = Cursor::new(bytes, 0);
     let mut expected = 1;

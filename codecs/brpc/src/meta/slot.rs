@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use metaprotocol_core::protobuf::{self, Field, LEN, VARINT};
-use metaprotocol_core::{EncodeError, Value};
+use metaprotocol_core::{DecodeError, EncodeError, Value};
 
-use super::message::is_entry;
+use super::message::{Message, is_entry};
 
 /// Where a field stands in a meta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +81,17 @@ impl As {
     #[inline]
     #[must_use]
     pub fn fits(self, field: &Field<'_>) -> bool {
-        field.wire == self.wire()
-            && match self {
-                Self::TextNoEntry => !is_entry(field.bytes),
-                Self::EntryNoText => is_entry(field.bytes),
-                _ => true,
-            }
+        field.wire == self.wire() && self.takes(field.bytes)
+    }
+
+    /// True if a field of the right wire type can be read so.
+    #[inline]
+    pub(super) fn takes(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::TextNoEntry => !is_entry(bytes),
+            Self::EntryNoText => is_entry(bytes),
+            _ => true,
+        }
     }
 
     /// The value of such a field.
@@ -94,9 +99,7 @@ impl As {
     pub fn value<'a>(self, field: &Field<'a>) -> Value<'a> {
         let number = field.value;
         match self {
-            Self::Text | Self::TextNoEntry | Self::Entry | Self::EntryNoText => {
-                Value::Str(String::from_utf8_lossy(field.bytes))
-            }
+            Self::Text | Self::TextNoEntry | Self::Entry | Self::EntryNoText => Value::text(field.bytes),
             Self::Size => Value::UInt(field.bytes.len() as u64),
             Self::Int32 => Value::Int((number as i32).into()),
             Self::Int64 => Value::Int(number.cast_signed()),
@@ -177,6 +180,15 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Its value in a message.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the message cannot be read.
+    #[inline]
+    pub fn value<'a>(&self, message: Message<'a>) -> Result<Option<Value<'a>>, DecodeError> {
+        Ok(message.find(self.path, self.read_as)?.map(|field| self.read_as.value(&field)))
+    }
+
     /// True if this field, in that one, is the slot's.
     #[inline]
     pub(super) fn holds(&self, on: u8, parent: Option<&Field<'_>>, field: &Field<'_>) -> bool {

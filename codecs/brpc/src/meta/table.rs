@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use metaprotocol_core::protobuf::{Field, LEN};
-use metaprotocol_core::{DecodeError, Key, KeyInfo, Limits, Reason, Value, Visit};
+use metaprotocol_core::{DecodeError, Key, KeyInfo, Limits, Reason, Value, Visit, lossy};
 
 use super::message::entry;
 use super::{Message, Parent, Slot};
@@ -52,8 +52,7 @@ impl Table {
     /// [`DecodeError`] if the message cannot be read.
     #[inline]
     pub fn value<'a>(&self, id: u16, on: u8, message: Message<'a>) -> Result<Option<Value<'a>>, DecodeError> {
-        let Some(slot) = self.slot(id, on) else { return Ok(None) };
-        Ok(message.find(slot.path, slot.read_as)?.map(|field| slot.read_as.value(&field)))
+        self.slot(id, on).map_or(Ok(None), |slot| slot.value(message))
     }
 
     /// The value of a user's field, the last of its name.
@@ -70,7 +69,7 @@ impl Table {
         let mut found = None;
         self.each_user(on, message, limits, &mut |user| {
             if user.key == name.as_bytes() {
-                found = Some(Value::Str(String::from_utf8_lossy(user.value)));
+                found = Some(Value::text(user.value));
             }
         })?;
         Ok(found)
@@ -182,9 +181,9 @@ impl Table {
                 && let Some(message) = self.holds_user(on, parent.as_ref(), &field, message, &mut count, limits)?
             {
                 let (key, value) = entry(message)?;
-                let key = String::from_utf8_lossy(key);
+                let key = lossy(key);
                 if self.id(&key) == Key::DYNAMIC {
-                    flow = visit(&key, Value::Str(String::from_utf8_lossy(value)));
+                    flow = visit(&key, Value::text(value));
                 }
             }
             Ok(flow)

@@ -1,45 +1,24 @@
 //! Earliest deadline first: turns by weight.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// A schedule in which an item comes as often as its weight says, as evenly as can be (Envoy's `EdfScheduler`): the item
 /// with the earliest deadline is next, and its new deadline is 1 / weight later. A turn costs O(log n).
 #[derive(Debug)]
 pub(super) struct Edf {
-    now: f64,
     order: u64,
-    heap: BinaryHeap<Entry>,
+    heap: BinaryHeap<Reverse<Entry>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    deadline: f64,
+    /// The bits of a number that is not negative: they sort as the number does, and faster.
+    deadline: u64,
     /// Of equal deadlines the older is first.
     order: u64,
     item: usize,
 }
-
-impl Ord for Entry {
-    /// Greatest is next, since the heap has its greatest on top.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.deadline.total_cmp(&self.deadline).then_with(|| other.order.cmp(&self.order))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Entry {}
 
 impl Edf {
     /// A schedule of items with these weights, all above 0, as it stands after `turns` turns: workers that start at
@@ -48,16 +27,13 @@ impl Edf {
         let sum: f64 = weights.iter().sum();
         // Whole turns that each certainly had by then, and when it had the last; what rounding leaves over is taken below.
         let had = |weight: f64| (f64::from(turns) * weight / sum).floor();
-        let mut items: Vec<_> =
-            weights.iter().enumerate().map(|(item, &weight)| (had(weight) / weight, item)).collect();
-        items.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
-        let now = items.last().map_or(0.0, |last| last.0);
-        let entry = |(order, &(last, item)): (u64, &(f64, usize))| {
-            let weight = weights.get(item).copied().unwrap_or(1.0);
-            Entry { deadline: last + 1.0 / weight, order, item }
+        let last = |(item, &weight)| (had(weight) / weight, 1.0 / weight, item);
+        let mut items: Vec<(f64, f64, usize)> = weights.iter().enumerate().map(last).collect();
+        items.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.2.cmp(&other.2)));
+        let entry = |(order, &(last, gap, item)): (u64, &(f64, f64, usize))| {
+            Reverse(Entry { deadline: (last + gap).to_bits(), order, item })
         };
-        let heap = (0..).zip(&items).map(entry).collect();
-        let mut edf = Self { now, order: items.len() as u64, heap };
+        let mut edf = Self { order: items.len() as u64, heap: (0..).zip(&items).map(entry).collect() };
         let taken = weights.iter().map(|&weight| had(weight) as u32).sum();
         for _ in taken..turns {
             edf.next(|item| weights.get(item).copied().unwrap_or(1.0));
@@ -68,10 +44,10 @@ impl Edf {
     /// The next item, by its place in the weights; `weight` is asked for its weight from now on.
     pub fn next(&mut self, weight: impl FnOnce(usize) -> f64) -> Option<usize> {
         let mut top = self.heap.peek_mut()?;
-        self.now = top.deadline;
-        let item = top.item;
+        let item = top.0.item;
         // The entry moves down in place: nothing is allocated.
-        *top = Entry { deadline: self.now + 1.0 / weight(item), order: self.order, item };
+        top.0.deadline = (f64::from_bits(top.0.deadline) + 1.0 / weight(item)).to_bits();
+        top.0.order = self.order;
         self.order += 1;
         Some(item)
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::edf::Edf;
 use super::random::Random;
-use super::set::{HostSet, To, View};
+use super::set::{HostSet, Share, To, View};
 use super::zone::Zones;
 use super::{Host, Usable};
 use crate::config::Balance;
@@ -19,6 +19,9 @@ pub struct Picker {
     seen: u64,
     /// True if weights grow, so that turns go by weight even where all weights are equal.
     warming: bool,
+    /// The hosts, if all there is to do is to take one after another, and who is next. Else there are none.
+    rounds: Vec<u32>,
+    round: usize,
     /// One for each list of the view.
     turns: Vec<Turn>,
     /// One for each share of the view whose localities take turns.
@@ -70,6 +73,8 @@ impl Picker {
             set,
             seen: u64::MAX,
             warming: false,
+            rounds: Vec::new(),
+            round: 0,
             turns: Vec::new(),
             places: Vec::new(),
             random: Random::new(seed),
@@ -98,6 +103,7 @@ impl Picker {
 
     /// The host of the next message, if there is one. Where hashes pick, a message without one goes to any host; elsewhere
     /// hashes are not heeded.
+    #[inline]
     pub fn pick(&mut self, hash: Option<u64>, now: u64) -> Option<&Arc<Host>> {
         let index = self.next(hash, now, 0)?;
         self.set.members.get(index as usize).map(|member| &member.host)
@@ -124,27 +130,48 @@ impl Picker {
         self.set.members.get(index as usize).map(|member| &member.host)
     }
 
+    #[inline]
     fn next(&mut self, hash: Option<u64>, now: u64, attempt: u32) -> Option<u32> {
+        if self.seen == self.set.generation()
+            && let Some(host) = self.next_round()
+        {
+            return Some(host);
+        }
+        self.decide(hash, now, attempt)
+    }
+
+    #[inline]
+    fn next_round(&mut self) -> Option<u32> {
+        let host = self.rounds.get(self.round).copied()?;
+        self.round = if self.round + 1 == self.rounds.len() { 0 } else { self.round + 1 };
+        Some(host)
+    }
+
+    #[inline(never)]
+    fn decide(&mut self, hash: Option<u64>, now: u64, attempt: u32) -> Option<u32> {
         if self.seen != self.set.generation() || self.warming && now >= self.view.warm_until {
             self.follow(now);
+            if let Some(host) = self.next_round() {
+                return Some(host);
+            }
         }
         let Self { set, view, turns, places, random, counts, warming, .. } = self;
-        let hash = match set.balance {
-            Balance::RingHash { .. } | Balance::Maglev { .. } => hash.unwrap_or_else(|| random.next()),
-            // One share takes all.
-            _ if view.shares.len() == 1 => 0,
-            Balance::RoundRobin | Balance::LeastRequest { .. } | Balance::Random => random.next(),
+        let by_hash = matches!(set.balance, Balance::RingHash { .. } | Balance::Maglev { .. });
+        let hash = if by_hash { hash.unwrap_or_else(|| random.next()) } else { 0 };
+        let number = if view.shares.len() == 1 {
+            0
+        } else {
+            let percent = (if by_hash { hash } else { random.next() } % 100) as u32 + 1;
+            view.shares.iter().position(|share| percent <= share.upto)?
         };
-        let percent = (hash % 100) as u32 + 1;
-        let number = view.shares.iter().position(|share| percent <= share.upto)?;
         let share = view.shares.get(number)?;
         if share.panic {
             counts.healthy_panic += 1;
         }
         let list = match &share.to {
             To::List(list) => *list,
-            To::Nobody => return None,
             To::Table(table) => return table.find(hash, attempt),
+            To::Nobody => return None,
             To::Places(lists) => {
                 let weight = |place| lists.get(place).map_or(1.0, |list: &(usize, f64)| list.1);
                 let place = places.get_mut(number)?.as_mut()?.next(weight)?;
@@ -161,31 +188,16 @@ impl Picker {
         let hosts = &view.lists.get(list)?.hosts;
         match turns.get_mut(list)? {
             Turn::Next(next) => {
-                let host = hosts.get(*next)?;
-                *next += 1;
-                if *next == hosts.len() {
-                    *next = 0;
-                }
-                Some(*host)
+                let host = hosts.get(*next).copied();
+                *next = if *next + 1 >= hosts.len() { 0 } else { *next + 1 };
+                host
             }
             Turn::Edf(edf) => {
-                let index = edf.next(|index| hosts.get(index).map_or(1.0, |&host| weight(set, host, now, *warming)))?;
-                hosts.get(index).copied()
+                let weight = |index| hosts.get(index).map_or(1.0, |&host| weight(set, host, now, *warming));
+                hosts.get(edf.next(weight)?).copied()
             }
             Turn::Any => hosts.get(random.below(hosts.len() as u64) as usize).copied(),
-            Turn::Least(choices) => {
-                let active =
-                    |host: u32| set.members.get(host as usize).map(|member| member.host.active.load(Ordering::Relaxed));
-                let mut best = None;
-                for _ in 0..*choices {
-                    let host = *hosts.get(random.below(hosts.len() as u64) as usize)?;
-                    let requests = active(host)?;
-                    if best.is_none_or(|(fewest, _)| requests < fewest) {
-                        best = Some((requests, host));
-                    }
-                }
-                best.map(|(_, host)| host)
-            }
+            Turn::Least(choices) => least(set, hosts, *choices, random),
         }
     }
 
@@ -226,7 +238,27 @@ impl Picker {
             let weights: Vec<f64> = lists.iter().map(|list| list.1).collect();
             places.push(Some(Edf::new(&weights, random.below(TURNS) as u32)));
         }
+        self.rounds.clear();
+        if let ([Share { panic: false, to: To::List(list), .. }], false) = (view.shares.as_slice(), warming)
+            && let (Some(list), Some(Turn::Next(next))) = (view.lists.get(*list), turns.get(*list))
+        {
+            self.rounds.extend(&list.hosts);
+            self.round = *next;
+        }
     }
+}
+
+/// The host with fewest requests of so many, taken at random.
+fn least(set: &HostSet, hosts: &[u32], choices: u32, random: &mut Random) -> Option<u32> {
+    let mut best = None;
+    for _ in 0..choices {
+        let host = *hosts.get(random.below(hosts.len() as u64) as usize)?;
+        let requests = set.members.get(host as usize)?.host.active.load(Ordering::Relaxed);
+        if best.is_none_or(|(fewest, _)| requests < fewest) {
+            best = Some((requests, host));
+        }
+    }
+    best.map(|(_, host)| host)
 }
 
 /// The weight of a host now: less the more requests it has, where those count, and the newer it is.

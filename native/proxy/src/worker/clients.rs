@@ -11,8 +11,10 @@ use mio::net::{TcpListener, TcpStream};
 
 use super::downstream::{Downstream, Ids, Long, Protocol, To, Waits};
 use super::groups::resolved;
+use super::hosts::End;
 use super::out::Out;
 use super::{ACCEPTS, CHUNK, CLIENT, Counts, Due, Id, LISTENER, Local, READS, Worker, token};
+use crate::proxy::BACKLOG;
 use crate::snapshot::Listener;
 use crate::stats::ListenerCounts;
 
@@ -21,9 +23,14 @@ pub const LONG: usize = CHUNK;
 /// For so long a client may hold up a connection that it shares, in milliseconds.
 const SLOW: u64 = 5000;
 
+/// A client that is to leave has paused when nothing came or went for so long, in milliseconds: whoever asks at the very
+/// moment in which its connection is closed gets no answer, so it is not closed between two requests of a busy client.
+const QUIET: u64 = 1000;
+/// For so long clients of a listener that is gone may go on without a pause, in milliseconds.
+pub const PATIENCE: u64 = 5000;
+
 /// When accepting is tried again if the system had no more to give, in milliseconds.
 const RETRY: u64 = 50;
-
 const C2S: Direction = Direction::ClientToServer;
 
 impl Worker {
@@ -74,7 +81,11 @@ impl Worker {
         let listener = &local.listener;
         let protocol = match listener.dialects.as_slice() {
             [] => Protocol::Plain,
-            [dialect] => {
+            // With one codec there is nothing to find out, unless others are passed on as they are.
+            [dialect]
+                if listener.config.unknown_to.is_none()
+                    || dialect.codec.info().first_speaker == FirstSpeaker::Server =>
+            {
                 let codec = Arc::clone(&dialect.codec);
                 let decoder = Arc::clone(&codec).connect(listener.limits);
                 Protocol::Known(codec, decoder)
@@ -105,13 +116,18 @@ impl Worker {
             listener: at,
             protocol,
             out: Out::default(),
+            passing: None,
+            after: Out::default(),
+            behind: Vec::new(),
             in_flight: 0,
             heard: self.now,
             readable: false,
             fin: false,
             ended: false,
             closing: false,
-            draining: self.draining,
+            draining: false,
+            leave_by: None,
+            finish: false,
             is_ready: false,
             is_unsent: false,
             waits: Waits::default(),
@@ -121,6 +137,8 @@ impl Worker {
             bound: Vec::new(),
             asked: None,
             number: 0,
+            streams: None,
+            slow_since: 0,
             holds: Vec::new(),
         });
         if speaks_first {
@@ -133,9 +151,14 @@ impl Worker {
         self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial)
     }
 
-    pub(super) fn client_event(&mut self, at: usize, readable: bool, fin: bool, writable: bool) {
+    pub(super) fn client_event(&mut self, at: usize, readable: bool, fin: bool, writable: bool, broken: bool) {
         let Some(client) = self.clients.get_mut(at) else { return };
         let id = Id { at: at as u32, serial: client.serial };
+        // Of a client that is not read from nothing else would tell that it is gone.
+        if broken && (client.ended || client.waits.any()) && matches!(client.socket.take_error(), Ok(Some(_)) | Err(_))
+        {
+            return self.close_client(id, true);
+        }
         client.fin |= fin;
         if readable || fin {
             client.readable = true;
@@ -206,6 +229,10 @@ impl Worker {
             match len {
                 None => {
                     self.chunk = chunk;
+                    // Who is told to leave is read to the end of what has come.
+                    if self.client(id).is_some_and(|client| client.draining) {
+                        self.settle(id);
+                    }
                     return;
                 }
                 Some(Err(broken)) => {
@@ -238,31 +265,77 @@ impl Worker {
     /// A client has sent its last byte. It still gets its answers.
     fn client_ended(&mut self, id: Id) {
         let Some(client) = self.client(id) else { return };
+        if matches!(&client.protocol, Protocol::Unknown(prefix) if !prefix.is_empty()) {
+            self.detect(id, true);
+        }
+        let Some(client) = self.client(id) else { return };
         client.ended = true;
         client.readable = false;
-        if matches!(client.protocol, Protocol::Plain) {
-            let bound = client.bound.clone();
-            if bound.is_empty() {
-                self.close_client(id, true);
-            }
-            for host in bound {
+        match &client.protocol {
+            Protocol::Plain => {
+                let Some(host) = client.bound.first().copied() else { return self.close_client(id, true) };
+                let over = self.host(host).is_none_or(|host| host.ended);
                 self.finish_host(host);
+                if let Some(client) = self.client(id) {
+                    client.closing |= over;
+                }
+                return self.client_unsent(id);
             }
-            return;
+            Protocol::Known(_, decoder) if decoder.received(C2S) > 0 || client.long.is_some() => {
+                let at = client.listener;
+                self.count(at, |counts| {
+                    counts.request_decoding_error.add(1);
+                    counts.bad_request.add(1);
+                });
+            }
+            _ => {}
+        }
+        if let Some(Long { to: To::Host(host), .. }) = self.client(id).and_then(|client| client.long.take()) {
+            // The host has the beginning of a frame that will never end.
+            self.close_host(host, End::Cut);
         }
         self.settle(id);
+    }
+
+    /// Reads nothing more from a client, which is closed when all that it has asked is answered.
+    pub(super) fn end_reading(&mut self, id: Id) {
+        if let Some(client) = self.client(id) {
+            client.ended = true;
+            client.readable = false;
+            self.settle(id);
+        }
+    }
+
+    /// Takes nothing more from a client, also of what it has sent, which is closed when nothing is under way.
+    pub(super) fn end_client(&mut self, id: Id) {
+        if let Some(client) = self.client(id) {
+            client.ended = true;
+            client.readable = false;
+            client.held.clear();
+            self.settle(id);
+        }
+    }
+
+    /// Closes a client when nothing is under way for it and all that it has sent so far is read.
+    pub(super) fn leave_client(&mut self, id: Id) {
+        let Some(client) = self.client(id) else { return };
+        client.draining = true;
+        client.readable = true;
+        self.wake_client(id);
     }
 
     /// Closes a client that is to be closed once nothing is under way, if nothing is.
     pub(super) fn settle(&mut self, id: Id) {
         let Some(client) = self.client(id) else { return };
-        let over = client.ended || client.draining;
-        if !over || client.in_flight > 0 || !client.held.is_empty() || matches!(client.protocol, Protocol::Plain) {
+        let over = client.ended || (client.draining && !client.readable);
+        let busy = client.in_flight > 0 || client.passing.is_some() || !client.held.is_empty();
+        if !over || busy || matches!(client.protocol, Protocol::Plain) {
             return;
         }
         let midway = match &client.protocol {
             Protocol::Known(_, decoder) => decoder.received(C2S) > 0 || client.long.is_some(),
-            _ => false,
+            Protocol::Unknown(prefix) => !prefix.is_empty(),
+            Protocol::Plain => false,
         };
         // Who is told to leave may finish the frame that it is sending; who has left cannot.
         if client.ended || !midway {
@@ -316,11 +389,7 @@ impl Worker {
                     counts.bad_request.add(1);
                 });
                 // What follows cannot be told from what came before: nothing more is read, and what was asked is answered.
-                if let Some(client) = self.client(id) {
-                    client.ended = true;
-                    client.readable = false;
-                    self.settle(id);
-                }
+                self.end_reading(id);
             }
         }
     }
@@ -402,8 +471,7 @@ impl Worker {
             _ => {
                 counts.detect_failed.add(1);
                 if local.listener.config.unknown_to.is_none() {
-                    self.close_client(id, true);
-                    return;
+                    return self.close_client(id, false);
                 }
                 let prefix = std::mem::take(prefix);
                 client.protocol = Protocol::Plain;
@@ -421,7 +489,8 @@ impl Worker {
     pub(super) fn client_idle(&mut self, id: Id) {
         let now = self.now;
         let Some(client) = self.client(id) else { return };
-        let (at, heard, busy) = (client.listener, client.heard, client.in_flight > 0 || !client.out.is_empty());
+        let (at, heard, busy) =
+            (client.listener, client.heard, client.in_flight > 0 || client.passing.is_some() || client.unsent() > 0);
         let Some(after) = self.listeners.get(at).and_then(|local| local.listener.config.idle_timeout) else { return };
         let until = if busy { now + after } else { heard + after };
         if until > now {
@@ -434,23 +503,45 @@ impl Worker {
 
     pub(super) fn client_old(&mut self, id: Id) {
         let Some(client) = self.client(id) else { return };
-        client.draining = true;
         let at = client.listener;
         self.count(at, |counts| counts.max_connection_age.add(1));
-        self.settle(id);
+        self.leave_client(id);
     }
 
-    /// A client that makes others wait is closed.
+    /// Closes a client that is to leave if it has paused. One that never pauses is closed between two requests when its
+    /// time is over.
+    pub(super) fn client_leaves(&mut self, id: Id) {
+        let now = self.now;
+        let Some(client) = self.client(id) else { return };
+        let Some(by) = client.leave_by else { return };
+        let idle = client.in_flight == 0 && client.held.is_empty() && client.out.is_empty();
+        let next = if idle { client.heard + QUIET } else { now + QUIET }.min(by);
+        if next > now {
+            self.timers.set(next, Due::Leave(id));
+            return;
+        }
+        self.leave_client(id);
+    }
+
+    /// A client that has made others wait all the time is closed.
     pub(super) fn client_slow(&mut self, id: Id) {
-        if self.client(id).is_some_and(|client| !client.holds.is_empty()) {
+        let now = self.now;
+        let slow = |client: &mut Downstream| {
+            (!client.holds.is_empty() || !client.behind.is_empty()) && client.slow_since + SLOW <= now
+        };
+        if self.client(id).is_some_and(slow) {
             self.close_client(id, false);
         }
     }
 
     /// Notes that a connection to a host waits for a client to take what it was sent.
     pub(super) fn hold_host(&mut self, id: Id, host: Id) {
+        let now = self.now;
         let Some(client) = self.client(id) else { return };
         if !client.holds.contains(&host) {
+            if client.holds.is_empty() && client.behind.is_empty() {
+                client.slow_since = now;
+            }
             client.holds.push(host);
             let shared = self.host(host).is_some_and(|host| {
                 host.held_by = Some(id);
@@ -460,6 +551,34 @@ impl Worker {
                 self.timers.set(self.now + SLOW, Due::Slow(id));
             }
         }
+    }
+
+    /// Lets a connection wait until the client has got the whole of the long answer before that of its own.
+    pub(super) fn wait_behind(&mut self, id: Id, host: Id) {
+        let now = self.now;
+        let Some(client) = self.client(id) else { return };
+        if client.holds.is_empty() && client.behind.is_empty() {
+            client.slow_since = now;
+        }
+        client.behind.push(host);
+        if let Some(host) = self.host(host) {
+            host.held_by = Some(id);
+        }
+        self.timers.set(now + SLOW, Due::Slow(id));
+    }
+
+    /// A client has got the whole of a long answer.
+    pub(super) fn passed(&mut self, id: Id) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        client.passing = None;
+        client.out.append(std::mem::take(&mut client.after), &mut self.buffers);
+        for host in std::mem::take(&mut client.behind) {
+            self.release_host(host);
+        }
+        self.client_unsent(id);
+        self.settle(id);
     }
 
     pub(super) fn flush_clients(&mut self) {
@@ -473,9 +592,9 @@ impl Worker {
             return;
         };
         client.is_unsent = false;
-        let (closing, at) = (client.closing, client.listener);
+        let (closing, at) = (client.closing && client.passing.is_none(), client.listener);
         let sent = client.out.send(&mut client.socket, &mut self.buffers);
-        let left = client.out.len();
+        let left = client.unsent();
         match sent {
             Err(_) => return self.close_client(id, true),
             Ok(0) => {}
@@ -489,6 +608,9 @@ impl Worker {
         if left == 0 && closing {
             return self.close_client(id, false);
         }
+        if left == 0 && std::mem::take(&mut client.finish) {
+            let _ = client.socket.shutdown(Shutdown::Write);
+        }
         let limit = self.listeners.get(at).map_or(0, |local| local.listener.config.buffer_limit);
         let Some(client) = self.client(id) else { return };
         if left > limit {
@@ -499,7 +621,16 @@ impl Worker {
             for host in holds {
                 self.release_host(host);
             }
-            self.wake_client(id);
+            return self.wake_client(id);
+        }
+        // What waits behind a long answer must not hold up that.
+        if let Some(client) = self.client(id)
+            && let Some(passing) = client.passing
+            && client.out.len() <= limit / 2
+            && let Some(at) = client.holds.iter().position(|host| *host == passing)
+        {
+            client.holds.remove(at);
+            self.release_host(passing);
         }
     }
 
@@ -520,20 +651,36 @@ impl Worker {
             counts.downstream_cx_active.sub(1);
             counts.request_active.sub(active);
             if remote {
+                counts.response_error_caused_connection_close.add(active);
                 counts.cx_destroy_remote_with_active_rq.add(active);
             } else {
                 counts.cx_destroy_local_with_active_rq.add(active);
             }
         });
-        for host in client.holds {
+        for host in client.holds.into_iter().chain(client.behind) {
             self.release_host(host);
         }
-        for host in client.bound {
-            self.drop_bound(host, id);
+        let mut in_flight = client.in_flight;
+        // What waits on connections of its own, waits on the last.
+        let last = client.bound.last().and_then(|host| self.host(*host));
+        if let (Some(asked), Some((group, node))) =
+            (&mut client.asked, last.map(|host| (host.group, Arc::clone(&host.host))))
+        {
+            while asked.forget().is_some() {
+                in_flight -= 1;
+                self.left_host(group, &node);
+                self.count_cluster(group, |stats| stats.upstream_rq_cancelled.add(1));
+            }
+        }
+        if in_flight > 0 {
+            self.cancel(id, in_flight);
         }
         if let Some(Long { to: To::Host(host), .. }) = client.long {
             // The host has the beginning of a frame that will never end.
-            self.drop_host(host);
+            self.close_host(host, End::Cut);
+        }
+        for host in client.bound {
+            self.drop_bound(host, id);
         }
         if let Some(local) = self.listeners.get_mut(at) {
             local.clients -= 1;
@@ -543,10 +690,16 @@ impl Worker {
         }
     }
 
-    /// Accepts no more on a listener. Its clients leave when nothing is under way for them.
-    pub(super) fn close_listener(&mut self, at: usize) {
-        // Who has connected already is served.
-        self.accept(at);
+    /// Accepts no more on a listener. Its clients leave when they pause, or in so many milliseconds between two requests.
+    pub(super) fn close_listener(&mut self, at: usize, patience: u64) {
+        // Who has connected already is served, though never more than the system lets wait: else it might not end.
+        for _ in 0..=BACKLOG / ACCEPTS {
+            self.accepting.retain(|other| *other != at);
+            self.accept(at);
+            if !self.accepting.contains(&at) {
+                break;
+            }
+        }
         self.accepting.retain(|other| *other != at);
         let Some(local) = self.listeners.get_mut(at) else { return };
         if let Some(mut socket) = local.socket.take() {
@@ -563,18 +716,18 @@ impl Worker {
             .map(|(at, client)| Id { at: at as u32, serial: client.serial })
             .collect();
         for id in clients {
+            let by = self.now + patience;
             if let Some(client) = self.client(id) {
-                client.draining = true;
-                self.settle(id);
+                client.leave_by = Some(by);
+                self.client_leaves(id);
             }
         }
     }
 
-    pub(super) fn drain(&mut self) {
-        self.draining = true;
+    pub(super) fn drain(&mut self, patience: u64) {
         let all: Vec<usize> = self.listeners.iter().map(|(at, _)| at).collect();
         for at in all {
-            self.close_listener(at);
+            self.close_listener(at, patience);
         }
     }
 
@@ -589,14 +742,11 @@ impl Worker {
         let reply = codec.reply(frame, metaprotocol_core::Reply::Error(error, message));
         let said = match reply {
             Ok(Some(reply)) => {
-                client.out.push(&reply, &mut self.buffers);
+                client.out_from(None).push(&reply, &mut self.buffers);
                 true
             }
             Ok(None) => true,
-            Err(_) => {
-                client.closing = true;
-                false
-            }
+            Err(_) => false,
         };
         self.count(at, |counts| {
             match error {
@@ -617,7 +767,11 @@ impl Worker {
                 counts.local_response_error.add(1);
             }
         });
-        self.client_unsent(id);
+        if said {
+            self.client_unsent(id);
+        } else {
+            self.end_client(id);
+        }
     }
 
     #[inline]

@@ -1,9 +1,9 @@
 //! What a worker knows of a client.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, Head, Pairing};
+use metaprotocol_core::{AnyCodec, Connection, Direction, Head, Kind, Pairing};
 use mio::net::TcpStream;
 
 use super::Id;
@@ -18,6 +18,12 @@ pub struct Downstream {
     pub listener: usize,
     pub protocol: Protocol,
     pub out: Out,
+    /// The connection that sends it a long answer, whose end has not come: no other answer may come between.
+    pub passing: Option<Id>,
+    /// What comes behind that.
+    pub after: Out,
+    /// Connections with another long answer, which are not read from until this one is over.
+    pub behind: Vec<Id>,
     /// Requests whose answers it is to get.
     pub in_flight: u32,
     /// When bytes last came from it or went to it, in milliseconds.
@@ -32,6 +38,10 @@ pub struct Downstream {
     pub closing: bool,
     /// It is closed once nothing is under way.
     pub draining: bool,
+    /// When it is to leave at the latest, if it is to leave.
+    pub leave_by: Option<u64>,
+    /// When all is sent it is told that no more will come.
+    pub finish: bool,
     /// It stands in the worker's lists.
     pub is_ready: bool,
     pub is_unsent: bool,
@@ -47,8 +57,45 @@ pub struct Downstream {
     /// The requests on them that wait, and the number of the next one.
     pub asked: Option<Box<Pairing<(u64, Exchange)>>>,
     pub number: u64,
+    /// Its streams by their ids, where the ids are its own.
+    pub streams: Option<HashMap<u64, Stream, foldhash::fast::RandomState>>,
+    /// Since when it makes connections wait, in milliseconds.
+    pub slow_since: u64,
     /// Connections to hosts that are not read from until it has taken what it was sent.
     pub holds: Vec<Id>,
+}
+
+impl Downstream {
+    /// Where bytes go that come from a connection, or that are made here.
+    pub fn out_from(&mut self, host: Option<Id>) -> &mut Out {
+        if self.passing.is_some() && self.passing != host { &mut self.after } else { &mut self.out }
+    }
+
+    /// Bytes that wait to be sent.
+    pub const fn unsent(&self) -> usize {
+        self.out.len() + self.after.len()
+    }
+
+    /// Bytes that must be sent before those of a connection.
+    pub fn before(&self, host: Id) -> usize {
+        if self.passing == Some(host) { self.out.len() } else { self.unsent() }
+    }
+
+    /// Notes that a frame ends a stream, or one direction of it.
+    pub fn stream_ends(&mut self, head: Head, direction: Direction) {
+        let (Some(streams), Some(id)) = (&mut self.streams, head.stream_id) else { return };
+        let over = match head.kind {
+            Kind::StreamClose | Kind::Error => true,
+            Kind::StreamHalfClose => streams.get_mut(&id).is_some_and(|stream| {
+                stream.ended[direction as usize] = true;
+                stream.ended == [true; 2]
+            }),
+            _ => false,
+        };
+        if over {
+            streams.remove(&id);
+        }
+    }
 }
 
 /// What a client speaks.
@@ -70,18 +117,33 @@ pub struct Waits {
     pub host: bool,
     /// The next frame must wait until nothing is under way.
     pub turn: bool,
+    /// A filter has not said yet what becomes of the last frame.
+    pub filter: bool,
 }
 
 impl Waits {
     pub const fn any(self) -> bool {
-        self.slow || self.host || self.turn
+        self.slow || self.host || self.turn || self.filter
     }
+}
+
+/// A stream.
+pub struct Stream {
+    /// The connection that it goes by.
+    pub host: Id,
+    /// The last frame that the client sent of it, and its beginning: from that it is told that the stream is over.
+    pub head: Head,
+    pub asked: Vec<u8>,
+    /// Who has sent its last: the client, the host.
+    pub ended: [bool; 2],
 }
 
 /// A frame that waits.
 pub struct Held {
     pub head: Head,
     pub bytes: Vec<u8>,
+    /// It has passed the filters.
+    pub filtered: bool,
 }
 
 /// A frame that comes in pieces.

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use metaprotocol_core::AnyCodec;
 use mio::net::TcpListener;
 
-use super::hosts::End;
-use super::upstream::Role;
+use super::clients::PATIENCE;
 use super::{Counts, Due, Id, Pool, Worker};
 use crate::balance::{Host, Picker};
 use crate::cluster::Cluster;
@@ -122,7 +121,7 @@ impl Worker {
             .map(|(at, _)| at)
             .collect();
         for at in closed {
-            self.close_listener(at);
+            self.close_listener(at, PATIENCE);
         }
         for (_, local) in &mut self.listeners {
             if let Some(listener) = snapshot.listeners.get(&local.listener.name) {
@@ -161,7 +160,7 @@ impl Worker {
     /// Gives up connections to hosts that are no longer in their cluster, as soon as nothing is under way on them.
     fn leave_hosts(&mut self, at: usize) {
         let Some(group) = self.groups.get(at) else { return };
-        let mut done = Vec::new();
+        let mut left = Vec::new();
         for id in group.pools.values().flatten() {
             let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else {
                 continue;
@@ -172,12 +171,10 @@ impl Worker {
                 continue;
             }
             host.draining = true;
-            if matches!(&host.role, Role::Shared(shared) if shared.in_flight == 0 && !shared.sending) {
-                done.push(*id);
-            }
+            left.push(*id);
         }
-        for id in done {
-            self.close_host(id, End::Done);
+        for id in left {
+            self.retire(id);
         }
     }
 

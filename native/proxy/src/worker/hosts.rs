@@ -1,5 +1,6 @@
 //! Connections to hosts: opened, read from, written to, closed.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -12,14 +13,25 @@ use mio::Interest;
 use mio::net::TcpStream;
 
 use super::clients::LONG;
-use super::downstream::Protocol;
+use super::downstream::{Held, Protocol};
 use super::out::Out;
+use super::serve::shares;
 use super::upstream::{Exchange, Role, Shared, Upstream};
 use super::{Due, HOST, Id, Pool, READS, Worker, token};
 use crate::balance::{Host, Outcome};
 use crate::stats::ClusterStats;
 
 const S2C: Direction = Direction::ServerToClient;
+
+/// Why a request is not sent: what its client is told.
+pub type Refusal = (ErrorType, &'static str);
+
+const NO_CONNECTION: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many connections");
+const NO_SOCKET: Refusal = (ErrorType::UpstreamReset, "meta protocol upstream request: no connection could be opened");
+/// How long a copy of a message may wait for its answer if its route does not say, in milliseconds.
+pub const MIRROR_TIMEOUT: u64 = 15_000;
+/// How long a host may take for what a client had sent before it left, in milliseconds.
+const LINGER: u64 = 5000;
 
 /// Why a connection to a host ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +44,8 @@ pub enum End {
     Late,
     /// The host sent what is not the protocol.
     Garbage,
+    /// The client has left in the middle of a frame.
+    Cut,
     /// It is not needed any more.
     Done,
 }
@@ -49,13 +63,13 @@ impl Worker {
         }
     }
 
-    /// Opens a connection; `None` if there are too many or the system gives none.
-    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Option<Id> {
-        let own = self.groups.get(group)?;
+    /// Opens a connection, unless there are too many or the system gives none.
+    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Result<Id, Refusal> {
+        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
         let cluster = &own.cluster;
         if !cluster.gauges.connections.enter(cluster.config.thresholds.max_connections) {
             own.stats.upstream_cx_overflow.add(1);
-            return None;
+            return Err(NO_CONNECTION);
         }
         let timeout = cluster.config.connect_timeout;
         let entry = self.hosts.vacant_entry();
@@ -69,7 +83,7 @@ impl Worker {
             cluster.gauges.connections.leave();
             host.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
             cluster.hosts.report(host, Outcome::ConnectFailed, self.now);
-            return None;
+            return Err(NO_SOCKET);
         };
         let _ = socket.set_nodelay(true);
         own.stats.upstream_cx_total.add(1);
@@ -91,10 +105,13 @@ impl Worker {
             is_unsent: false,
             draining: false,
             held_by: None,
+            filtering: false,
+            queue: VecDeque::new(),
             holds: Vec::new(),
             heard: self.now,
             pending: 0,
             finish: false,
+            ended: false,
             role,
         });
         self.timers.set(self.now + timeout, Due::Connect(id));
@@ -106,7 +123,7 @@ impl Worker {
                 self.timers.set(self.now + after, Due::HostIdle(id));
             }
         }
-        Some(id)
+        Ok(id)
     }
 
     /// A connection that clients share, with room for one more request.
@@ -116,8 +133,8 @@ impl Worker {
         host: &Arc<Host>,
         codec: &Arc<dyn AnyCodec>,
         head: &Head,
-    ) -> Option<Id> {
-        let own = self.groups.get(group)?;
+    ) -> Result<Id, Refusal> {
+        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
         let most = own.cluster.config.max_in_flight_per_connection.min((1 << 20) - 1);
         let pool = Pool {
             host: Arc::as_ptr(host) as usize,
@@ -128,20 +145,27 @@ impl Worker {
             let Some(host) = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial) else { continue };
             if let Role::Shared(shared) = &host.role
                 && !host.draining
-                && !shared.reserved
-                && shared.in_flight < most
+                && shared.has_room(most)
             {
-                return Some(*id);
+                return Ok(*id);
             }
         }
         self.open_shared(group, host, codec, pool)
     }
 
-    fn open_shared(&mut self, group: usize, host: &Arc<Host>, codec: &Arc<dyn AnyCodec>, pool: Pool) -> Option<Id> {
+    fn open_shared(
+        &mut self,
+        group: usize,
+        host: &Arc<Host>,
+        codec: &Arc<dyn AnyCodec>,
+        pool: Pool,
+    ) -> Result<Id, Refusal> {
         let decoder = Arc::clone(codec).connect(self.limits);
         let id = self.connect(group, host, Role::Shared(Shared::new(Arc::clone(codec), decoder, pool)))?;
-        self.groups.get_mut(group)?.pools.entry(pool).or_default().push(id);
-        Some(id)
+        if let Some(group) = self.groups.get_mut(group) {
+            group.pools.entry(pool).or_default().push(id);
+        }
+        Ok(id)
     }
 
     /// A connection that one client has to itself for as long as a long frame and its answer take.
@@ -161,13 +185,14 @@ impl Worker {
         let idle = own.pools.get(&pool).into_iter().flatten().copied().find(|id| {
             let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             host.is_some_and(|host| match &host.role {
-                Role::Shared(shared) => !host.draining && !shared.reserved && shared.in_flight == 0,
+                // Ids are not changed on it, so no answer may be outstanding that another one could be taken for.
+                Role::Shared(shared) => !host.draining && shared.has_room(1),
                 Role::Bound(..) => false,
             })
         });
         let id = match idle {
             Some(id) => id,
-            None => self.open_shared(group, host, codec, pool)?,
+            None => self.open_shared(group, host, codec, pool).ok()?,
         };
         if let Role::Shared(shared) = &mut self.host(id)?.role {
             shared.reserved = true;
@@ -176,13 +201,73 @@ impl Worker {
         Some(id)
     }
 
-    /// The long frame that a connection was reserved for has been sent.
+    /// The long frame that a connection was reserved for has been sent, or will not be.
     pub(super) fn long_sent(&mut self, id: Id) {
         if let Some(host) = self.host(id)
             && let Role::Shared(shared) = &mut host.role
         {
             shared.sending = false;
             shared.reserved = shared.in_flight > 0;
+            self.retire(id);
+        }
+    }
+
+    /// Closes a connection that is to be closed when nothing is under way on it, if nothing is.
+    pub(super) fn retire(&mut self, id: Id) {
+        let over = self.host(id).is_some_and(|host| {
+            let busy = matches!(&host.role, Role::Shared(shared) if shared.busy());
+            host.draining && !busy && host.out.is_empty()
+        });
+        if over {
+            self.close_host(id, End::Done);
+        }
+    }
+
+    /// Gives up a request whose answer may still come. Returns what waited for it, and its beginning.
+    fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Vec<u8>)> {
+        let host = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial)?;
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        let Role::Shared(shared) = &mut host.role else { return None };
+        let exchange = shared.give_up(slot)?;
+        let asked = shared.slots.get_mut(slot as usize).map(|slot| std::mem::take(&mut slot.asked)).unwrap_or_default();
+        if let Some(group) = self.groups.get(group) {
+            // A connection that answers too little is replaced before it has no room.
+            host.draining |= shared.given_up > group.cluster.config.max_in_flight_per_connection / 2;
+        }
+        self.left_host(group, &node);
+        Some((exchange, asked))
+    }
+
+    /// Closes a connection that a request was given up on, if nothing else can be asked there.
+    fn gave_up(&mut self, id: Id) {
+        // Where ids are not changed, its answer would be taken for that of the next.
+        if self.host(id).is_some_and(|host| matches!(&host.role, Role::Shared(shared) if shared.reserved)) {
+            return self.close_host(id, End::Done);
+        }
+        self.retire(id);
+    }
+
+    /// Gives up what a client that is gone has asked for on connections that it shared.
+    pub(super) fn cancel(&mut self, client: Id, mut in_flight: u32) {
+        let mut found = Vec::new();
+        for (at, host) in &self.hosts {
+            let Role::Shared(shared) = &host.role else { continue };
+            if in_flight == 0 || shared.in_flight == 0 {
+                continue;
+            }
+            for (slot, place) in shared.slots.iter().enumerate() {
+                if place.exchange.as_ref().is_some_and(|exchange| exchange.client == Some(client)) {
+                    found.push((Id { at: at as u32, serial: host.serial }, slot as u32));
+                    in_flight -= 1;
+                }
+            }
+        }
+        for (id, slot) in found {
+            let Some(group) = self.host(id).map(|host| host.group) else { continue };
+            if self.give_up(id, slot).is_some() {
+                self.count_cluster(group, |stats| stats.upstream_rq_cancelled.add(1));
+                self.gave_up(id);
+            }
         }
     }
 
@@ -221,7 +306,7 @@ impl Worker {
 
     fn wake_host(&mut self, id: Id) {
         let Some(host) = self.host(id) else { return };
-        if host.readable && host.held_by.is_none() && !host.is_ready {
+        if host.readable && !host.ended && host.held_by.is_none() && !host.filtering && !host.is_ready {
             host.is_ready = true;
             self.ready_hosts.push(id);
         }
@@ -260,7 +345,8 @@ impl Worker {
     fn read_host(&mut self, id: Id) {
         for _ in 0..READS {
             let mut chunk = std::mem::take(&mut self.chunk);
-            let Some(host) = self.host(id).filter(|host| host.readable && host.held_by.is_none()) else {
+            let may = |host: &&mut Upstream| host.readable && !host.ended && host.held_by.is_none() && !host.filtering;
+            let Some(host) = self.host(id).filter(may) else {
                 self.chunk = chunk;
                 return;
             };
@@ -297,14 +383,17 @@ impl Worker {
         let Some(host) = self.host(id) else { return };
         host.readable = false;
         // A plain connection may end one way before the other.
-        if let Role::Bound(client, _) = host.role
-            && let Some(client) = self.client(client)
+        if let Role::Bound(owner, _) = host.role
+            && let Some(client) = self.client(owner)
             && matches!(client.protocol, Protocol::Plain)
-            && !client.ended
-            && client.socket.shutdown(Shutdown::Write).is_ok()
-            && client.out.is_empty()
         {
-            client.closing = true;
+            client.finish = true;
+            client.closing |= client.ended;
+            self.client_unsent(owner);
+            if let Some(host) = self.host(id) {
+                host.ended = true;
+            }
+            return;
         }
         self.close_host(id, End::Remote);
     }
@@ -322,8 +411,13 @@ impl Worker {
                 if let Some((client, left)) = shared.passing {
                     let (part, rest) = data.split_at(left.min(data.len()));
                     shared.passing = (part.len() < left).then_some((client, left - part.len()));
+                    let over = shared.passing.is_none();
                     self.pass(id, client, part);
                     data = rest;
+                    if over {
+                        self.passed(client);
+                        self.retire(id);
+                    }
                 }
                 if !data.is_empty() {
                     self.shared_data(id, data);
@@ -337,8 +431,8 @@ impl Worker {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return;
         };
-        client.out.push(bytes, &mut self.buffers);
-        let (len, at) = (client.out.len(), client.listener);
+        client.out_from(Some(host)).push(bytes, &mut self.buffers);
+        let (len, at) = (client.before(host), client.listener);
         self.client_unsent(id);
         self.hold_if_full(host, id, at, len);
     }
@@ -350,7 +444,7 @@ impl Worker {
             return;
         }
         self.flush_client(client);
-        if self.client(client).is_some_and(|client| client.out.len() > limit) {
+        if self.client(client).is_some_and(|client| client.before(host) > limit) {
             if let Some(group) = self.host(host).map(|host| host.group) {
                 self.count_cluster(group, |stats| stats.upstream_flow_control_paused_reading.add(1));
             }
@@ -379,14 +473,14 @@ impl Worker {
 
     /// An answer too long to wait for is passed on as it comes, where its id can be changed before the rest is there.
     fn long_answer(&mut self, id: Id) {
-        let Some(host) = self.host(id) else { return };
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
         let Role::Shared(shared) = &mut host.role else { return };
         let Some((head, received)) = shared.decoder.unfinished(S2C) else { return };
         if head.frame_len <= LONG || !head.kind.is_response() || received < head.header_len as usize {
             return;
         }
         let RequestId::Int(number) = head.request_id else { return };
-        let slot = if shared.reserved { shared.waiting() } else { shared.slot(number) };
+        let slot = shared.asked(number);
         let exchange = slot.and_then(|slot| shared.slots.get(slot as usize)).and_then(|slot| slot.exchange.as_ref());
         let changes = exchange.is_some_and(|exchange| exchange.route.is_some());
         // Where nobody waits for it, the whole is dropped when it is there.
@@ -395,9 +489,14 @@ impl Worker {
         if !unchanged && shared.codec.id_place(Frame { head, bytes: &[] }).is_none() {
             return;
         }
+        let client = exchange.and_then(|exchange| exchange.client);
+        if let Some(client) = client
+            && self.clients.get(client.at as usize).is_some_and(|client| client.passing.is_some())
+        {
+            return self.wait_behind(client, id);
+        }
         let Some(mut detached) = shared.decoder.detach(S2C) else { return };
         let left = head.frame_len - detached.bytes.len();
-        let client = exchange_client(shared, slot);
         if !unchanged {
             let place = shared.codec.id_place(Frame { head, bytes: &detached.bytes });
             let own = shared.slots.get(slot as usize).and_then(|slot| slot.exchange.as_ref()).map_or(0, |own| own.id);
@@ -405,12 +504,11 @@ impl Worker {
                 return self.close_host(id, End::Garbage);
             }
         }
-        if let Some(client) = client {
-            shared.passing = Some((client, left));
-        } else {
-            shared.passing = Some((Id { at: u32::MAX, serial: 0 }, left));
-        }
+        shared.passing = Some((client.unwrap_or(Id { at: u32::MAX, serial: 0 }), left));
         let Some(exchange) = shared.leave(slot) else { return };
+        if let Some(client) = client.and_then(|client| self.clients.get_mut(client.at as usize)) {
+            client.passing = Some(id);
+        }
         self.finished(id, &exchange, head.kind);
         if let Some(client) = client {
             self.pass(id, client, &detached.bytes);
@@ -423,14 +521,22 @@ impl Worker {
         let Role::Shared(shared) = &mut host.role else { return };
         match (head.kind, head.request_id) {
             (Kind::Response | Kind::Error, RequestId::Int(number)) => {
-                let slot = if shared.reserved { shared.waiting() } else { shared.slot(number) };
-                let Some(exchange) = slot.and_then(|slot| shared.leave(slot)) else {
+                let slot = shared.asked(number);
+                let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
                     let group = host.group;
-                    self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+                    if !shared.late(number) {
+                        self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+                    }
                     return;
                 };
+                if exchange.route.is_some()
+                    && let Some(place) = slot.and_then(|slot| shared.slots.get(slot as usize))
+                {
+                    // A filter may refuse it.
+                    exchange.asked.clone_from(&place.asked);
+                }
                 self.finished(id, &exchange, head.kind);
-                self.answer(id, &exchange, head, bytes);
+                self.answer(id, exchange, head, bytes);
             }
             (Kind::Heartbeat, _) => {
                 if let Ok(Some(reply)) = shared.codec.reply(Frame { head, bytes }, Reply::Heartbeat) {
@@ -451,13 +557,12 @@ impl Worker {
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
         host.heard = now;
-        let mut close = false;
         if let Role::Shared(shared) = &mut host.role
             && shared.in_flight == 0
         {
             shared.reserved = shared.sending;
-            close = host.draining && !shared.sending;
         }
+        let close = host.draining;
         self.left_host(group, &node);
         let failed = kind == Kind::Error;
         if let Some(group) = self.groups.get(group) {
@@ -466,7 +571,7 @@ impl Worker {
         let success = if failed { &node.stats.rq_error } else { &node.stats.rq_success };
         success.fetch_add(1, Ordering::Relaxed);
         if close {
-            self.close_host(id, End::Done);
+            self.retire(id);
         }
         let since = self.now_us.saturating_sub(exchange.since);
         if exchange.client.is_some()
@@ -495,22 +600,36 @@ impl Worker {
         }
     }
 
+    /// Hands an answer to the client that waits for it, through the filters if there are any.
+    fn answer(&mut self, host: Id, exchange: Exchange, head: Head, bytes: &[u8]) {
+        // Where there are filters, the route goes with the exchange.
+        if exchange.route.is_some() && self.has_filters(exchange.listener, true) {
+            self.filter_response(host, exchange, head, bytes);
+        } else {
+            self.deliver(host, &exchange, head, bytes);
+        }
+    }
+
     /// Hands an answer to the client that waits for it.
-    fn answer(&mut self, host: Id, exchange: &Exchange, head: Head, bytes: &[u8]) {
+    pub(super) fn deliver(&mut self, host: Id, exchange: &Exchange, head: Head, bytes: &[u8]) {
         let Some(id) = exchange.client else { return };
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
-            self.count(exchange.listener, |counts| counts.response_error_caused_connection_close.add(1));
             return;
         };
         let Protocol::Known(codec, decoder) = &client.protocol else { return };
+        let between = client.passing.is_some() && client.passing != Some(host);
+        let out = if between { &mut client.after } else { &mut client.out };
         let frame = Frame { head, bytes };
         let own = !matches!(head.request_id, RequestId::Int(number) if number != exchange.id);
         let mut pushed = false;
         if exchange.route.is_none() {
             let place = if own { None } else { codec.id_place(frame) };
             if own || place.is_some() {
-                let copy = client.out.push(bytes, &mut self.buffers);
+                let copy = out.push(bytes, &mut self.buffers);
                 pushed = place.is_none_or(|place| place.write(copy, exchange.id));
+                if !pushed {
+                    out.retract(bytes.len());
+                }
             }
         }
         let mut failed = false;
@@ -531,14 +650,14 @@ impl Worker {
             match rewritten {
                 Ok(segments) => {
                     for segment in &segments {
-                        client.out.push(segment, &mut self.buffers);
+                        out.push(segment, &mut self.buffers);
                     }
                 }
                 // An answer that cannot be given its id is none for this client.
                 Err(_) => client.closing = true,
             }
         }
-        let (len, at) = (client.out.len(), client.listener);
+        let (len, at) = (client.before(host), client.listener);
         if failed {
             self.count(at, |counts| counts.response_mutation_error.add(1));
         }
@@ -565,7 +684,8 @@ impl Worker {
     fn bound_data(&mut self, id: Id, owner: Id, mut own: Option<Box<dyn Connection>>, data: &[u8]) {
         let Some(client) = self.clients.get_mut(owner.at as usize).filter(|client| client.serial == owner.serial)
         else {
-            return self.close_host(id, End::Done);
+            // Who left has something to be sent first.
+            return self.retire(id);
         };
         let Protocol::Known(codec, decoder) = &mut client.protocol else {
             return self.pass(id, owner, data);
@@ -592,15 +712,40 @@ impl Worker {
         }
     }
 
+    /// An answer has passed the filters: what came behind it is looked at.
+    pub(super) fn go_on(&mut self, id: Id) {
+        loop {
+            let Some(host) = self.host(id) else { return };
+            host.filtering = false;
+            let Role::Bound(owner, _) = host.role else { return };
+            let Some(held) = host.queue.pop_front() else { return self.wake_host(id) };
+            let Some(Protocol::Known(codec, _)) = self.client(owner).map(|client| &client.protocol) else { return };
+            let codec = Arc::clone(codec);
+            self.bound_frame(id, owner, &codec, held.head, &held.bytes);
+            if self.host(id).is_none_or(|host| host.filtering) {
+                return;
+            }
+        }
+    }
+
     fn bound_frame(&mut self, id: Id, owner: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) {
+        if let Some(host) = self.host(id)
+            && host.filtering
+        {
+            host.queue.push_back(Held { head, bytes: bytes.to_vec(), filtered: false });
+            return;
+        }
         let Some(client) = self.client(owner) else { return };
         let frame = Frame { head, bytes };
         let pair = if head.kind.is_response() { PairId::of(&frame, codec.info().pair_by) } else { None };
         let asked = pair.and_then(|pair| client.asked.as_mut()?.answer(&pair));
+        if client.streams.is_some() {
+            client.stream_ends(head, S2C);
+        }
         match asked {
             Some((_, exchange)) => {
                 self.finished(id, &exchange, head.kind);
-                self.answer(id, &exchange, head, bytes);
+                self.answer(id, exchange, head, bytes);
             }
             None => self.pass(id, owner, bytes),
         }
@@ -621,6 +766,7 @@ impl Worker {
         let sent = host.out.send(&mut host.socket, &mut self.buffers);
         let (group, left) = (host.group, host.out.len());
         let finish = host.finish && left == 0;
+        let over = host.draining && left == 0;
         let Ok(sent) = sent else { return self.close_host(id, End::Remote) };
         if sent > 0 {
             self.count_cluster(group, |stats| stats.upstream_cx_tx_bytes_total.add(sent as u64));
@@ -628,6 +774,7 @@ impl Worker {
         let Some(host) = self.host(id) else { return };
         if finish {
             let _ = host.socket.shutdown(Shutdown::Write);
+            host.finish = false;
         }
         if left <= LONG && !host.holds.is_empty() {
             for client in std::mem::take(&mut host.holds) {
@@ -636,6 +783,9 @@ impl Worker {
                 }
                 self.wake_client(client);
             }
+        }
+        if over {
+            self.retire(id);
         }
     }
 
@@ -652,12 +802,15 @@ impl Worker {
         if let Some(host) = self.host(id)
             && matches!(host.role, Role::Bound(owner, _) if owner == client)
         {
-            self.close_host(id, End::Done);
+            // What it sent before is still for the host.
+            host.draining = true;
+            host.finish = true;
+            self.timers.set(self.now + LINGER, Due::Linger(id));
+            self.retire(id);
         }
     }
 
-    /// Gives up a connection that cannot be used any more.
-    pub(super) fn drop_host(&mut self, id: Id) {
+    pub(super) fn linger_late(&mut self, id: Id) {
         self.close_host(id, End::Done);
     }
 
@@ -672,7 +825,7 @@ impl Worker {
         let Some(host) = self.host(id) else { return };
         let (group, heard) = (host.group, host.heard);
         let busy = match &host.role {
-            Role::Shared(shared) => shared.in_flight > 0,
+            Role::Shared(shared) => shared.busy() || !host.out.is_empty(),
             Role::Bound(..) => true,
         };
         let Some(after) = self.groups.get(group).and_then(|group| group.cluster.config.idle_timeout) else { return };
@@ -692,20 +845,14 @@ impl Worker {
         if shared.slots.get(slot as usize).is_none_or(|slot| slot.turn != turn) {
             return;
         }
-        let asked = shared.slots.get_mut(slot as usize).map(|slot| std::mem::take(&mut slot.asked)).unwrap_or_default();
-        let Some(exchange) = shared.leave(slot) else { return };
-        // Its answer, whenever it comes, would be taken for that of the next.
-        let spoilt = shared.reserved;
-        self.left_host(group, &node);
+        let Some((exchange, asked)) = self.give_up(id, slot) else { return };
         self.count_cluster(group, |stats| stats.upstream_rq_timeout.add(1));
         node.stats.rq_timeout.fetch_add(1, Ordering::Relaxed);
         if let Some(group) = self.groups.get(group) {
             group.cluster.hosts.report(&node, Outcome::Timeout, self.now);
         }
         self.lost(&exchange, &asked, ErrorType::Timeout, "meta protocol upstream request: no answer in time");
-        if spoilt {
-            self.close_host(id, End::Done);
-        }
+        self.gave_up(id);
     }
 
     /// Tells a client that there will be no answer.
@@ -727,14 +874,24 @@ impl Worker {
         }
     }
 
-    /// Ends a connection that a client has for itself, and with it the client's.
+    /// Ends a connection that a client has for itself, and with it the client's: at once if something waits for it, else when
+    /// nothing is under way elsewhere.
     fn end_bound(&mut self, id: Id, error: ErrorType, message: &str) {
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
         let Role::Bound(owner, _) = host.role else { return };
         self.remove_host(id);
         let Some(client) = self.client(owner) else { return };
+        // What waits, waits for the last.
+        let last = client.bound.last() == Some(&id);
         client.bound.retain(|other| *other != id);
+        if !matches!(&client.protocol, Protocol::Known(codec, _) if !shares(codec.as_ref())) {
+            return self.end_streams(owner, id, error, message);
+        }
+        if !last || client.asked.as_ref().is_none_or(|asked| asked.is_empty()) {
+            client.draining = true;
+            return self.settle(owner);
+        }
         let mut asked = client.asked.take();
         while let Some((_, exchange)) = asked.as_mut().and_then(|asked| asked.forget()) {
             self.left_host(group, &node);
@@ -748,13 +905,25 @@ impl Worker {
         }
     }
 
+    /// Tells a client that the streams are over that went by a connection.
+    fn end_streams(&mut self, owner: Id, host: Id, error: ErrorType, message: &str) {
+        let Some(client) = self.client(owner) else { return };
+        let streams = client.streams.as_mut().map(|streams| streams.extract_if(|_, stream| stream.host == host));
+        let over: Vec<_> = streams.into_iter().flatten().map(|(_, stream)| stream).collect();
+        for stream in over {
+            self.refuse(owner, stream.head, &stream.asked, error, message);
+        }
+        // Frames of theirs may be on their way, and would be no one's.
+        self.end_client(owner);
+    }
+
     /// Closes a connection to a host, and answers what waits on it.
     pub(super) fn close_host(&mut self, id: Id, end: End) {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
         let busy = match &host.role {
-            Role::Shared(shared) => shared.in_flight > 0,
+            Role::Shared(shared) => shared.busy(),
             Role::Bound(..) => true,
         };
         let (outcome, error, message) = match end {
@@ -778,6 +947,7 @@ impl Worker {
                 ErrorType::BadResponse,
                 "meta protocol upstream request: the answer is not of the protocol",
             ),
+            End::Cut => (None, ErrorType::BadRequest, "meta protocol router: the message is incomplete"),
             End::Done => (None, ErrorType::UpstreamReset, "meta protocol upstream request: connection closed"),
         };
         if let Some(group) = self.groups.get(group) {
@@ -795,7 +965,7 @@ impl Worker {
                     stats.upstream_cx_connect_timeout.add(1);
                 }
                 End::Garbage => stats.upstream_cx_protocol_error.add(1),
-                End::Done => {}
+                End::Cut | End::Done => {}
             }
             if let Some(outcome) = outcome {
                 group.cluster.hosts.report(&node, outcome, now);
@@ -822,15 +992,14 @@ impl Worker {
             // It has the beginning of an answer that will never end.
             self.close_client(client, false);
         }
-        while let Some(slot) = shared.waiting() {
-            let asked = shared.slots.get_mut(slot as usize).map(|slot| std::mem::take(&mut slot.asked));
-            let Some(exchange) = shared.leave(slot) else { break };
+        for place in &mut shared.slots {
+            let Some(exchange) = place.exchange.take() else { continue };
             self.left_host(group, &node);
             node.stats.rq_error.fetch_add(1, Ordering::Relaxed);
             if end == End::Garbage && exchange.client.is_some() {
                 self.count(exchange.listener, |counts| counts.response_decoding_error.add(1));
             }
-            self.lost(&exchange, &asked.unwrap_or_default(), error, message);
+            self.lost(&exchange, &place.asked, error, message);
         }
     }
 
@@ -865,8 +1034,4 @@ impl Worker {
         self.bury(host.group);
         Some(host)
     }
-}
-
-fn exchange_client(shared: &Shared, slot: u32) -> Option<Id> {
-    shared.slots.get(slot as usize)?.exchange.as_ref()?.client
 }

@@ -5,6 +5,7 @@
 
 mod clients;
 mod downstream;
+mod filtered;
 mod groups;
 mod hosts;
 mod out;
@@ -21,11 +22,13 @@ use metaprotocol_core::{Fed, Limits};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+use crate::filter::{Answers, Verdict};
 use crate::route::Scratch;
 use crate::snapshot::{Listener, Snapshot};
 use crate::stats::{ClusterStats, ListenerCounts};
 use crate::timers::Timers;
 use downstream::Downstream;
+use filtered::Suspended;
 use groups::{Group, Local};
 use out::Buffers;
 use upstream::Upstream;
@@ -36,8 +39,11 @@ pub enum Control {
     Snapshot(Arc<Snapshot>),
     /// A listener, and its socket of this worker.
     Listen(Arc<Listener>, std::net::TcpListener),
-    /// Accept no more, and close each connection as soon as nothing is under way on it.
-    Drain,
+    /// What a filter says, at last, of the message with this number.
+    Verdict(u64, Verdict),
+    /// Accept no more, let the clients leave, which takes so many milliseconds if they never pause, and say that this has
+    /// begun.
+    Drain(u64, Sender<()>),
     /// Close everything and end.
     Stop,
 }
@@ -75,6 +81,8 @@ enum Due {
     Idle(Id),
     /// A client's connection is old.
     Age(Id),
+    /// A client that is to leave may have paused.
+    Leave(Id),
     /// A client has not shown its protocol.
     Detect(Id),
     /// A client reads too slowly for a connection that it shares.
@@ -87,6 +95,8 @@ enum Due {
     Bound(Id, u64),
     /// A connection to a host has been idle, perhaps.
     HostIdle(Id),
+    /// A host should have taken what a client sent before it left.
+    Linger(Id),
     /// A listener may accept again.
     Accept(usize),
     /// It is time to look whether hosts of a cluster may come back.
@@ -142,7 +152,10 @@ pub struct Worker {
     resume: Vec<Id>,
     /// Of decoders that clients share.
     limits: Limits,
-    draining: bool,
+    /// The way back for filters that answer later, and the messages that wait for it.
+    answers: Arc<Answers>,
+    suspended: HashMap<u64, Suspended, foldhash::fast::RandomState>,
+    number: u64,
     stopped: bool,
 }
 
@@ -154,12 +167,14 @@ impl Worker {
     /// [`io::Error`] if the system gives no event queue.
     pub fn new(
         control: Receiver<Control>,
+        answers: Sender<Control>,
         report: Sender<Counts>,
         began: Instant,
         seed: u64,
-    ) -> io::Result<(Self, Waker)> {
+    ) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let answers = Arc::new(Answers { control: answers, waker: Arc::clone(&waker) });
         let worker = Self {
             poll,
             control,
@@ -187,7 +202,9 @@ impl Worker {
             accepting: Vec::new(),
             resume: Vec::new(),
             limits: Limits::default(),
-            draining: false,
+            answers,
+            suspended: HashMap::default(),
+            number: 0,
             stopped: false,
         };
         Ok((worker, waker))
@@ -216,7 +233,8 @@ impl Worker {
                     WAKER => self.obey(),
                     Token(token) if token & 3 == LISTENER => self.accept(at),
                     Token(token) if token & 3 == CLIENT => {
-                        self.client_event(at, readable, event.is_read_closed(), event.is_writable());
+                        let (fin, broken) = (event.is_read_closed(), event.is_error());
+                        self.client_event(at, readable, fin, event.is_writable(), broken);
                     }
                     _ => self.host_event(at, readable, event.is_read_closed(), event.is_writable()),
                 }
@@ -237,7 +255,12 @@ impl Worker {
             match self.control.try_recv() {
                 Ok(Control::Snapshot(snapshot)) => self.adopt(&snapshot),
                 Ok(Control::Listen(listener, socket)) => self.listen(&listener, socket),
-                Ok(Control::Drain) => self.drain(),
+                Ok(Control::Verdict(number, verdict)) => self.answered(number, verdict),
+                Ok(Control::Drain(patience, begun)) => {
+                    self.drain(patience);
+                    // Whoever asked may not wait for it.
+                    let _ = begun.send(());
+                }
                 Ok(Control::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopped = true;
                     return;
@@ -262,12 +285,14 @@ impl Worker {
             match due {
                 Due::Idle(id) => self.client_idle(id),
                 Due::Age(id) => self.client_old(id),
+                Due::Leave(id) => self.client_leaves(id),
                 Due::Detect(id) => self.detect_late(id),
                 Due::Slow(id) => self.client_slow(id),
                 Due::Connect(id) => self.connect_late(id),
                 Due::Request(id, slot, turn) => self.request_late(id, slot, turn),
                 Due::Bound(id, number) => self.bound_late(id, number),
                 Due::HostIdle(id) => self.host_idle(id),
+                Due::Linger(id) => self.linger_late(id),
                 Due::Accept(at) => self.accept(at),
                 Due::Sweep(at) => self.sweep(at),
             }

@@ -54,6 +54,19 @@ impl Out {
         self.bytes.get_mut(at..).unwrap_or_default()
     }
 
+    /// Puts all that waits in another one behind the others.
+    pub fn append(&mut self, mut other: Self, buffers: &mut Buffers) {
+        if !other.is_empty() {
+            self.push(other.bytes.get(other.sent..).unwrap_or_default(), buffers);
+        }
+        buffers.give(std::mem::take(&mut other.bytes));
+    }
+
+    /// Takes back the last bytes that were put in.
+    pub fn retract(&mut self, len: usize) {
+        self.bytes.truncate(self.bytes.len().saturating_sub(len).max(self.sent));
+    }
+
     /// Sends as much as the socket takes; returns how much that was.
     pub fn send(&mut self, socket: &mut impl Write, buffers: &mut Buffers) -> io::Result<usize> {
         let before = self.sent;

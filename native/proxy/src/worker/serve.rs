@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use metaprotocol_core::{
-    AnyCodec, Direction, Edits, ErrorType, Frame, Head, Id as PairId, Kind, Limits, Pairing, Reason, Reply, RequestId,
-    Sharing,
+    AnyCodec, Direction, Edits, ErrorType, Frame, Head, Id as PairId, Kind, Limits, PairBy, Pairing, Reason, Reply,
+    RequestId, Sharing,
 };
 
 use super::clients::LONG;
-use super::downstream::{Held, Protocol, To, Turn};
-use super::upstream::{Exchange, Role};
+use super::downstream::{Downstream, Held, Protocol, Stream, To, Turn};
+use super::hosts::{MIRROR_TIMEOUT, Refusal};
+use super::upstream::{Exchange, Role, kept};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
 use crate::route::{Chosen, Message, Route};
 
 const C2S: Direction = Direction::ClientToServer;
-/// Bytes of a request that are kept to answer it from, behind its header.
-const KEPT: usize = 64;
 /// The most that is kept of a request on a connection that a client has for itself.
 const KEPT_BOUND: usize = 16 << 10;
 
@@ -41,12 +40,13 @@ impl Worker {
     /// Takes a frame of a client, or keeps it until it is its turn.
     pub(super) fn frame(&mut self, id: Id, head: Head, bytes: &[u8]) {
         let Some(client) = self.client(id) else { return };
-        if client.closing {
+        if client.closing || client.ended {
             return;
         }
-        let waits = !client.held.is_empty() || client.waits.turn || !self.serve(id, head, bytes);
+        let waits =
+            !client.held.is_empty() || client.waits.turn || client.waits.filter || !self.serve(id, head, bytes, false);
         if waits && let Some(client) = self.client(id) {
-            client.held.push_back(Held { head, bytes: bytes.to_vec() });
+            client.held.push_back(Held { head, bytes: bytes.to_vec(), filtered: false });
         }
     }
 
@@ -55,8 +55,11 @@ impl Worker {
         while let Some(id) = self.resume.pop() {
             let Some(client) = self.client(id) else { continue };
             client.waits.turn = false;
-            while let Some(held) = self.client(id).and_then(|client| client.held.pop_front()) {
-                if !self.serve(id, held.head, &held.bytes) {
+            loop {
+                let held =
+                    self.client(id).filter(|client| !client.waits.filter).and_then(|client| client.held.pop_front());
+                let Some(held) = held else { break };
+                if !self.serve(id, held.head, &held.bytes, held.filtered) {
                     if let Some(client) = self.client(id) {
                         client.held.push_front(held);
                     }
@@ -69,7 +72,7 @@ impl Worker {
     }
 
     /// Takes a frame. False if it has to wait until nothing else is under way.
-    fn serve(&mut self, id: Id, head: Head, bytes: &[u8]) -> bool {
+    fn serve(&mut self, id: Id, head: Head, bytes: &[u8], filtered: bool) -> bool {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return true;
         };
@@ -80,7 +83,7 @@ impl Worker {
                 let reply = codec.reply(Frame { head, bytes }, Reply::Heartbeat);
                 let replied = matches!(&reply, Ok(Some(_)));
                 if let Ok(Some(reply)) = reply {
-                    client.out.push(&reply, &mut self.buffers);
+                    client.out_from(None).push(&reply, &mut self.buffers);
                 }
                 self.count(at, |counts| {
                     counts.request_event.add(1);
@@ -89,7 +92,7 @@ impl Worker {
                 self.client_unsent(id);
                 true
             }
-            Kind::Request | Kind::Oneway | Kind::StreamOpen => self.request(id, head, bytes),
+            Kind::Request | Kind::Oneway | Kind::StreamOpen => self.request(id, head, bytes, filtered),
             _ => {
                 self.more(id, head, bytes);
                 true
@@ -100,28 +103,57 @@ impl Worker {
     /// A frame that belongs to what is under way already: of a stream, of a login, or an answer to the host.
     fn more(&mut self, id: Id, head: Head, bytes: &[u8]) {
         let Some(client) = self.client(id) else { return };
-        let shared = matches!(&client.protocol, Protocol::Known(codec, _) if codec.info().sharing != Sharing::Bound);
-        let host = client.bound.last().copied();
+        let shared = matches!(&client.protocol, Protocol::Known(codec, _) if shares(codec.as_ref()));
+        let host = self.place(id, &head, bytes);
         match host {
-            Some(host) => self.send_bound(id, host, head, bytes),
+            Some(host) => self.send_bound(id, host, bytes),
+            // It cannot be shared, nor what follows be read.
+            None if shared && head.is_opaque() => {
+                let at = client_listener(self.client(id));
+                self.count(at, |counts| {
+                    counts.request_decoding_error.add(1);
+                    counts.bad_request.add(1);
+                });
+                self.end_client(id);
+            }
             // Nobody is there that could know what to do with it.
             None if shared => {}
             None => {
-                if let Ok(way) = self.way(id, head, bytes)
-                    && let Some(host) = self.bind(id, &way)
-                {
-                    self.send_bound(id, host, head, bytes);
+                let bound = match self.way(id, head, bytes) {
+                    Ok(way) => self.bind(id, &way),
+                    Err(Stop::Error(error, message)) => Err((error, message)),
+                    Err(Stop::More) => Err(INCOMPLETE),
+                };
+                match bound {
+                    Ok(host) => self.send_bound(id, host, bytes),
+                    Err((error, message)) => self.refuse(id, head, bytes, error, message),
                 }
             }
         }
     }
 
-    fn request(&mut self, id: Id, head: Head, bytes: &[u8]) -> bool {
+    /// Where a frame goes that belongs to what is under way: to its stream's host, where clients name streams, else where the
+    /// client was last.
+    fn place(&mut self, id: Id, head: &Head, bytes: &[u8]) -> Option<Id> {
+        let client = self.client(id)?;
+        let (Some(streams), Some(stream)) = (&mut client.streams, head.stream_id) else {
+            return client.bound.last().copied();
+        };
+        let stream = streams.get_mut(&stream)?;
+        stream.head = *head;
+        stream.asked.clear();
+        stream.asked.extend_from_slice(kept(head, bytes));
+        let host = stream.host;
+        client.stream_ends(*head, C2S);
+        Some(host)
+    }
+
+    fn request(&mut self, id: Id, head: Head, bytes: &[u8], filtered: bool) -> bool {
         let Some(client) = self.client(id) else { return true };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
         let codec = Arc::clone(codec);
-        let (at, in_flight) = (client.listener, client.in_flight);
-        let shared = codec.info().sharing != Sharing::Bound
+        let at = client.listener;
+        let shared = shares(codec.as_ref())
             && match (head.kind, head.request_id) {
                 (Kind::Request, RequestId::Int(number)) => {
                     if self.turn(id, number) == Turn::Later {
@@ -136,55 +168,66 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
-        if !shared && self.asks_too_much(id) {
-            if let Some(client) = self.client(id) {
-                client.waits.turn = true;
-            }
-            return false;
+        if !filtered && self.has_filters(at, false) {
+            self.filter_request(id, &codec, shared, head, bytes);
+            return true;
+        }
+        self.forward(id, &codec, shared, head, bytes)
+    }
+
+    /// Routes a request and sends it. False if it has to wait until nothing else is under way.
+    pub(super) fn forward(
+        &mut self,
+        id: Id,
+        codec: &Arc<dyn AnyCodec>,
+        shared: bool,
+        head: Head,
+        bytes: &[u8],
+    ) -> bool {
+        let Some(client) = self.client(id) else { return true };
+        let at = client.listener;
+        // What is said here must not overtake answers that are under way. Kafka's clients have ids, and go by the order.
+        let ordered = codec.info().pair_by == PairBy::Order || codec.info().sharing == Sharing::Bound;
+        let in_turn = client.in_flight > 0 && ordered;
+        // No more than are remembered: an answer to what was forgotten could not be told from others.
+        let many =
+            matches!(&client.protocol, Protocol::Known(_, own) if client.in_flight >= own.limits().max_in_flight);
+        if many && !shared {
+            return self.wait_turn(id);
         }
         let way = match self.way(id, head, bytes) {
             Ok(way) => way,
-            // An answer of ours has its place behind those that are under way.
-            Err(_) if codec.info().sharing == Sharing::Bound && in_flight > 0 => {
-                if let Some(client) = self.client(id) {
-                    client.waits.turn = true;
-                }
-                return false;
-            }
             Err(stop) => {
                 let (error, message) = match stop {
                     Stop::Error(error, message) => (error, message),
-                    Stop::More => (ErrorType::BadRequest, "meta protocol router: the message is incomplete"),
+                    Stop::More => INCOMPLETE,
                 };
+                if in_turn {
+                    return self.wait_turn(id);
+                }
                 self.note_request(at, head.kind);
                 self.stop(id, head, bytes, error, message);
                 return true;
             }
         };
-        if !shared && !self.may_bind(id, way.group) {
-            if let Some(client) = self.client(id) {
-                client.waits.turn = true;
-            }
-            return false;
+        if shared {
+            self.note_request(at, head.kind);
+            self.mirror(id, codec, &way, head, bytes);
+            self.send_shared(id, codec, &way, head, bytes);
+            return true;
+        }
+        if !self.may_bind(id, way.group, head.kind) {
+            return self.wait_turn(id);
+        }
+        let sent = self.bind(id, &way).and_then(|host| self.send_request_bound(id, host, &way.route, head, bytes));
+        if sent.is_err() && in_turn {
+            return self.wait_turn(id);
         }
         self.note_request(at, head.kind);
-        self.mirror(id, &codec, &way, head, bytes);
-        if shared {
-            self.send_shared(id, &codec, &way, head, bytes);
-        } else {
-            match self.bind(id, &way) {
-                Some(host) => self.send_request_bound(id, host, &way.route, head, bytes),
-                None => self.stop(id, head, bytes, ErrorType::UpstreamReset, NO_CONNECTION),
-            }
+        if let Err((error, message)) = sent {
+            self.stop(id, head, bytes, error, message);
         }
         true
-    }
-
-    /// True if a client has as many requests under way as are remembered on a connection of its own.
-    fn asks_too_much(&mut self, id: Id) -> bool {
-        let Some(client) = self.client(id) else { return false };
-        let Protocol::Known(_, decoder) = &client.protocol else { return false };
-        client.in_flight >= decoder.limits().max_in_flight
     }
 
     /// Whether a request may go on now, by its id.
@@ -202,11 +245,20 @@ impl Worker {
             Role::Bound(..) => None,
         });
         let waiting = shared.flat_map(|shared| &shared.slots).filter_map(|slot| slot.exchange.as_ref());
-        client.ids.note(waiting.filter(|exchange| exchange.client == Some(id)).map(|exchange| exchange.id));
+        let asked = waiting.filter(|exchange| exchange.client == Some(id)).map(|exchange| exchange.id);
+        client.ids.note(asked.chain(self.suspended.values().filter_map(|message| message.asked_by(id))));
         client.ids.enter(number, client.in_flight)
     }
 
-    fn note_request(&self, at: usize, kind: Kind) {
+    /// Lets a client's frames wait until nothing is under way for it.
+    fn wait_turn(&mut self, id: Id) -> bool {
+        if let Some(client) = self.client(id) {
+            client.waits.turn = true;
+        }
+        false
+    }
+
+    pub(super) fn note_request(&self, at: usize, kind: Kind) {
         self.count(at, |counts| {
             counts.request.add(1);
             match kind {
@@ -218,7 +270,7 @@ impl Worker {
     }
 
     /// Refuses a request that was not sent to any host.
-    fn stop(&mut self, id: Id, head: Head, bytes: &[u8], error: ErrorType, message: &str) {
+    pub(super) fn stop(&mut self, id: Id, head: Head, bytes: &[u8], error: ErrorType, message: &str) {
         self.refuse(id, head, bytes, error, message);
         if let (Kind::Request, RequestId::Int(number), Some(client)) = (head.kind, head.request_id, self.client(id)) {
             client.ids.leave(number);
@@ -286,10 +338,10 @@ impl Worker {
         Ok(Way { route, group, host })
     }
 
-    /// Counts a request in at a host, if no more than `most` are under way in the cluster.
-    fn enter_host(&mut self, group: usize, node: &Arc<Host>, most: u32) -> bool {
+    /// Counts a request in at a host, if the cluster's bounds allow one more.
+    fn enter_host(&mut self, group: usize, node: &Arc<Host>) -> bool {
         let Some(own) = self.groups.get(group) else { return false };
-        if !own.cluster.gauges.requests.enter(most) {
+        if !own.cluster.gauges.requests.enter(own.cluster.config.thresholds.max_requests) {
             own.stats.upstream_rq_pending_overflow.add(1);
             return false;
         }
@@ -317,35 +369,47 @@ impl Worker {
     }
 
     fn send_shared(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
-        let Some(host) = self.shared(way.group, &way.host, codec, &head) else {
-            return self.stop(id, head, bytes, ErrorType::OverLimit, NO_CONNECTION);
+        let host = match self.shared(way.group, &way.host, codec, &head) {
+            Ok(host) => host,
+            Err((error, message)) => return self.stop(id, head, bytes, error, message),
         };
-        if !self.enter_pending(way.group, host) {
-            return self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
-        }
         self.send(Some(id), host, way, head, bytes);
     }
 
-    /// Sends a request by a shared connection; the client is `None` for a copy.
-    fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: Head, bytes: &[u8]) {
+    /// Sends a request by a shared connection; the client is `None` for a copy. False if it was refused.
+    fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: Head, bytes: &[u8]) -> bool {
         let oneway = head.kind != Kind::Request;
-        let most = self.groups.get(way.group).map_or(0, |own| own.cluster.config.thresholds.max_requests);
-        if !oneway && !self.enter_host(way.group, &way.host, most) {
-            if let Some(id) = id {
-                self.stop(id, head, bytes, ErrorType::OverLimit, OVERFLOW);
+        let entered = oneway || self.enter_host(way.group, &way.host);
+        if !entered || !self.enter_pending(way.group, to) {
+            if entered && !oneway {
+                self.left_host(way.group, &way.host);
             }
-            return;
+            if let Some(id) = id {
+                self.stop(id, head, bytes, OVERFLOW.0, OVERFLOW.1);
+            }
+            return false;
         }
         let (now, now_us) = (self.now, self.now_us);
         let limits = self.limits;
-        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
-        let Role::Shared(shared) = &mut host.role else { return };
+        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else {
+            return false;
+        };
+        let Role::Shared(shared) = &mut host.role else { return false };
         host.heard = now;
         let slot = (!oneway).then(|| shared.enter());
         // A client that has the connection to itself keeps its ids.
         let number = slot.filter(|_| !shared.reserved).map(|slot| shared.id(slot));
-        let failed =
-            write(shared.codec.as_ref(), &mut host.out, &mut self.buffers, &way.route, &limits, number, head, bytes);
+        let mut send = |number| {
+            write(shared.codec.as_ref(), &mut host.out, &mut self.buffers, &way.route, &limits, number, head, bytes)
+        };
+        let mut failed = send(number);
+        if let (Err(true), Some(number), Some(slot)) = (failed, number, slot)
+            && number != u64::from(slot)
+        {
+            // What is under way has ids without a turn: others could not be sent.
+            failed = send(Some(slot.into()));
+            shared.narrow |= failed != Err(true);
+        }
         let last = self.groups.get(way.group).and_then(|group| group.cluster.config.max_requests_per_connection);
         let last = last.is_some_and(|last| shared.requests >= last);
         host.draining |= last;
@@ -354,9 +418,11 @@ impl Worker {
             self.count_cluster(way.group, |stats| stats.upstream_cx_max_requests.add(1));
         }
         let listener = id.and_then(|id| self.client(id)).map(|client| client.listener);
-        if let (Err(unsendable), Some(listener)) = (&failed, listener) {
-            self.count(listener, |counts| counts.request_mutation_error.add(1));
-            if *unsendable {
+        if let Err(unsendable) = failed {
+            if let Some(listener) = listener {
+                self.count(listener, |counts| counts.request_mutation_error.add(1));
+            }
+            if unsendable {
                 // Not a byte of it was sent.
                 self.take_back(to, slot, way);
                 if let Some(id) = id {
@@ -368,21 +434,23 @@ impl Worker {
                         "meta protocol router: the message cannot be sent",
                     );
                 }
-                return;
+                return false;
             }
         }
         self.host_unsent(to);
         if let Some(slot) = slot {
-            let keep = bytes.get(..bytes.len().min(head.header_len as usize + KEPT)).unwrap_or(bytes);
             let timeout = way.route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0);
-            let changes = id.is_some() && !way.route.response_set.is_empty();
+            let timeout = timeout.or(id.is_none().then_some(MIRROR_TIMEOUT));
+            let filtered = listener.is_some_and(|at| self.has_filters(at, true));
+            let changes = id.is_some() && (filtered || !way.route.response_set.is_empty());
             let route = changes.then(|| Arc::clone(&way.route));
             let own = if let RequestId::Int(own) = head.request_id { own } else { 0 };
             let mut turn = 0;
             if let Some(host) = self.host(to)
                 && let Role::Shared(shared) = &mut host.role
-                && let Some(place) = shared.slots.get_mut(slot as usize)
             {
+                let keep = shared.kept(&head, bytes);
+                let Some(place) = shared.slots.get_mut(slot as usize) else { return false };
                 turn = place.turn;
                 place.asked.clear();
                 place.asked.extend_from_slice(keep);
@@ -409,6 +477,7 @@ impl Worker {
         if let Some(id) = id {
             self.wait_if_full(id, to, unsent);
         }
+        true
     }
 
     fn take_back(&mut self, to: Id, slot: Option<u32>, way: &Way) {
@@ -419,6 +488,7 @@ impl Worker {
             shared.abandon(slot);
         }
         self.left_host(way.group, &way.host);
+        self.retire(to);
     }
 
     /// Reads no more from a client while a host has too much to take.
@@ -430,7 +500,9 @@ impl Worker {
             return;
         }
         let Some(client) = self.client(id) else { return };
-        client.waits.host = true;
+        if std::mem::replace(&mut client.waits.host, true) {
+            return;
+        }
         self.count(at, |counts| counts.downstream_flow_control_paused_reading.add(1));
         if let Some(host) = self.host(to) {
             host.holds.push(id);
@@ -440,6 +512,14 @@ impl Worker {
     /// Sends copies to the mirrors of a route. What becomes of them is nobody's concern.
     fn mirror(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
         let now = self.now;
+        // Copies go where ids tell their answers from others; those of streams would never end.
+        let single = match head.kind {
+            Kind::Request => matches!(head.request_id, RequestId::Int(_)),
+            kind => kind == Kind::Oneway,
+        };
+        if !single {
+            return;
+        }
         for mirror in &way.route.mirrors {
             let random = self.random();
             if !mirror.takes(random) || bytes.len() < head.frame_len {
@@ -451,49 +531,63 @@ impl Worker {
                 continue;
             };
             let copy = Way { route: Arc::clone(&way.route), group, host };
-            if codec.info().sharing == Sharing::Bound {
-                continue;
-            }
-            let Some(to) = self.shared(group, &copy.host, codec, &head) else { continue };
+            let Ok(to) = self.shared(group, &copy.host, codec, &head) else { continue };
             let full = self.host(to).is_none_or(|host| host.out.len() > LONG);
-            if !full && self.enter_pending(group, to) {
-                self.send(None, to, &copy, head, bytes);
-                if let Some(at) = self.client(id).map(|client| client.listener) {
-                    self.count(at, |counts| counts.mirrored.add(1));
-                }
+            if !full && self.send(None, to, &copy, head, bytes) {
+                let at = client_listener(self.client(id));
+                self.count(at, |counts| counts.mirrored.add(1));
             }
         }
     }
 
-    /// True if a client may have one more connection for itself now: where answers come in order, those of one host must
-    /// all be there before another one is asked.
-    fn may_bind(&mut self, id: Id, group: usize) -> bool {
+    /// True if a client may ask a cluster now by a connection for itself: those of another one must all have answered before,
+    /// since order may be all that tells answers apart. Streams go by their ids.
+    fn may_bind(&mut self, id: Id, group: usize, kind: Kind) -> bool {
         let Some(client) = self.client(id) else { return true };
-        let (in_flight, bound) = (client.in_flight, client.bound.clone());
-        let Some(last) = bound.last().copied() else { return true };
+        let (in_flight, last) = (client.in_flight, client.bound.last().copied());
+        let Protocol::Known(codec, decoder) = &client.protocol else { return true };
+        if shares(codec.as_ref()) {
+            return kind != Kind::Request || in_flight == 0;
+        }
+        if in_flight >= decoder.limits().max_in_flight {
+            return false;
+        }
+        let Some(last) = last else { return true };
         in_flight == 0 || self.host(last).is_some_and(|host| host.group == group)
     }
 
     /// The connection to a cluster that a client has for itself.
-    fn bind(&mut self, id: Id, way: &Way) -> Option<Id> {
-        let client = self.client(id)?;
-        let bound = client.bound.clone();
-        let known = bound.iter().copied().find(|host| self.host(*host).is_some_and(|host| host.group == way.group));
-        if let Some(host) = known {
-            let client = self.client(id)?;
+    fn bind(&mut self, id: Id, way: &Way) -> Result<Id, Refusal> {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return Err(OVERFLOW);
+        };
+        let there = |id: &Id| self.hosts.get(id.at as usize).is_some_and(|host| host.group == way.group);
+        if let Some(at) = client.bound.iter().position(there) {
+            let host = client.bound.remove(at);
             // The last one is where frames go that say nothing of where they belong.
-            client.bound.retain(|other| *other != host);
             client.bound.push(host);
-            return Some(host);
+            return Ok(host);
         }
-        let client = self.client(id)?;
         let decoder = match &client.protocol {
-            Protocol::Known(codec, decoder) if !bound.is_empty() => Some(Arc::clone(codec).connect(*decoder.limits())),
+            Protocol::Known(codec, decoder) if client.number > 0 || !client.bound.is_empty() => {
+                Some(Arc::clone(codec).connect(*decoder.limits()))
+            }
             _ => None,
         };
+        if let (Some(first), Protocol::Known(codec, decoder)) = (client.bound.first(), &client.protocol)
+            && decoder.received(Direction::ServerToClient) == 0
+            && let Some(host) = self.hosts.get_mut(first.at as usize)
+            && let Role::Bound(_, own @ None) = &mut host.role
+        {
+            // From here on the client's own decoder knows also what is asked of others.
+            *own = Some(Arc::clone(codec).connect(*decoder.limits()));
+        }
         let host = self.connect(way.group, &way.host, Role::Bound(id, decoder))?;
-        self.client(id)?.bound.push(host);
-        Some(host)
+        if let Some(client) = self.client(id) {
+            client.number += 1;
+            client.bound.push(host);
+        }
+        Ok(host)
     }
 
     /// Opens the connection of a client that says nothing before its host has spoken, or that is plain TCP.
@@ -505,7 +599,7 @@ impl Worker {
             let cluster = self.listeners.get(at).and_then(|local| local.listener.config.unknown_to.clone());
             let group = cluster.and_then(|name| self.by_name.get(name.as_str()).copied());
             let host = group.and_then(|group| self.groups.get_mut(group)?.picker.pick(None, now).map(Arc::clone));
-            group.zip(host).and_then(|(group, host)| self.connect(group, &host, Role::Bound(id, None)))
+            group.zip(host).and_then(|(group, host)| self.connect(group, &host, Role::Bound(id, None)).ok())
         } else {
             let head = Head {
                 kind: Kind::Control,
@@ -516,7 +610,7 @@ impl Worker {
                 variant: 0,
             };
             let way = self.way(id, head, &[]).ok();
-            way.and_then(|way| self.connect(way.group, &way.host, Role::Bound(id, None)))
+            way.and_then(|way| self.connect(way.group, &way.host, Role::Bound(id, None)).ok())
         };
         let Some(client) = self.client(id) else { return };
         match host {
@@ -530,14 +624,13 @@ impl Worker {
     }
 
     /// Sends a frame by a connection that a client has for itself.
-    fn send_bound(&mut self, id: Id, to: Id, head: Head, bytes: &[u8]) {
+    fn send_bound(&mut self, id: Id, to: Id, bytes: &[u8]) {
         let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
         if let Role::Bound(_, Some(decoder)) = &mut host.role {
             // It has to know what was asked to read the answers.
             let mut fed = metaprotocol_core::Fed::default();
             let _ = decoder.feed(C2S, bytes, &mut fed);
         }
-        let _ = head;
         host.out.push(bytes, &mut self.buffers);
         host.heard = self.now;
         let unsent = host.out.len();
@@ -545,17 +638,31 @@ impl Worker {
         self.wait_if_full(id, to, unsent);
     }
 
-    fn send_request_bound(&mut self, id: Id, to: Id, route: &Arc<Route>, head: Head, bytes: &[u8]) {
-        let Some(host) = self.host(to) else { return };
+    fn send_request_bound(
+        &mut self,
+        id: Id,
+        to: Id,
+        route: &Arc<Route>,
+        head: Head,
+        bytes: &[u8],
+    ) -> Result<(), Refusal> {
+        let Some(host) = self.host(to) else { return Err(OVERFLOW) };
         let (group, node) = (host.group, Arc::clone(&host.host));
         let waits = head.kind == Kind::Request;
-        // The bound on connections is the bound here: a pipeline may be of any length, and waits where it is not taken.
-        if waits && !self.enter_host(group, &node, u32::MAX) {
-            return;
+        if waits && !self.enter_host(group, &node) {
+            return Err(OVERFLOW);
         }
-        let Some(client) = self.client(id) else { return };
-        let Protocol::Known(codec, decoder) = &client.protocol else { return };
+        if !self.open_stream(id, to, &head, bytes) || !self.enter_pending(group, to) {
+            if waits {
+                self.left_host(group, &node);
+            }
+            return Err(OVERFLOW);
+        }
+        let Some(client) = self.client(id) else { return Ok(()) };
+        let Protocol::Known(codec, decoder) = &client.protocol else { return Ok(()) };
         let (at, limits) = (client.listener, *decoder.limits());
+        let codec = Arc::clone(codec);
+        let filtered = self.has_filters(at, true);
         let mut edits = Edits::default();
         route.request_set.add_to(&mut edits);
         let mut changed = None;
@@ -565,16 +672,17 @@ impl Worker {
                 Err(_) => self.count(at, |counts| counts.request_mutation_error.add(1)),
             }
         }
-        self.send_bound(id, to, head, changed.as_deref().unwrap_or(bytes));
+        self.send_bound(id, to, changed.as_deref().unwrap_or(bytes));
         if !waits {
-            return;
+            return Ok(());
         }
         let (now, now_us) = (self.now, self.now_us);
-        let Some(client) = self.client(id) else { return };
-        let Protocol::Known(codec, _) = &client.protocol else { return };
+        let Some(client) = self.client(id) else { return Ok(()) };
+        let Protocol::Known(codec, _) = &client.protocol else { return Ok(()) };
         let Some(pair) = PairId::of(&Frame { head, bytes }, codec.info().pair_by) else {
             // Nothing tells its answer from others: it is handed on as it comes, and nobody waits for it.
-            return self.left_host(group, &node);
+            self.left_host(group, &node);
+            return Ok(());
         };
         let keep = bytes.get(..bytes.len().min(KEPT_BOUND)).unwrap_or(bytes);
         let exchange = Exchange {
@@ -583,22 +691,41 @@ impl Worker {
             head,
             id: if let RequestId::Int(own) = head.request_id { own } else { 0 },
             since: now_us,
-            route: (!route.response_set.is_empty()).then(|| Arc::clone(route)),
+            route: (filtered || !route.response_set.is_empty()).then(|| Arc::clone(route)),
             asked: keep.to_vec(),
         };
         client.in_flight += 1;
         client.number += 1;
         let number = client.number;
         let asked = client.asked.get_or_insert_with(|| Box::new(Pairing::new(limits.max_in_flight as usize)));
-        if asked.ask(pair, (number, exchange)).is_some() {
+        let forgotten = asked.ask(pair, (number, exchange));
+        if forgotten.is_some() {
             client.in_flight -= 1;
             self.left_host(group, &node);
-        } else {
-            self.count(at, |counts| counts.request_active.add(1));
+            self.count(at, |counts| counts.request_active.sub(1));
         }
+        self.count(at, |counts| counts.request_active.add(1));
         if let Some(timeout) = route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0) {
             self.timers.set(now + timeout, Due::Bound(id, number));
         }
+        Ok(())
+    }
+
+    /// Notes a stream that a client names itself. False if it has too many.
+    fn open_stream(&mut self, id: Id, host: Id, head: &Head, bytes: &[u8]) -> bool {
+        let (Kind::StreamOpen, RequestId::None, Some(stream)) = (head.kind, head.request_id, head.stream_id) else {
+            return true;
+        };
+        let Some(client) = self.client(id) else { return false };
+        let Protocol::Known(_, decoder) = &client.protocol else { return false };
+        let most = decoder.limits().max_in_flight as usize;
+        let streams = client.streams.get_or_insert_default();
+        if streams.len() >= most {
+            return false;
+        }
+        let asked = kept(head, bytes).to_vec();
+        streams.insert(stream, Stream { host, head: *head, asked, ended: [false; 2] });
+        true
     }
 
     /// Sends bytes of a plain connection.
@@ -640,19 +767,23 @@ impl Worker {
         let codec = Arc::clone(codec);
         let (head, at) = (long.head, client.listener);
         let whole = match (head.kind, head.request_id) {
-            _ if codec.info().sharing == Sharing::Bound || !matches!(head.kind, Kind::Request | Kind::Oneway) => {
+            (Kind::Request, RequestId::None | RequestId::Bytes { .. }) => true,
+            _ if !shares(codec.as_ref()) || !matches!(head.kind, Kind::Request | Kind::Oneway) => {
                 // Where it goes is known if its connection is: else it is looked at when all of it has come.
                 return self.long_bound(id);
             }
             (Kind::Request, RequestId::Int(number)) => self.turn(id, number) == Turn::Later,
             _ => false,
         };
-        let long = self.client(id).and_then(|client| client.long.as_mut());
-        let Some(long) = long.filter(|_| !whole) else { return };
+        if whole {
+            return;
+        }
+        let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
         let bytes = std::mem::take(&mut long.bytes);
+        let filtered = self.has_filters(at, false);
         let way = self.way(id, head, &bytes);
         let way = match way {
-            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() => way,
+            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() && !filtered => way,
             Ok(_) | Err(Stop::More) => return self.keep_looking(id, head, bytes),
             Err(Stop::Error(error, message)) => {
                 self.note_request(at, head.kind);
@@ -660,14 +791,16 @@ impl Worker {
                 return self.sent_to(id, To::Nowhere);
             }
         };
-        self.note_request(at, head.kind);
-        let to = self.reserved(way.group, &way.host, &codec, &head);
-        let Some(to) = to.filter(|to| self.enter_pending(way.group, *to)) else {
-            self.stop(id, head, &bytes, ErrorType::OverLimit, NO_CONNECTION);
-            return self.sent_to(id, To::Nowhere);
+        // Where no connection can be had for it alone, it goes when all of it is there, among others.
+        let Some(to) = self.reserved(way.group, &way.host, &codec, &head) else {
+            return self.keep_looking(id, head, bytes);
         };
+        self.note_request(at, head.kind);
         self.sent_to(id, To::Host(to));
-        self.send(Some(id), to, &way, head, &bytes);
+        if !self.send(Some(id), to, &way, head, &bytes) {
+            self.sent_to(id, To::Nowhere);
+            self.long_sent(to);
+        }
     }
 
     fn keep_looking(&mut self, id: Id, head: Head, bytes: Vec<u8>) {
@@ -688,20 +821,31 @@ impl Worker {
 
     /// A long frame of a client that has its connection for itself, and of which nothing else is to be known.
     fn long_bound(&mut self, id: Id) {
-        let Some(client) = self.client(id) else { return };
-        let Some(host) = client.bound.last().copied() else { return };
-        let Some(long) = &mut client.long else { return };
+        let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
         if !matches!(long.head.kind, Kind::StreamData | Kind::Control) {
             return;
         }
-        let bytes = std::mem::take(&mut long.bytes);
-        long.to = To::Host(host);
-        self.send_on(id, host, &bytes);
+        let (head, bytes) = (long.head, std::mem::take(&mut long.bytes));
+        if let Some(host) = self.place(id, &head, &bytes) {
+            self.sent_to(id, To::Host(host));
+            self.send_on(id, host, &bytes);
+        } else if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
+            long.bytes = bytes;
+        }
     }
 }
 
-const NO_CONNECTION: &str = "meta protocol upstream request: too many connections";
-const OVERFLOW: &str = "meta protocol upstream request: too many requests";
+const INCOMPLETE: Refusal = (ErrorType::BadRequest, "meta protocol router: the message is incomplete");
+const OVERFLOW: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many requests");
+
+/// True if clients can share a connection: their ids are what tells answers apart.
+pub fn shares(codec: &dyn AnyCodec) -> bool {
+    codec.info().sharing != Sharing::Bound && codec.info().pair_by == PairBy::Id
+}
+
+fn client_listener(client: Option<&mut Downstream>) -> usize {
+    client.map_or(usize::MAX, |client| client.listener)
+}
 
 /// Writes a request as a host is to get it: under another id, if one is given, and with what the route sets. `Err` if what
 /// the route sets has no place in it: true if nothing was written.
@@ -721,7 +865,10 @@ fn write(
     if route.request_set.is_empty() && (number.is_none() || place.is_some()) {
         let copy = out.push(bytes, buffers);
         return match place {
-            Some((place, number)) if !place.write(copy, number) => Err(true),
+            Some((place, number)) if !place.write(copy, number) => {
+                out.retract(bytes.len());
+                Err(true)
+            }
             _ => Ok(()),
         };
     }

@@ -1,10 +1,12 @@
 //! What a worker knows of a connection to a host.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, Head};
+use metaprotocol_core::{AnyCodec, Connection, ErrorType, Frame, Head, Reply};
 use mio::net::TcpStream;
 
+use super::downstream::Held;
 use super::out::Out;
 use super::{Id, Pool};
 use crate::balance::Host;
@@ -28,6 +30,9 @@ pub struct Upstream {
     pub draining: bool,
     /// Nothing is read from it until this client has taken what it was sent.
     pub held_by: Option<Id>,
+    /// A filter has not said yet what becomes of an answer; what comes behind it waits.
+    pub filtering: bool,
+    pub queue: VecDeque<Held>,
     /// Clients that are not read from until it has taken what it was sent.
     pub holds: Vec<Id>,
     /// When it last had a request, in milliseconds.
@@ -36,6 +41,8 @@ pub struct Upstream {
     pub pending: u32,
     /// When all is sent it is told that no more will come.
     pub finish: bool,
+    /// Its last byte was read; a plain connection still takes what its client sends.
+    pub ended: bool,
     pub role: Role,
 }
 
@@ -54,12 +61,18 @@ pub struct Shared {
     pub slots: Vec<Slot>,
     free: Vec<u32>,
     pub in_flight: u32,
+    /// Requests that nobody waits for any more, and whose answers have not come.
+    pub given_up: u32,
     /// Requests it has had.
     pub requests: u64,
     /// One client has it to itself for a long frame, whose id stays as it is.
     pub reserved: bool,
     /// That frame is still on its way.
     pub sending: bool,
+    /// The protocol's ids are too short to say the turn, too.
+    pub narrow: bool,
+    /// Whether answers made here need all of a request, once that is known.
+    keeps_all: Option<bool>,
     /// What it can be shared for.
     pub pool: Pool,
     /// The rest of a long answer goes to this client.
@@ -72,6 +85,8 @@ pub struct Slot {
     /// How many requests it has had: an answer that comes too late is for an earlier one.
     pub turn: u32,
     pub exchange: Option<Exchange>,
+    /// Nobody waits for the answer any more. Until it has come the id is not used again, or it would be taken for another.
+    given_up: bool,
     /// The beginning of the request, to answer it from; its memory is used again.
     pub asked: Vec<u8>,
 }
@@ -94,6 +109,14 @@ pub struct Exchange {
     pub asked: Vec<u8>,
 }
 
+/// Bytes of a request that are kept to answer it from, behind its header.
+const KEPT: usize = 64;
+
+/// What is kept of a frame to answer it from.
+pub fn kept<'f>(head: &Head, bytes: &'f [u8]) -> &'f [u8] {
+    bytes.get(..head.header_len as usize + KEPT).unwrap_or(bytes)
+}
+
 /// Bits of an id that say the slot; those above, up to 31, say the turn.
 const SLOT_BITS: u32 = 20;
 const TURN_BITS: u32 = 31 - SLOT_BITS;
@@ -107,9 +130,12 @@ impl Shared {
             slots: vec![Slot::default()],
             free: Vec::new(),
             in_flight: 0,
+            given_up: 0,
             requests: 0,
             reserved: false,
             sending: false,
+            narrow: false,
+            keeps_all: None,
             pool,
             passing: None,
         }
@@ -127,7 +153,7 @@ impl Shared {
 
     /// The id that the host sees for the request in a slot.
     pub fn id(&self, slot: u32) -> u64 {
-        let turn = self.slots.get(slot as usize).map_or(0, |slot| slot.turn);
+        let turn = if self.narrow { 0 } else { self.slots.get(slot as usize).map_or(0, |slot| slot.turn) };
         u64::from((turn & ((1 << TURN_BITS) - 1)) << SLOT_BITS | slot)
     }
 
@@ -136,6 +162,15 @@ impl Shared {
         let slot = u32::try_from(id).ok()? & ((1 << SLOT_BITS) - 1);
         let waiting = self.slots.get(slot as usize)?.exchange.is_some();
         (waiting && self.id(slot) == id).then_some(slot)
+    }
+
+    /// The slot of what waits for an answer with this id. A client that has the connection to itself keeps its ids.
+    pub fn asked(&self, id: u64) -> Option<u32> {
+        if !self.reserved {
+            return self.slot(id);
+        }
+        let waiting = |slot: &Slot| slot.exchange.as_ref().is_some_and(|exchange| exchange.id == id);
+        self.slots.iter().position(waiting).map(|at| at as u32)
     }
 
     /// Gives a slot back, with what waited there.
@@ -148,14 +183,106 @@ impl Shared {
         Some(exchange)
     }
 
+    /// Gives up what waits in a slot, which is free again once the answer has come.
+    pub fn give_up(&mut self, slot: u32) -> Option<Exchange> {
+        let place = self.slots.get_mut(slot as usize)?;
+        let exchange = place.exchange.take()?;
+        place.given_up = true;
+        self.given_up += 1;
+        self.in_flight -= 1;
+        Some(exchange)
+    }
+
+    /// Takes an answer that nobody waits for any more. False if it is none.
+    pub fn late(&mut self, id: u64) -> bool {
+        let number = id & ((1 << SLOT_BITS) - 1);
+        if self.given_up == 0 || self.id(number as u32) != id {
+            return false;
+        }
+        let Some(place) = self.slots.get_mut(number as usize).filter(|place| place.given_up) else { return false };
+        place.given_up = false;
+        place.turn = place.turn.wrapping_add(1);
+        self.given_up -= 1;
+        self.free.push(number as u32);
+        true
+    }
+
+    /// What is kept of a request to answer it from: the beginning, unless its codec needs more, as the first one tells.
+    pub fn kept<'f>(&mut self, head: &Head, bytes: &'f [u8]) -> &'f [u8] {
+        let begun = kept(head, bytes);
+        if begun.len() == bytes.len() {
+            return bytes;
+        }
+        if self.keeps_all.is_none() && bytes.len() == head.frame_len {
+            let reply = |bytes| self.codec.reply(Frame { head: *head, bytes }, Reply::Error(ErrorType::Timeout, ""));
+            self.keeps_all = Some(reply(begun).is_err() && reply(bytes).is_ok());
+        }
+        if self.keeps_all == Some(true) { bytes } else { begun }
+    }
+
+    /// True if anything is under way in either direction.
+    pub const fn busy(&self) -> bool {
+        self.in_flight > 0 || self.sending || self.passing.is_some()
+    }
+
+    /// True if it can take one more request, where so many may be under way.
+    pub const fn has_room(&self, most: u32) -> bool {
+        !self.reserved && self.in_flight + self.given_up < most
+    }
+
     /// Gives a slot back that nothing was sent for.
     pub fn abandon(&mut self, slot: u32) {
         self.free.push(slot);
         self.in_flight -= 1;
+        self.requests -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metaprotocol_core::{Kind, Limits, RequestId};
+
+    use super::*;
+
+    fn exchange() -> Exchange {
+        let head = Head {
+            kind: Kind::Request,
+            request_id: RequestId::Int(7),
+            stream_id: None,
+            header_len: 0,
+            frame_len: 1,
+            variant: 0,
+        };
+        Exchange { client: None, listener: 0, head, id: 7, since: 0, route: None, asked: Vec::new() }
     }
 
-    /// The first slot where something waits.
-    pub fn waiting(&self) -> Option<u32> {
-        self.slots.iter().position(|slot| slot.exchange.is_some()).map(|at| at as u32)
+    fn shared() -> Shared {
+        let codec = metaprotocol_registry::find("thrift").unwrap();
+        let decoder = Arc::clone(&codec).connect(Limits::default());
+        Shared::new(codec, decoder, Pool { host: 0, codec: 0, dialect: 0 })
+    }
+
+    fn ask(shared: &mut Shared) -> (u32, u64) {
+        let slot = shared.enter();
+        shared.slots[slot as usize].exchange = Some(exchange());
+        (slot, shared.id(slot))
+    }
+
+    #[test]
+    fn the_id_of_a_request_that_was_given_up_waits_for_its_answer() {
+        let mut shared = shared();
+        let (slot, late) = ask(&mut shared);
+        assert!(shared.give_up(slot).is_some() && shared.give_up(slot).is_none());
+        // However many come after it, none has its id.
+        for _ in 0..5000 {
+            let (slot, id) = ask(&mut shared);
+            assert_ne!(id, late);
+            assert_eq!((shared.slot(late), shared.slot(id)), (None, Some(slot)));
+            assert!(!shared.late(id) && shared.leave(slot).is_some());
+        }
+        assert_eq!((shared.slots.len(), shared.in_flight, shared.given_up), (3, 0, 1));
+        assert!(shared.has_room(2) && !shared.has_room(1));
+        assert!(shared.late(late) && !shared.late(late));
+        assert_eq!((ask(&mut shared).0, shared.given_up), (slot, 0));
     }
 }

@@ -1,0 +1,221 @@
+//! The configuration changes under traffic.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use serde_json::{Value, json};
+
+use crate::common::message::*;
+use crate::common::{Client, Host, Rig, codec, hosts_of, listener, simple, until, with};
+
+/// Clients that call as fast as they can, and check each answer.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    calls: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Traffic {
+    /// `right` tells whether the answer to a text may be this.
+    fn new(rig: &Rig, clients: u32, right: fn(&str, &str) -> bool) -> Self {
+        let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let address = rig.address();
+        let one = |number: u32| {
+            let (stop, calls) = (Arc::clone(&stop), Arc::clone(&calls));
+            thread::spawn(move || {
+                let mut client = Client::new(address, codec("thrift"));
+                let mut id = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let texts = [0, 1, 2].map(|turn| format!("{number} {id} {turn}"));
+                    let batch = [0, 1, 2].map(|turn| thrift_call(id + turn, texts[turn as usize].as_bytes()));
+                    client.send(&batch.concat());
+                    let mut seen = [false; 3];
+                    for _ in 0..3 {
+                        let frame = client.frame();
+                        let turn = (thrift_id(&frame) - id) as usize;
+                        let answer = String::from_utf8_lossy(thrift_text(&frame)).into_owned();
+                        assert!(right(&texts[turn], &answer), "{:?} for {:?}", answer, texts[turn]);
+                        assert!(!std::mem::replace(&mut seen[turn], true));
+                    }
+                    id += 3;
+                    calls.fetch_add(3, Ordering::Relaxed);
+                }
+            })
+        };
+        let threads = (0..clients).map(one).collect();
+        Self { stop, calls, threads }
+    }
+
+    /// Waits until so many calls more are answered.
+    fn more(&self, calls: u64) {
+        let from = self.calls.load(Ordering::Relaxed);
+        until("calls are answered", || {
+            let failed = self.threads.iter().any(JoinHandle::is_finished);
+            failed || self.calls.load(Ordering::Relaxed) >= from + calls
+        });
+    }
+
+    #[track_caller]
+    fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join().expect("every answer was right");
+        }
+    }
+}
+
+#[test]
+fn five_hundred_updates_cost_no_answer() {
+    // BUG-9
+    let (one, two) = (Host::thrift("one "), Host::thrift("two "));
+    let base = with(simple("thrift", &[&one]), json!({ "clusters": { "d": { "hosts": hosts_of(&[&two]) } } }));
+    let rig = Rig::new(base);
+    let traffic =
+        Traffic::new(&rig, 6, |text, answer| answer.strip_prefix("one ").or(answer.strip_prefix("two ")) == Some(text));
+    for number in 0..500_u32 {
+        let weights = json!([["c", number % 100], ["d", 100 - number % 100]]);
+        let to = if number % 2 == 0 { json!({ "weighted": weights }) } else { json!({ "cluster": "c" }) };
+        let mut update = json!({ "routes": { "r": { "routes": [{ "to": to, "timeout": 5000 + number }] } } });
+        if number % 7 == 0 {
+            update["clusters"] = json!({ "d": { "connect_timeout": 1000 + number } });
+        }
+        rig.update(update);
+        if number % 10 == 0 {
+            traffic.more(10);
+        }
+    }
+    traffic.end();
+    assert!(one.count() > 0 && two.count() > 0);
+    assert_eq!(rig.listener("local_response_business_exception"), 0);
+}
+
+#[test]
+fn hosts_that_come_and_go_cost_no_answer() {
+    let all: Vec<Host> = (0..4).map(|_| Host::thrift("")).collect();
+    let rig = Rig::simple("thrift", &[&all[0]]);
+    let traffic = Traffic::new(&rig, 6, |text, answer| text == answer);
+    for number in 0..100 {
+        let there: Vec<&Host> = (0..1 + number % 3).map(|more| &all[(number + more) % 4]).collect();
+        rig.update(json!({ "hosts": { "c": hosts_of(&there) } }));
+        traffic.more(10);
+    }
+    rig.update(json!({ "hosts": { "c": hosts_of(&[&all[1]]) } }));
+    traffic.more(10);
+    for (number, host) in all.iter().enumerate() {
+        let expected = usize::from(number == 1);
+        until("those that are gone have no connection", || host.open.load(Ordering::SeqCst) == expected);
+        assert!(host.count() > 0);
+    }
+    traffic.end();
+    assert_eq!(rig.listener("local_response_business_exception"), 0);
+}
+
+#[test]
+fn clusters_that_come_and_go_cost_no_answer_that_was_asked() {
+    let (one, two) = (Host::thrift("one "), Host::thrift("two "));
+    let rig = Rig::simple("thrift", &[&one]);
+    let traffic =
+        Traffic::new(&rig, 4, |text, answer| answer.strip_prefix("one ").or(answer.strip_prefix("two ")) == Some(text));
+    for number in 0..60 {
+        let name = format!("d{}", number % 3);
+        rig.update(json!({
+            "clusters": { name.as_str(): { "hosts": hosts_of(&[&two]) } },
+            "routes": { "r": { "routes": [{ "to": { "cluster": name } }] } },
+        }));
+        traffic.more(5);
+        rig.update(json!({
+            "clusters": { name.as_str(): null },
+            "routes": { "r": { "routes": [{ "to": { "cluster": "c" } }] } },
+        }));
+        traffic.more(5);
+    }
+    traffic.end();
+    until("the other cluster's connections are closed", || two.open.load(Ordering::SeqCst) == 0);
+    assert_eq!(rig.listener("local_response_business_exception"), 0);
+}
+
+#[test]
+fn a_host_that_is_removed_finishes_what_it_has() {
+    let (first, second) = (
+        Host::new("thrift", |peer, _, bytes| {
+            // The answer comes when a second connection shows that the host is out.
+            peer.kept.push(bytes.to_vec());
+            thread::sleep(std::time::Duration::from_millis(100));
+            peer.send(&thrift_answer(thrift_id(bytes), b"first"));
+        }),
+        Host::thrift("second "),
+    );
+    let rig = Rig::simple("thrift", &[&first]);
+    let mut client = rig.client("thrift");
+    client.send(&thrift_call(1, b"x"));
+    first.until_got(1);
+    rig.update(json!({ "hosts": { "c": hosts_of(&[&second]) } }));
+    let mut other = rig.client("thrift");
+    until("new ones go elsewhere", || other.call(2, "y") == "second y");
+    assert_eq!(thrift_text(&client.frame()), b"first");
+    until("it has no connection then", || first.open.load(Ordering::SeqCst) == 0);
+}
+
+#[test]
+fn listeners_come_move_and_go() {
+    let host = Host::new("thrift", |peer, _, bytes| {
+        if thrift_text(bytes) == b"slow" {
+            thread::sleep(std::time::Duration::from_millis(100));
+        }
+        peer.send(&thrift_answer(thrift_id(bytes), thrift_text(bytes)));
+    });
+    let rig = Rig::simple("thrift", &[&host]);
+    let first = rig.address();
+    let mut client = rig.client("thrift");
+    assert_eq!(client.call(1, "x"), "x");
+    rig.update(json!({ "listeners": { "m": listener(&["thrift"]) } }));
+    assert_eq!(Client::new(rig.address_of("m"), codec("thrift")).call(1, "x"), "x");
+    // A change of anything but the address costs nothing.
+    rig.update(json!({ "listeners": { "l": with(listener(&["thrift"]), json!({ "idle_timeout": 60_000 })) } }));
+    assert_eq!((rig.address(), client.call(2, "x")), (first, "x".to_owned()));
+    // A move: who is there gets what was asked, and leaves.
+    client.send(&thrift_call(3, b"slow"));
+    host.until_got(4);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    rig.update(json!({ "listeners": { "l": with(listener(&["thrift"]), json!({ "address": free.to_string() })) } }));
+    assert_eq!(rig.address(), free);
+    assert_eq!(rig.client("thrift").call(1, "x"), "x");
+    assert_eq!(thrift_text(&client.frame()), b"slow");
+    client.ended_cleanly();
+    until("the old address refuses", || std::net::TcpStream::connect(first).is_err());
+    rig.update(json!({ "listeners": { "l": null, "m": null } }));
+    until("the new one too", || std::net::TcpStream::connect(free).is_err());
+    assert_eq!(rig.proxy.addresses().len(), 0);
+}
+
+#[test]
+fn who_asked_before_a_listener_went_is_answered() {
+    let host = Host::thrift("");
+    let rig = Rig::simple("thrift", &[&host]);
+    // They are connected by the system, and the proxy has not looked at them.
+    for _ in 0..20 {
+        let mut clients: Vec<Client> = (0..8).map(|_| rig.client("thrift")).collect();
+        clients.iter_mut().for_each(|client| client.socket.write_all(&thrift_call(1, b"x")).unwrap());
+        rig.update(json!({ "listeners": { "l": null } }));
+        for client in &mut clients {
+            assert_eq!(thrift_text(&client.frame()), b"x");
+            client.ended_cleanly();
+        }
+        rig.update(json!({ "listeners": { "l": listener(&["thrift"]) } }));
+    }
+}
+
+#[test]
+fn an_update_that_cannot_be_used_changes_nothing() {
+    let host = Host::thrift("");
+    let rig = Rig::simple("thrift", &[&host]);
+    let wrong: Value = json!({
+        "routes": { "r": { "routes": [] } },
+        "listeners": { "x": with(listener(&["thrift"]), json!({ "address": "nowhere" })) },
+    });
+    let error = rig.proxy.update(serde_json::from_value(wrong).unwrap()).unwrap_err();
+    assert_eq!(error.path, "listeners.x.address");
+    assert_eq!(rig.client("thrift").call(1, "x"), "x");
+}

@@ -1,0 +1,201 @@
+//! How connections end.
+
+use std::net::Shutdown;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::common::message::*;
+use crate::common::{Client, Host, Rig, codec, simple, until, with};
+
+/// A host that takes its time.
+fn slow(ms: u64) -> Host {
+    Host::new("thrift", move |peer, _, bytes| {
+        thread::sleep(Duration::from_millis(ms));
+        peer.send(&thrift_answer(thrift_id(bytes), thrift_text(bytes)));
+    })
+}
+
+#[test]
+fn a_client_that_has_sent_its_last_gets_all_its_answers() {
+    let host = slow(5);
+    let rig = Rig::simple("thrift", &[&host]);
+    let mut client = rig.client("thrift");
+    // Two of them wait for their turn, since their ids are taken.
+    let ids = [1, 2, 3, 3, 1];
+    client.send(&ids.map(|id| thrift_call(id, format!("{id}").as_bytes())).concat()).finish();
+    for id in ids {
+        let frame = client.frame();
+        assert_eq!((thrift_id(&frame), thrift_text(&frame)), (id, id.to_string().as_bytes()));
+    }
+    client.ended_cleanly();
+}
+
+#[test]
+fn a_client_that_ends_within_a_frame_gets_the_answers_before_it() {
+    let host = slow(20);
+    let rig = Rig::simple("thrift", &[&host]);
+    let mut client = rig.client("thrift");
+    client.send(&[&thrift_call(1, b"whole")[..], &thrift_call(2, b"half")[..20]].concat()).finish();
+    assert_eq!(thrift_text(&client.frame()), b"whole");
+    client.ended_cleanly();
+    assert_eq!((host.count(), rig.listener("bad_request")), (1, 1));
+    rig.client("thrift").finish().ended_cleanly();
+    assert_eq!(rig.listener("bad_request"), 1);
+}
+
+#[test]
+fn a_host_that_ends_within_an_answer_is_a_reset() {
+    let host = Host::new("thrift", |peer, _, bytes| {
+        peer.send(&thrift_answer(thrift_id(bytes), b"half")[..20]);
+        let _ = peer.socket.shutdown(Shutdown::Write);
+    });
+    let rig = Rig::simple("thrift", &[&host]);
+    let mut client = rig.client("thrift");
+    for id in 1..=3 {
+        assert!(client.call(id, "x").contains("remote connection failure"));
+    }
+    assert_eq!(rig.listener("upstream_reset"), 3);
+}
+
+#[test]
+fn a_host_that_closes_between_calls_costs_none() {
+    let host = Host::new("thrift", |peer, _, bytes| {
+        peer.send(&thrift_answer(thrift_id(bytes), b"x"));
+        peer.close();
+    });
+    let rig = Rig::simple("thrift", &[&host]);
+    let mut client = rig.client("thrift");
+    for id in 1..=10 {
+        assert_eq!(client.call(id, "x"), "x");
+        rig.until_cluster("c", "upstream_cx_active", 0);
+    }
+    assert_eq!((rig.cluster("c", "upstream_cx_destroy_remote"), rig.listener("upstream_reset")), (10, 0));
+}
+
+#[test]
+fn idle_clients_are_closed_and_busy_ones_are_not() {
+    let host = slow(150);
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "idle_timeout": 60 } } })));
+    let mut busy = rig.client("thrift");
+    busy.send(&thrift_call(1, b"x"));
+    let began = Instant::now();
+    rig.client("thrift").ended_cleanly();
+    assert!(began.elapsed() >= Duration::from_millis(60));
+    // Within a frame one is idle, too.
+    rig.client("thrift").send(&thrift_call(1, b"half")[..20]).ended_cleanly();
+    assert_eq!(thrift_text(&busy.frame()), b"x");
+    busy.ended_cleanly();
+    assert_eq!(rig.listener("idle_timeout"), 3);
+}
+
+#[test]
+fn idle_connections_to_hosts_are_closed() {
+    let host = slow(80);
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "clusters": { "c": { "idle_timeout": 40 } } })));
+    let mut client = rig.client("thrift");
+    assert_eq!(client.call(1, "x"), "x");
+    rig.until_cluster("c", "upstream_cx_idle_timeout", 1);
+    assert_eq!(client.call(2, "x"), "x");
+    assert_eq!(host.accepted.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn old_clients_get_their_answers_and_leave() {
+    let host = slow(1);
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "max_connection_age": 60 } } })));
+    let idle = rig.client("thrift");
+    let mut answered = 0;
+    let mut client = rig.client("thrift");
+    // Whatever is sent before the end is seen is answered, or was never read.
+    for id in 1.. {
+        client.send(&thrift_call(id, b"x"));
+        match client.next() {
+            Some((_, frame)) => assert_eq!(thrift_id(&frame), id),
+            None => break,
+        }
+        answered += 1;
+    }
+    assert!(answered > 1);
+    let mut idle = idle;
+    idle.ended_cleanly();
+    rig.until_listener("max_connection_age", 2);
+    assert_eq!(rig.listener("response_success"), answered);
+}
+
+#[test]
+fn who_shuts_down_finishes_what_is_under_way() {
+    let host = slow(60);
+    let mut rig = Rig::simple("thrift", &[&host]);
+    let address = rig.address();
+    let mut idle = rig.client("thrift");
+    let mut busy = rig.client("thrift");
+    busy.send(&thrift_call(1, b"x"));
+    host.until_got(1);
+    // It has connected and asked, and the proxy may not have looked.
+    let mut fresh = rig.client("thrift");
+    fresh.send(&thrift_call(2, b"y"));
+    let reader = thread::spawn(move || {
+        let began = Instant::now();
+        idle.ended_cleanly();
+        let soon = began.elapsed();
+        assert_eq!(thrift_text(&busy.frame()), b"x");
+        busy.ended_cleanly();
+        assert_eq!(thrift_text(&fresh.frame()), b"y");
+        fresh.ended_cleanly();
+        soon
+    });
+    let began = Instant::now();
+    assert!(rig.shut_down(Duration::from_secs(5)));
+    assert!(began.elapsed() < Duration::from_secs(4));
+    let soon = reader.join().unwrap();
+    // When it has paused for a second, and not when the time is over.
+    assert!(soon < Duration::from_secs(2), "{soon:?}");
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn shutting_down_takes_no_longer_than_it_may() {
+    let host = Host::new("thrift", |_, _, _| ());
+    let mut rig = Rig::simple("thrift", &[&host]);
+    let mut client = rig.client("thrift");
+    client.send(&thrift_call(1, b"never"));
+    host.until_got(1);
+    let began = Instant::now();
+    assert!(!rig.shut_down(Duration::from_millis(50)));
+    let took = began.elapsed();
+    assert!((50..250).contains(&took.as_millis()), "{took:?}");
+    client.ended();
+}
+
+#[test]
+fn starting_and_stopping_is_quick() {
+    let host = slow(0);
+    let began = Instant::now();
+    for _ in 0..5 {
+        let rig = Rig::simple("thrift", &[&host]);
+        assert_eq!(rig.client("thrift").call(1, "x"), "x");
+    }
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn clients_that_never_read_do_not_hold_up_others_for_ever() {
+    let host = Host::new("thrift", |peer, _, bytes| {
+        let len = if thrift_text(bytes) == b"much" { 3 << 20 } else { 1 };
+        peer.send(&thrift_answer(thrift_id(bytes), &vec![b'x'; len]));
+    });
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "buffer_limit": 10_000 } } })));
+    let mut deaf = rig.client("thrift");
+    for id in 1..=4 {
+        deaf.send(&thrift_call(id, b"much"));
+    }
+    until("the host is held up", || rig.cluster("c", "upstream_flow_control_paused_reading") > 0);
+    let began = Instant::now();
+    let mut other = Client::new(rig.address(), codec("thrift"));
+    assert_eq!(other.call(9, "little"), "x");
+    assert!(began.elapsed() < Duration::from_secs(8));
+}

@@ -1,0 +1,17 @@
+//! The data path between programmable hosts and clients. Defects of MetaProtocol Proxy that must not come back are named
+//! `BUG-n` in comments.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bound;
+mod changes;
+mod detect;
+mod ends;
+mod errors;
+mod long;
+mod messages;
+mod mirrors;
+mod multiplex;
+mod streams;

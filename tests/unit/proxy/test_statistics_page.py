@@ -1,0 +1,42 @@
+"""The page about statistics says what the source says, and what a proxy really counts."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from kit.proxies import Upstream, bootstrap
+
+from metaprotocol.proxy import Proxy
+
+TOOL = Path(__file__).resolve().parents[3] / "docs" / "_tools" / "proxy_statistics.py"
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("proxy_statistics", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_up_to_date(tool: ModuleType) -> None:
+    assert tool.PAGE.read_text() == tool.page(tool.SOURCE.read_text()), f"run {TOOL.name}"
+
+
+def test_it_has_all_that_is_counted(tool: ModuleType, upstream: Upstream) -> None:
+    groups = tool.counters(tool.SOURCE.read_text())
+    proxy = Proxy(bootstrap(upstream.port, admin=False), workers=1)
+    proxy.start()
+    until = time.monotonic() + 10
+    while not (proxy.native.listener_stats() and proxy.native.cluster_stats()) and time.monotonic() < until:
+        time.sleep(0.01)
+    listener, cluster = proxy.native.listener_stats()["thrift"], proxy.native.cluster_stats()["up"]
+    proxy.stop()
+    assert groups["ListenerStats"].keys() | {"request_time_ms"} == listener.keys()
+    assert groups["ClusterStats"].keys() == cluster.keys()

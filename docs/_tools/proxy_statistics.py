@@ -19,14 +19,15 @@ INTRO = """\
 
 <!-- Made by docs/_tools/proxy_statistics.py from the comments of native/proxy/src/stats.rs: edit those. -->
 
-What the admin port shows at [`/stats`](proxy-admin.md#stats), and what `Proxy.stats()` and `Proxy.histograms()` give. Names
-are those of MetaProtocol Proxy and Envoy where they have them. Counters count from the start of the process; a process that
-[takes over](../how-to/run-the-proxy.md#hot-restart) begins at 0.
+What the admin port shows at [`/stats`](proxy-admin.md#stats), and what `Proxy.stats()` and `Proxy.histograms()` give.
+Names are those of MetaProtocol Proxy and Envoy where they have them. Counters count from the start of the process; one
+that [takes over](../how-to/run-the-proxy.md#hot-restart) begins at 0.
 """
 CONNECTIONS = """
 ## Of a listener's connections
 
-In front of each name is `listener.<listener>.`; in Prometheus `envoy_listener_<name>{envoy_listener_name="<listener>"}`.
+In front of each name is `listener.<listener>.`; in Prometheus
+`envoy_listener_<name>{envoy_listener_name="<listener>"}`.
 """
 MESSAGES = """
 ## Of a listener's messages
@@ -34,8 +35,8 @@ MESSAGES = """
 In front of each name is `meta_protocol.<application_protocol>.<stat_prefix>.`; in Prometheus
 `envoy_meta_protocol_<name>{application_protocol="…",stat_prefix="…"}`. Listeners that share both are counted together.
 
-Each error that the proxy answers by itself counts once under its cause (`route_not_found`, `upstream_reset`, …), and once as
-`local_response_business_exception`, or as `local_response_error` where the protocol has no words for it.
+Each error that the proxy answers by itself counts once under its cause (`route_not_found`, `upstream_reset`, …), and
+once as `local_response_business_exception`, or as `local_response_error` where the protocol has no words for it.
 """
 CLUSTERS = """
 ## Of a cluster

@@ -201,7 +201,7 @@ def test_errors_are_of_the_request(spoken: Spoken) -> None:
                 20: Kind.ERROR,
                 30: Kind.ERROR,
             }
-            assert frames[20].metadata[code] == {"qza": 51, "videopacket": 4}[spoken.name]
+            assert frames[20].metadata[code] == {"qza": 51, "videopacket": 1}[spoken.name]
             assert frames[30].metadata[code] == {"qza": 50, "videopacket": 8}[spoken.name]
         assert between.stat("route_not_found") == between.stat("no_healthy_upstream") == 3
 

@@ -254,16 +254,10 @@ def test_what_has_no_route_is_refused(speaker: Speaker, server: Server) -> None:
 
 def test_a_server_dies_and_another_serves(speaker: Speaker, server: Server) -> None:
     """Clients see a closed connection or are told of it, connect anew, and find the server that is left."""
+    # Errors in answers count, too, and a connection of redis-py begins with some that this server knows nothing of.
+    left_out = {"consecutive_5xx": 5, "interval": "1s", "base_ejection_time": "30s", "max_ejection_percent": 50}
     with redis_servers.alone() as mortal:
-        left_out = {
-            "outlier_detection": {
-                "consecutive_5xx": 1,
-                "interval": "1s",
-                "base_ejection_time": "30s",
-                "max_ejection_percent": 50,
-            }
-        }
-        hosts = cluster(BLUE, mortal.port, server.port, **left_out)
+        hosts = cluster(BLUE, mortal.port, server.port, outlier_detection=left_out)
         with proxied("redis", [route(BLUE)], [hosts]) as between:
             # Each has a server of its own: by turns this one and that one.
             clients = [speaker.client(between.port) for _ in range(4)]
@@ -273,13 +267,13 @@ def test_a_server_dies_and_another_serves(speaker: Speaker, server: Server) -> N
             mortal.process.kill()
             mortal.process.wait()
             failed = 0
-            for client in clients:
+            for client in (*clients, *(speaker.client(between.port) for _ in range(20))):
                 with connected(client):
                     try:
                         client.set("after", "1")
                     except (redis.ConnectionError, redis.ResponseError):
                         failed += 1
-            assert 1 <= failed <= 2
+            assert 2 <= failed <= 7
             with connected(speaker.client(between.port)) as client, ThreadPoolExecutor(8) as pool:
                 assert all(pool.map(lambda number: client.set(f"after:{number}", number), range(100)))
     assert server("EXISTS", "after", "after:99") == 2

@@ -97,7 +97,8 @@ def run(request: Request) -> None:
 def _loaded(request: Request) -> Loaded:
     from metaprotocol.xds import load
 
-    loaded = load(request.config or None, strict=request.strict, overlay=request.overlay)
+    # The data path has no filters but those that a program adds.
+    loaded = load(request.config or None, strict=request.strict, overlay=request.overlay, filters=frozenset())
     for name, value in (("id", request.service_node), ("cluster", request.service_cluster)):
         if value:
             setattr(loaded.node, name, value)

@@ -141,6 +141,11 @@ class AdminServer:
                 return _text(f"{self._proxy.state.name}\n", 503)
         try:
             response = await handler(request)
+        except RuntimeError:
+            if self._proxy.is_running:
+                raise
+            # It has ended meanwhile.
+            response = _text(f"{self._proxy.state.name}\n", 503)
         except _Refused as refused:
             response = _text(str(refused), 400)
         except re.error as error:

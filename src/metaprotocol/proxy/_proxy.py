@@ -164,8 +164,9 @@ class Proxy:
         """Stop serving, after `start`.
 
         Args:
-            drain_timeout: How many seconds connections have to finish what is under way. They accept nothing new, and
-                are closed as soon as they have nothing to do. 0 closes them at once.
+            drain_timeout: How many seconds clients have. Nothing is accepted, and a connection is closed when nothing
+                came or went on it for a second; in the last half of the time (of five seconds at most) as soon as
+                nothing is under way on it. 0 closes all at once.
 
         Returns:
             Whether no connection had to be cut before it was done.

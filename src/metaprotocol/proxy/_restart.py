@@ -105,9 +105,9 @@ def take_over(path: str) -> Heir | None:
     except (FileNotFoundError, ConnectionRefusedError):
         heir.close()
         return None
-    except OSError:
+    except OSError as error:
         heir.close()
-        raise
+        raise _of_path(error, path) from None
     try:
         _check_peer(connection)
         _send(connection, {"want": "sockets"})
@@ -156,6 +156,9 @@ class Testator:
         before = os.umask(0o177)
         try:
             listening.bind(own)
+        except OSError as error:
+            listening.close()
+            raise _of_path(error, self._path) from None
         finally:
             os.umask(before)
         listening.listen(1)
@@ -225,6 +228,11 @@ class Testator:
             for descriptors in sockets.values():
                 for descriptor in descriptors:
                     os.close(descriptor)
+
+
+def _of_path(error: OSError, path: str) -> OSError:
+    """The error with the path, which sockets do not tell."""
+    return OSError(error.errno, f"the socket for hot restarts cannot be at {path}: {error.strerror or error}")
 
 
 def _check_peer(connection: socket.socket) -> None:

@@ -43,6 +43,17 @@ def test_validate(run: Run, config: Path) -> None:
     assert run("proxy", "-c", config, "--mode", "validate", "-l", "off").stderr == b""
 
 
+def test_what_has_no_effect_is_told(run: Run, config: Path) -> None:
+    filters = '"meta_protocol_filters": [{"name": "aeraki.meta_protocol.filters.local_ratelimit"}], "stat_prefix"'
+    config.write_text(config.read_text().replace('"stat_prefix"', filters))
+    done = run("proxy", "-c", config, "--mode", "validate")
+    *told, good = rows(done.stderr)
+    assert {(line["event"], line["level"]) for line in told} == {("not supported", "warning")}
+    assert any("meta_protocol_filters[0]" in line["problem"] for line in told)
+    assert good["event"] == "the configuration is good"
+    assert run("proxy", "-c", config, "--mode", "validate", "--strict").returncode == 1
+
+
 def test_every_problem_has_a_line(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(BAD)

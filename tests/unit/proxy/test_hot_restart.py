@@ -210,6 +210,19 @@ def test_garbage_at_the_path(tmp_path: Path) -> None:
     assert _restart.take_over(path) is None
 
 
+@pytest.mark.parametrize("name", ["no/such/folder", "x" * 200])
+def test_a_path_that_cannot_be(upstream: Upstream, tmp_path: Path, name: str) -> None:
+    proxy = Proxy(bootstrap(upstream.port), workers=1)
+
+    async def main() -> None:
+        async with proxy.running(hot_restart_path=tmp_path / name):
+            pass
+
+    with pytest.raises(OSError, match=f"the socket for hot restarts cannot be at {tmp_path / name}"):
+        asyncio.run(main())
+    assert not proxy.is_running
+
+
 def answer_with(server: socket.socket, answer: bytes) -> None:
     connection, _ = server.accept()
     with connection:

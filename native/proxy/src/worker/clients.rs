@@ -31,8 +31,6 @@ pub const PATIENCE: u64 = 5000;
 
 /// When accepting is tried again if the system had no more to give, in milliseconds.
 const RETRY: u64 = 50;
-/// The most that is accepted of those who wait when a listener is closed.
-
 const C2S: Direction = Direction::ClientToServer;
 
 impl Worker {

@@ -135,7 +135,7 @@ impl Worker {
         head: &Head,
     ) -> Result<Id, Refusal> {
         let own = self.groups.get(group).ok_or(NO_SOCKET)?;
-        let most = own.cluster.config.max_in_flight_per_connection.min(1 << 20);
+        let most = own.cluster.config.max_in_flight_per_connection.min((1 << 20) - 1);
         let pool = Pool {
             host: Arc::as_ptr(host) as usize,
             codec: Arc::as_ptr(codec).cast::<()>() as usize,

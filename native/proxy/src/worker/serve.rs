@@ -168,6 +168,9 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
+        if !shared && self.asks_too_much(id) {
+            return self.wait_turn(id);
+        }
         if !filtered && self.has_filters(at, false) {
             self.filter_request(id, &codec, shared, head, bytes);
             return true;
@@ -243,6 +246,13 @@ impl Worker {
         client.ids.enter(number, client.in_flight)
     }
 
+    /// True if a client has as many requests under way as are remembered on a connection of its own.
+    fn asks_too_much(&mut self, id: Id) -> bool {
+        let Some(client) = self.client(id) else { return false };
+        let Protocol::Known(_, decoder) = &client.protocol else { return false };
+        client.in_flight >= decoder.limits().max_in_flight
+    }
+
     /// Lets a client's frames wait until nothing is under way for it.
     fn wait_turn(&mut self, id: Id) -> bool {
         if let Some(client) = self.client(id) {
@@ -307,7 +317,16 @@ impl Worker {
                 "meta protocol router: the cluster is in maintenance mode",
             ));
         }
-        let host = if own.cluster.config.original_dst {
+        // Who has its connection already needs no other host.
+        let bound = || {
+            let known = |id: &Id| self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
+            let mut hosts = client.bound.iter().filter_map(known);
+            hosts.find(|host| host.group == group).map(|host| Arc::clone(&host.host))
+        };
+        let bound = if codec.info().sharing == Sharing::Bound { bound() } else { None };
+        let host = if bound.is_some() {
+            bound
+        } else if own.cluster.config.original_dst {
             original_address(&client.socket).map(|address| {
                 let host = || Arc::new(Host::new(address, self.now));
                 Arc::clone(own.originals.entry(address).or_insert_with(host))

@@ -126,7 +126,8 @@ impl Shared {
         Self {
             codec,
             decoder,
-            slots: Vec::new(),
+            // Nothing is ever in the first one, so that no id is 0, which is none in some protocols.
+            slots: vec![Slot::default()],
             free: Vec::new(),
             in_flight: 0,
             given_up: 0,
@@ -279,7 +280,8 @@ mod tests {
             assert_eq!((shared.slot(late), shared.slot(id)), (None, Some(slot)));
             assert!(!shared.late(id) && shared.leave(slot).is_some());
         }
-        assert_eq!((shared.slots.len(), shared.in_flight, shared.given_up), (2, 0, 1));
+        // The first slot is never used.
+        assert_eq!((shared.slots.len(), shared.in_flight, shared.given_up), (3, 0, 1));
         assert!(shared.has_room(2) && !shared.has_room(1));
         assert!(shared.late(late) && !shared.late(late));
         assert_eq!((ask(&mut shared).0, shared.given_up), (slot, 0));

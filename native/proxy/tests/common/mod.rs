@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use metaprotocol_core::{AnyCodec, Connection, Direction, Fed, Head, Limits};
 use metaprotocol_proxy::Proxy;
-use metaprotocol_proxy::snapshot::Codecs;
+use metaprotocol_proxy::config::FilterConfig;
+use metaprotocol_proxy::snapshot::{Codecs, Makers};
 use serde_json::{Value, json};
 
 pub mod message;
@@ -45,7 +46,9 @@ impl Rig {
     }
 
     pub fn with(workers: usize, codecs: Box<Codecs>, update: Value) -> Self {
-        let rig = Self { proxy: Proxy::start(workers, codecs).unwrap(), stopped: false };
+        let no_filter = |filter: &FilterConfig| Err(format!("no filter {:?}", filter.name));
+        let makers = Makers { codecs, filters: Box::new(no_filter) };
+        let rig = Self { proxy: Proxy::start(workers, makers).unwrap(), stopped: false };
         rig.update(update);
         rig
     }

@@ -149,9 +149,10 @@ fn who_shuts_down_finishes_what_is_under_way() {
     });
     let began = Instant::now();
     assert!(rig.shut_down(Duration::from_secs(5)));
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(4));
     let soon = reader.join().unwrap();
-    assert!(soon < Duration::from_millis(50), "{soon:?}");
+    // When it has paused for a second, and not when the time is over.
+    assert!(soon < Duration::from_secs(2), "{soon:?}");
     assert!(std::net::TcpStream::connect(address).is_err());
 }
 

@@ -198,8 +198,9 @@ fn a_host_that_goes_midway_is_told_once_and_the_connection_is_kept() {
     let host = Host::raw(|peer, _| {
         let mut chunk = vec![0; 4096];
         let _ = read(&mut peer.socket, &mut chunk);
-        if chunk[3] == thrift_call(6, b"again")[3] {
-            peer.send(&thrift_answer(0, b"again"));
+        let again = thrift_call(6, b"again");
+        if chunk[3] == again[3] {
+            peer.send(&thrift_answer(thrift_id(&chunk[..again.len()]), b"again"));
             let _ = read(&mut peer.socket, &mut chunk);
         }
         peer.reset();
@@ -414,6 +415,25 @@ fn a_late_answer_is_not_taken_for_that_of_a_long_request() {
     assert!(contains(&client.frame(), "no answer in time"));
     client.send(&thrift_call(0, &text(MIB)));
     assert_eq!(thrift_text(&client.frame()), b"of the long one");
+}
+
+#[test]
+fn a_long_request_that_is_late_is_told_and_its_rest_goes_nowhere() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let host = counting(&seen, |_, _| ());
+    let routes = json!({ "routes": { "r": { "routes": [{ "to": { "cluster": "c" }, "timeout": 30 }] } } });
+    let rig = Rig::new(with(simple("thrift", &[&host]), routes));
+    let mut client = rig.client("thrift");
+    let call = thrift_call(1, &text(MIB));
+    client.socket.write_all(&call[..MIB / 2]).unwrap();
+    assert!(contains(&client.frame(), "no answer in time"));
+    until("its connection is closed", || host.open.load(Ordering::SeqCst) == 0);
+    client.socket.write_all(&call[MIB / 2..]).unwrap();
+    client.socket.write_all(&thrift_call(2, b"x")).unwrap();
+    let frame = client.frame();
+    assert_eq!(thrift_id(&frame), 2);
+    assert!(contains(&frame, "no answer in time"));
+    assert_eq!(host.accepted.load(Ordering::SeqCst), 2);
 }
 
 #[test]

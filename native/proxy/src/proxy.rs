@@ -22,6 +22,9 @@ pub const BACKLOG: usize = 4096;
 /// Of the time that a proxy has to drain, its end at most: then clients that never paused are closed between two requests.
 const LAST: Duration = Duration::from_secs(5);
 
+/// How long is waited for a worker to take what it was told.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A proxy. It runs from when it is made until it is stopped or dropped.
 pub struct Proxy {
     workers: Vec<Running>,
@@ -117,6 +120,7 @@ impl Proxy {
         self.tell(|_| Control::Snapshot(Arc::clone(&next)));
         state.addresses.retain(|name, _| next.listeners.contains_key(name));
         state.sockets.retain(|name, _| next.listeners.contains_key(name));
+        let opens = !opened.is_empty();
         for (listener, sockets) in opened {
             state.addresses.insert(Arc::clone(&listener.name), sockets.address);
             state.sockets.insert(Arc::clone(&listener.name), sockets.copies);
@@ -126,8 +130,21 @@ impl Proxy {
                 worker.tell(Control::Listen(Arc::clone(&listener), socket));
             }
         }
+        if opens || next.clusters.keys().any(|name| !state.snapshot.clusters.contains_key(name)) {
+            self.settle();
+        }
         state.snapshot = next;
         Ok(())
+    }
+
+    /// Waits until every worker has done what it was told, so that all that is configured is counted.
+    fn settle(&self) {
+        let (done, told) = mpsc::channel();
+        self.tell(|_| Control::Report(done.clone()));
+        for _ in &self.workers {
+            // A worker that has ended says nothing.
+            let _ = told.recv_timeout(PATIENCE);
+        }
     }
 
     /// Sockets to listen by that another process handed over, for the listener of this name, if it is at their address.

@@ -39,6 +39,8 @@ pub enum Control {
     Snapshot(Arc<Snapshot>),
     /// A listener, and its socket of this worker.
     Listen(Arc<Listener>, std::net::TcpListener),
+    /// Say that all that came before has been done.
+    Report(Sender<()>),
     /// What a filter says, at last, of the message with this number.
     Verdict(u64, Verdict),
     /// Accept no more, let the clients leave, which takes so many milliseconds if they never pause, and say that this has
@@ -255,6 +257,10 @@ impl Worker {
             match self.control.try_recv() {
                 Ok(Control::Snapshot(snapshot)) => self.adopt(&snapshot),
                 Ok(Control::Listen(listener, socket)) => self.listen(&listener, socket),
+                Ok(Control::Report(done)) => {
+                    // Whoever asked may not wait for it.
+                    let _ = done.send(());
+                }
                 Ok(Control::Verdict(number, verdict)) => self.answered(number, verdict),
                 Ok(Control::Drain(patience, begun)) => {
                     self.drain(patience);

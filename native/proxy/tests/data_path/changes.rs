@@ -219,3 +219,15 @@ fn an_update_that_cannot_be_used_changes_nothing() {
     assert_eq!(error.path, "listeners.x.address");
     assert_eq!(rig.client("thrift").call(1, "x"), "x");
 }
+
+#[test]
+fn what_is_configured_is_counted_at_once() {
+    let rig = Rig::with(
+        2,
+        Box::new(|name| metaprotocol_registry::find(name).ok_or("no such codec".to_owned())),
+        simple("thrift", &[]),
+    );
+    let listeners = rig.proxy.listener_stats();
+    assert!(listeners.values().all(|(totals, _)| totals.get("request") == Some(&0)) && listeners.len() == 1);
+    assert_eq!(rig.proxy.cluster_stats().keys().map(|name| &**name).collect::<Vec<_>>(), ["c"]);
+}

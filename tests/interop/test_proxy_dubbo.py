@@ -152,7 +152,6 @@ def test_weights_share_calls_out(shop: Shop) -> None:
         assert between.stat("downstream_cx_total") == 1
 
 
-@one_line
 def test_clients_share_connections(shop: Shop) -> None:
     """Three consumers with the same ids over one connection to the provider."""
     with (
@@ -250,7 +249,6 @@ def test_one_way_calls_arrive(shop: Shop) -> None:
     )
 
 
-@one_line
 def test_heartbeats_keep_an_idle_connection(shop: Shop) -> None:
     """A consumer that hears no answer to its heartbeats for three seconds would connect anew."""
     with proxied("dubbo", [route(GREEN)], shop.clusters) as between:

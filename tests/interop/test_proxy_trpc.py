@@ -150,7 +150,7 @@ def test_a_call_may_take_too_long(talk: Talk) -> None:
         ]
 
 
-@pytest.mark.parametrize(("server", "scenario"), [("trpc-go", "streams"), ("trpc-java", "calls")])
+@pytest.mark.parametrize(("server", "scenario"), [("trpc-go", "calls"), ("trpc-go", "streams"), ("trpc-java", "calls")])
 def test_clients_of_java_see_no_proxy(trpc: dict[str, list[str]], server: str, scenario: str) -> None:
     command = [*trpc["trpc-java"], "client", "--scenario", scenario]
     with (

@@ -50,7 +50,9 @@ fn a_proxy_leaves_nothing_behind() {
                 rig.stop();
             }
             let stopped = began.elapsed();
-            assert!(started + stopped < Duration::from_millis(200), "{started:?} {stopped:?}");
+            // Clients that have just been busy may ask once more before they are closed.
+            let pause = if round == 2 { Duration::from_secs(1) } else { Duration::ZERO };
+            assert!(started + stopped < pause + Duration::from_millis(200), "{started:?} {stopped:?}");
         }
     }
     until("all is as it was", || left() == before);

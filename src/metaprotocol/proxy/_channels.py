@@ -84,7 +84,9 @@ class Channels:
             except OSError as error:
                 raise Unreachable(f"cannot read {error.filename}: {error.strerror}") from None
             try:
-                await asyncio.wait_for(_connected(channel), self._timeout)
+                # wait_for would swallow a cancellation that comes together with a failure.
+                async with asyncio.timeout(self._timeout):
+                    await _connected(channel)
             except (TimeoutError, Unreachable) as error:
                 await channel.close()
                 self._next += 1

@@ -86,7 +86,8 @@ class File:
                 self._seen = None
             self._look()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), INTERVAL)
+                async with asyncio.timeout(INTERVAL):
+                    await self._again.wait()
 
     def _look(self) -> None:
         if not self._topic.wanted:

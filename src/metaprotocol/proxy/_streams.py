@@ -172,6 +172,7 @@ class Stream:
         self._connection = connection
         self._stirred = asyncio.Event()
         self._first = True
+        self._closed = False
         kinds = [kind for kind in KINDS if service in ("ads", kind.name)]
         self._topics = {kind.name: Topic(kind, receivers[kind.name], self._changed) for kind in kinds}
         self._conversations: dict[str, Conversation] = {}
@@ -189,11 +190,12 @@ class Stream:
 
     async def close(self) -> None:
         """End it."""
+        self._closed = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        while True:
+        while not self._closed:  # a call of gRPC that ends at that moment may swallow a cancellation
             while not self._wanted():
                 self._stirred.clear()
                 await self._stirred.wait()

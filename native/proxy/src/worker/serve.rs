@@ -168,6 +168,9 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
+        if !shared && self.asks_too_much(id) {
+            return self.wait_turn(id);
+        }
         if !filtered && self.has_filters(at, false) {
             self.filter_request(id, &codec, shared, head, bytes);
             return true;
@@ -186,15 +189,8 @@ impl Worker {
     ) -> bool {
         let Some(client) = self.client(id) else { return true };
         let at = client.listener;
-        // What is said here must not overtake answers that are under way. Kafka's clients have ids, and go by the order.
-        let ordered = codec.info().pair_by == PairBy::Order || codec.info().sharing == Sharing::Bound;
-        let in_turn = client.in_flight > 0 && ordered;
-        // No more than are remembered: an answer to what was forgotten could not be told from others.
-        let many =
-            matches!(&client.protocol, Protocol::Known(_, own) if client.in_flight >= own.limits().max_in_flight);
-        if many && !shared {
-            return self.wait_turn(id);
-        }
+        // What is said here must not overtake answers that are under way.
+        let in_turn = client.in_flight > 0 && codec.info().pair_by == PairBy::Order;
         let way = match self.way(id, head, bytes) {
             Ok(way) => way,
             Err(stop) => {
@@ -248,6 +244,13 @@ impl Worker {
         let asked = waiting.filter(|exchange| exchange.client == Some(id)).map(|exchange| exchange.id);
         client.ids.note(asked.chain(self.suspended.values().filter_map(|message| message.asked_by(id))));
         client.ids.enter(number, client.in_flight)
+    }
+
+    /// True if a client has as many requests under way as are remembered on a connection of its own.
+    fn asks_too_much(&mut self, id: Id) -> bool {
+        let Some(client) = self.client(id) else { return false };
+        let Protocol::Known(_, decoder) = &client.protocol else { return false };
+        client.in_flight >= decoder.limits().max_in_flight
     }
 
     /// Lets a client's frames wait until nothing is under way for it.

@@ -280,6 +280,7 @@ mod tests {
             assert_eq!((shared.slot(late), shared.slot(id)), (None, Some(slot)));
             assert!(!shared.late(id) && shared.leave(slot).is_some());
         }
+        // The first slot is never used.
         assert_eq!((shared.slots.len(), shared.in_flight, shared.given_up), (3, 0, 1));
         assert!(shared.has_room(2) && !shared.has_room(1));
         assert!(shared.late(late) && !shared.late(late));

@@ -198,8 +198,9 @@ fn a_host_that_goes_midway_is_told_once_and_the_connection_is_kept() {
     let host = Host::raw(|peer, _| {
         let mut chunk = vec![0; 4096];
         let _ = read(&mut peer.socket, &mut chunk);
-        if chunk[3] == thrift_call(6, b"again")[3] {
-            peer.send(&thrift_answer(1, b"again"));
+        let again = thrift_call(6, b"again");
+        if chunk[3] == again[3] {
+            peer.send(&thrift_answer(thrift_id(&chunk[..again.len()]), b"again"));
             let _ = read(&mut peer.socket, &mut chunk);
         }
         peer.reset();

@@ -157,10 +157,7 @@ impl Worker {
             && match (head.kind, head.request_id) {
                 (Kind::Request, RequestId::Int(number)) => {
                     if self.turn(id, number) == Turn::Later {
-                        if let Some(client) = self.client(id) {
-                            client.waits.turn = true;
-                        }
-                        return false;
+                        return self.wait_turn(id);
                     }
                     true
                 }
@@ -168,9 +165,6 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
-        if !shared && self.asks_too_much(id) {
-            return self.wait_turn(id);
-        }
         if !filtered && self.has_filters(at, false) {
             self.filter_request(id, &codec, shared, head, bytes);
             return true;
@@ -189,8 +183,9 @@ impl Worker {
     ) -> bool {
         let Some(client) = self.client(id) else { return true };
         let at = client.listener;
-        // What is said here must not overtake answers that are under way.
-        let in_turn = client.in_flight > 0 && codec.info().pair_by == PairBy::Order;
+        // What is said here must not overtake answers that are under way: who has a connection for itself gets them in order,
+        // whatever pairs them.
+        let in_turn = client.in_flight > 0 && !shares(codec.as_ref());
         let way = match self.way(id, head, bytes) {
             Ok(way) => way,
             Err(stop) => {
@@ -244,13 +239,6 @@ impl Worker {
         let asked = waiting.filter(|exchange| exchange.client == Some(id)).map(|exchange| exchange.id);
         client.ids.note(asked.chain(self.suspended.values().filter_map(|message| message.asked_by(id))));
         client.ids.enter(number, client.in_flight)
-    }
-
-    /// True if a client has as many requests under way as are remembered on a connection of its own.
-    fn asks_too_much(&mut self, id: Id) -> bool {
-        let Some(client) = self.client(id) else { return false };
-        let Protocol::Known(_, decoder) = &client.protocol else { return false };
-        client.in_flight >= decoder.limits().max_in_flight
     }
 
     /// Lets a client's frames wait until nothing is under way for it.
@@ -701,12 +689,8 @@ impl Worker {
         client.number += 1;
         let number = client.number;
         let asked = client.asked.get_or_insert_with(|| Box::new(Pairing::new(limits.max_in_flight as usize)));
-        let forgotten = asked.ask(pair, (number, exchange));
-        if forgotten.is_some() {
-            client.in_flight -= 1;
-            self.left_host(group, &node);
-            self.count(at, |counts| counts.request_active.sub(1));
-        }
+        // None is forgotten: `may_bind` lets no more in than are remembered.
+        asked.ask(pair, (number, exchange));
         self.count(at, |counts| counts.request_active.add(1));
         if let Some(timeout) = route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0) {
             self.timers.set(now + timeout, Due::Bound(id, number));

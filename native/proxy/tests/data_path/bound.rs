@@ -206,6 +206,21 @@ fn kafka_pairs_by_its_ids_and_a_produce_without_acks_waits_for_nothing() {
 }
 
 #[test]
+fn a_refusal_does_not_overtake_an_answer_of_kafka() {
+    let host = Host::new("kafka", |peer, _, _| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        peer.send(&kafka_answer(1, &[0, 0, 0, 0, 0, 0]));
+    });
+    let asks = json!([{ "key": "api_name", "test": { "exact": { "text": "ApiVersions" } } }]);
+    let routes = json!({ "routes": { "r": { "routes": [{ "match": asks, "to": { "cluster": "c" } }] } } });
+    let rig = Rig::new(with(simple("kafka", &[&host]), routes));
+    let mut client = rig.client("kafka");
+    // FindCoordinator of the group g.
+    client.send(&[kafka(18, 0, 1, &[]), kafka(10, 0, 2, b"\0\x01g")].concat());
+    assert_eq!([client.frame(), client.frame()].map(|frame| frame[7]), [1, 2]);
+}
+
+#[test]
 fn what_a_client_sent_before_it_left_still_arrives() {
     let host = Host::new("kafka", |_, _, _| ());
     let rig = Rig::simple("kafka", &[&host]);

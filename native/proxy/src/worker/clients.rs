@@ -120,6 +120,7 @@ impl Worker {
             after: Out::default(),
             behind: Vec::new(),
             in_flight: 0,
+            suspended: 0,
             heard: self.now,
             readable: false,
             fin: false,
@@ -646,7 +647,9 @@ impl Worker {
             let _ = client.socket.shutdown(Shutdown::Write);
         }
         let at = client.listener;
-        let active = u64::from(client.in_flight);
+        // Filters have those that are not at a host.
+        let mut in_flight = client.in_flight - client.suspended;
+        let active = u64::from(in_flight);
         self.count(at, |counts| {
             counts.downstream_cx_active.sub(1);
             counts.request_active.sub(active);
@@ -660,7 +663,6 @@ impl Worker {
         for host in client.holds.into_iter().chain(client.behind) {
             self.release_host(host);
         }
-        let mut in_flight = client.in_flight;
         // What waits on connections of its own, waits on the last.
         let last = client.bound.last().and_then(|host| self.host(*host));
         if let (Some(asked), Some((group, node))) =

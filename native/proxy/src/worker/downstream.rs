@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, Direction, Head, Kind, Pairing};
+use metaprotocol_core::{AnyCodec, Connection, Direction, ErrorType, Head, Kind, Pairing};
 use mio::net::TcpStream;
 
 use super::Id;
@@ -26,6 +26,8 @@ pub struct Downstream {
     pub behind: Vec<Id>,
     /// Requests whose answers it is to get.
     pub in_flight: u32,
+    /// How many of them are among the filters, on their way there or back.
+    pub suspended: u32,
     /// When bytes last came from it or went to it, in milliseconds.
     pub heard: u64,
     /// There may be something to read.
@@ -142,8 +144,17 @@ pub struct Stream {
 pub struct Held {
     pub head: Head,
     pub bytes: Vec<u8>,
-    /// It has passed the filters.
-    pub filtered: bool,
+    pub filtered: Filtered,
+}
+
+/// What filters have said of a frame.
+pub enum Filtered {
+    /// It has not been shown to them.
+    No,
+    /// It goes on.
+    Passed,
+    /// It is answered with this error, when it is its turn.
+    Refused(ErrorType, String),
 }
 
 /// A frame that comes in pieces.

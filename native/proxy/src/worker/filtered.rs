@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Direction, Edits, ErrorType, Frame, Head, RequestId, Split, Value};
 
-use super::downstream::{Held, Protocol};
+use super::downstream::{Downstream, Filtered, Held, Protocol};
 use super::upstream::{Exchange, Role};
 use super::{Id, Worker};
 use crate::filter::{Filter, Seen, Verdict};
@@ -53,6 +53,7 @@ impl Worker {
     pub(super) fn filter_request(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, shared: bool, head: Head, bytes: &[u8]) {
         let Some(client) = self.client(id) else { return };
         client.in_flight += 1;
+        client.suspended += 1;
         client.waits.filter |= !shared;
         let suspended = Suspended {
             way: Way::Request(shared),
@@ -70,10 +71,13 @@ impl Worker {
     pub(super) fn filter_response(&mut self, host: Id, exchange: Exchange, head: Head, bytes: &[u8]) {
         let Some(id) = exchange.client else { return };
         let listener = exchange.listener;
-        let Some(Protocol::Known(codec, _)) = self.client(id).map(|client| &client.protocol) else {
-            return self.deliver(host, &exchange, head, bytes);
+        let codec = match self.client(id) {
+            Some(Downstream { suspended, protocol: Protocol::Known(codec, _), .. }) => {
+                *suspended += 1;
+                Arc::clone(codec)
+            }
+            _ => return self.deliver(host, &exchange, head, bytes),
         };
-        let codec = Arc::clone(codec);
         if let Some(upstream) = self.host(host)
             && matches!(upstream.role, Role::Bound(..))
         {
@@ -200,16 +204,24 @@ impl Worker {
                 let id = message.client;
                 let Some(client) = self.client(id) else { return };
                 client.in_flight -= 1;
+                client.suspended -= 1;
                 client.waits.filter = false;
                 if !self.forward(id, &message.codec, shared, message.head, &message.bytes)
                     && let Some(client) = self.client(id)
                 {
-                    client.held.push_front(Held { head: message.head, bytes: message.bytes, filtered: true });
+                    client.held.push_front(Held {
+                        head: message.head,
+                        bytes: message.bytes,
+                        filtered: Filtered::Passed,
+                    });
                 }
                 self.resume.push(id);
                 self.settle(id);
             }
             Way::Response(host, exchange) => {
+                if let Some(client) = self.client(message.client) {
+                    client.suspended -= 1;
+                }
                 self.deliver(host, &exchange, message.head, &message.bytes);
                 self.go_on(host);
             }
@@ -222,15 +234,22 @@ impl Worker {
                 let id = message.client;
                 let Some(client) = self.client(id) else { return };
                 client.in_flight -= 1;
+                client.suspended -= 1;
                 client.waits.filter = false;
-                let at = client.listener;
-                self.note_request(at, message.head.kind);
-                self.stop(id, message.head, &message.bytes, error, text);
+                let filtered = Filtered::Refused(error, text.to_owned());
+                if !self.serve(id, message.head, &message.bytes, &filtered)
+                    && let Some(client) = self.client(id)
+                {
+                    client.held.push_front(Held { head: message.head, bytes: message.bytes, filtered });
+                }
                 self.resume.push(id);
                 self.settle(id);
             }
             Way::Response(host, exchange) => {
                 if let Some(id) = exchange.client {
+                    if let Some(client) = self.client(id) {
+                        client.suspended -= 1;
+                    }
                     self.refuse(id, exchange.head, &exchange.asked, error, text);
                     self.left(id, exchange.id);
                 }

@@ -13,7 +13,7 @@ use mio::Interest;
 use mio::net::TcpStream;
 
 use super::clients::LONG;
-use super::downstream::{Held, Protocol};
+use super::downstream::{Filtered, Held, Protocol};
 use super::out::Out;
 use super::serve::shares;
 use super::upstream::{Exchange, Role, Shared, Upstream};
@@ -732,7 +732,7 @@ impl Worker {
         if let Some(host) = self.host(id)
             && host.filtering
         {
-            host.queue.push_back(Held { head, bytes: bytes.to_vec(), filtered: false });
+            host.queue.push_back(Held { head, bytes: bytes.to_vec(), filtered: Filtered::No });
             return;
         }
         let Some(client) = self.client(owner) else { return };

@@ -10,7 +10,7 @@ use metaprotocol_core::{
 };
 
 use super::clients::LONG;
-use super::downstream::{Downstream, Held, Protocol, Stream, To, Turn};
+use super::downstream::{Downstream, Filtered, Held, Protocol, Stream, To, Turn};
 use super::hosts::{MIRROR_TIMEOUT, Refusal};
 use super::upstream::{Exchange, Role, kept};
 use super::{Due, Id, Worker};
@@ -43,10 +43,12 @@ impl Worker {
         if client.closing || client.ended {
             return;
         }
-        let waits =
-            !client.held.is_empty() || client.waits.turn || client.waits.filter || !self.serve(id, head, bytes, false);
+        let waits = !client.held.is_empty()
+            || client.waits.turn
+            || client.waits.filter
+            || !self.serve(id, head, bytes, &Filtered::No);
         if waits && let Some(client) = self.client(id) {
-            client.held.push_back(Held { head, bytes: bytes.to_vec(), filtered: false });
+            client.held.push_back(Held { head, bytes: bytes.to_vec(), filtered: Filtered::No });
         }
     }
 
@@ -59,7 +61,7 @@ impl Worker {
                 let held =
                     self.client(id).filter(|client| !client.waits.filter).and_then(|client| client.held.pop_front());
                 let Some(held) = held else { break };
-                if !self.serve(id, held.head, &held.bytes, held.filtered) {
+                if !self.serve(id, held.head, &held.bytes, &held.filtered) {
                     if let Some(client) = self.client(id) {
                         client.held.push_front(held);
                     }
@@ -72,7 +74,7 @@ impl Worker {
     }
 
     /// Takes a frame. False if it has to wait until nothing else is under way.
-    fn serve(&mut self, id: Id, head: Head, bytes: &[u8], filtered: bool) -> bool {
+    pub(super) fn serve(&mut self, id: Id, head: Head, bytes: &[u8], filtered: &Filtered) -> bool {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return true;
         };
@@ -148,11 +150,19 @@ impl Worker {
         Some(host)
     }
 
-    fn request(&mut self, id: Id, head: Head, bytes: &[u8], filtered: bool) -> bool {
+    fn request(&mut self, id: Id, head: Head, bytes: &[u8], filtered: &Filtered) -> bool {
         let Some(client) = self.client(id) else { return true };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
         let codec = Arc::clone(codec);
         let at = client.listener;
+        if let Filtered::Refused(error, text) = filtered {
+            if client.in_flight > 0 && !shares(codec.as_ref()) {
+                return self.wait_turn(id);
+            }
+            self.note_request(at, head.kind);
+            self.stop(id, head, bytes, *error, text);
+            return true;
+        }
         let shared = shares(codec.as_ref())
             && match (head.kind, head.request_id) {
                 (Kind::Request, RequestId::Int(number)) => {
@@ -165,7 +175,7 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
-        if !filtered && self.has_filters(at, false) {
+        if matches!(filtered, Filtered::No) && self.has_filters(at, false) {
             self.filter_request(id, &codec, shared, head, bytes);
             return true;
         }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use metaprotocol_core::{AnyCodec, Connection, Direction, Fed, Head, Limits};
 use metaprotocol_proxy::Proxy;
 use metaprotocol_proxy::config::FilterConfig;
+use metaprotocol_proxy::filter::Filter;
 use metaprotocol_proxy::snapshot::{Codecs, Makers};
 use serde_json::{Value, json};
 
@@ -47,7 +48,17 @@ impl Rig {
 
     pub fn with(workers: usize, codecs: Box<Codecs>, update: Value) -> Self {
         let no_filter = |filter: &FilterConfig| Err(format!("no filter {:?}", filter.name));
-        let makers = Makers { codecs, filters: Box::new(no_filter) };
+        Self::made(workers, Makers { codecs, filters: Box::new(no_filter) }, update)
+    }
+
+    /// One worker, and this filter for whatever listeners name.
+    pub fn filtered(filter: Arc<dyn Filter>, update: Value) -> Self {
+        let codecs = |name: &str| metaprotocol_registry::find(name).ok_or("no such codec".to_owned());
+        let filters = move |_: &FilterConfig| Ok(Arc::clone(&filter));
+        Self::made(1, Makers { codecs: Box::new(codecs), filters: Box::new(filters) }, update)
+    }
+
+    fn made(workers: usize, makers: Makers, update: Value) -> Self {
         let rig = Self { proxy: Proxy::start(workers, makers).unwrap(), stopped: false };
         rig.update(update);
         rig

@@ -10,6 +10,7 @@ mod changes;
 mod detect;
 mod ends;
 mod errors;
+mod filters;
 mod long;
 mod messages;
 mod mirrors;

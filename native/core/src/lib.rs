@@ -10,6 +10,7 @@
 mod codec;
 mod connection;
 mod cursor;
+mod detect;
 mod edit;
 mod error;
 mod field;
@@ -23,6 +24,7 @@ mod tls;
 pub use codec::{AnyCodec, Codec, Detection, FirstSpeaker, IdPlace, Info, KeyInfo, PairBy, Sharing, Split};
 pub use connection::{Carried, Connection, Decoder, Detached, Failure, Fed, Placed};
 pub use cursor::{Cursor, Short, VarintError};
+pub use detect::{Detected, detect_among};
 pub use edit::{Edits, ErrorType, Patch, Reply, Segments, patched, patched_len, segments_len};
 pub use error::{DecodeError, EncodeError, Reason};
 pub use field::{Key, Value, Visit, lossy};

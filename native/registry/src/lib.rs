@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use metaprotocol_core::{AnyCodec, Detection, Direction};
+use metaprotocol_core::{AnyCodec, Direction};
+pub use metaprotocol_core::{Detected, detect_among};
 
 static CODECS: LazyLock<Vec<Arc<dyn AnyCodec>>> = LazyLock::new(built_in);
 
@@ -61,47 +62,12 @@ pub fn find_among<'c>(codecs: &'c [Arc<dyn AnyCodec>], name: &str) -> Option<&'c
     })
 }
 
-/// What the first bytes of a stream say about its protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detected {
-    /// Exactly one codec claims it: its position among those that were asked.
-    Codec(usize),
-    /// No codec claims it yet, but more bytes could settle it.
-    NeedMore,
-    /// No codec can read it, or several claim it and it would be a guess.
-    Nobody,
-}
-
 /// Asks every built-in codec whether the front of a stream looks like its own. The position is that in [`codecs`].
 ///
-/// A single claim wins at once, even while another codec is still undecided: [`Detection::Yes`] means that no other
-/// built-in protocol starts so.
+/// As [`detect_among`] decides.
 #[must_use]
 pub fn detect(direction: Direction, prefix: &[u8]) -> Detected {
     detect_among(codecs().iter().map(AsRef::as_ref), direction, prefix)
-}
-
-/// As [`detect`], among these codecs only.
-pub fn detect_among<'c>(
-    codecs: impl Iterator<Item = &'c dyn AnyCodec>,
-    direction: Direction,
-    prefix: &[u8],
-) -> Detected {
-    let mut claimed = None;
-    let mut open = false;
-    for (position, codec) in codecs.enumerate() {
-        match codec.detect(direction, prefix) {
-            Detection::Yes if claimed.is_some() => return Detected::Nobody,
-            Detection::Yes => claimed = Some(position),
-            Detection::NeedMore => open = true,
-            Detection::No => {}
-        }
-    }
-    match claimed {
-        Some(position) => Detected::Codec(position),
-        None if open => Detected::NeedMore,
-        None => Detected::Nobody,
-    }
 }
 
 #[cfg(test)]

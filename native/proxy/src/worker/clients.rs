@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Detection, Direction, ErrorType, FirstSpeaker, Head};
+use metaprotocol_core::{Detected, Direction, ErrorType, FirstSpeaker, Head, detect_among};
 use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
 
@@ -451,25 +451,22 @@ impl Worker {
         let Protocol::Unknown(prefix) = &mut client.protocol else { return };
         let Some(local) = self.listeners.get(client.listener) else { return };
         let counts = &local.counts.counters;
-        let (mut found, mut open) = (Vec::new(), false);
-        for dialect in &local.listener.dialects {
-            match dialect.codec.detect(C2S, prefix) {
-                Detection::Yes => found.push(&dialect.codec),
-                Detection::NeedMore => open = true,
-                Detection::No => {}
-            }
-        }
-        let prefix = match (found.as_slice(), open) {
-            ([codec], _) => {
+        let dialects = &local.listener.dialects;
+        let detected = detect_among(dialects.iter().map(|dialect| dialect.codec.as_ref()), C2S, prefix);
+        let found = if let Detected::Codec(at) = detected { dialects.get(at) } else { None };
+        let prefix = match found {
+            Some(dialect) => {
                 counts.detected.add(1);
-                let codec: Arc<dyn AnyCodec> = Arc::clone(codec);
+                let codec = Arc::clone(&dialect.codec);
                 let decoder = Arc::clone(&codec).connect(local.listener.limits);
                 let prefix = std::mem::take(prefix);
                 client.protocol = Protocol::Known(codec, decoder);
                 prefix
             }
-            ([], true) if !late && prefix.len() < local.listener.config.detect_len => return,
-            _ => {
+            None if detected == Detected::NeedMore && !late && prefix.len() < local.listener.config.detect_len => {
+                return;
+            }
+            None => {
                 counts.detect_failed.add(1);
                 if local.listener.config.unknown_to.is_none() {
                     return self.close_client(id, false);

@@ -393,6 +393,12 @@ class FilterJob:
             message: What people are told.
         """
 
+HISTOGRAM_BOUNDS_MS: Final[tuple[float, ...]]
+"""Upper bounds of the buckets of the data path's histograms, in milliseconds; one more is for what is above."""
+
+def xxh64(data: bytes) -> int:
+    """xxHash64 with seed 0, by which Envoy shows versions as numbers."""
+
 @final
 class Proxy:
     """The data path of the proxy, for `metaprotocol.proxy`. It serves from when it is made until it is stopped.

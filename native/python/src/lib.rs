@@ -19,6 +19,7 @@ mod proxy;
 mod pycodec;
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 /// The extension module. It holds no state that the GIL would have to guard: shared objects are immutable or locked.
 #[pymodule(gil_used = false)]
@@ -49,5 +50,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(codec::codec_from_capsule, module)?)?;
     module.add_function(wrap_pyfunction!(codec::open_library, module)?)?;
     module.add_function(wrap_pyfunction!(codec::read_hex, module)?)?;
+    module.add_function(wrap_pyfunction!(proxy::xxh64, module)?)?;
+    module.add("HISTOGRAM_BOUNDS_MS", PyTuple::new(module.py(), metaprotocol_proxy::stats::BOUNDS)?)?;
     Ok(())
 }

@@ -228,3 +228,9 @@ impl Proxy {
         })
     }
 }
+
+/// The hash that Envoy shows versions by: xxHash64 with seed 0.
+#[pyfunction]
+pub fn xxh64(data: &[u8]) -> u64 {
+    xxhash_rust::xxh64::xxh64(data, 0)
+}

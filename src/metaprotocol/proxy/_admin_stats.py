@@ -6,7 +6,8 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from metaprotocol.proxy._stats import BOUNDS_MS, prometheus
+from metaprotocol._native import HISTOGRAM_BOUNDS_MS
+from metaprotocol.proxy._stats import prometheus
 
 if TYPE_CHECKING:
     import re
@@ -37,11 +38,11 @@ def quantile(histogram: Histogram, percent: float) -> float | None:
     if not total:
         return None
     rank, below = total * percent / 100, 0
-    for (lower, upper), count in zip(pairwise((0, *BOUNDS_MS)), histogram.buckets, strict=False):
+    for (lower, upper), count in zip(pairwise((0, *HISTOGRAM_BOUNDS_MS)), histogram.buckets, strict=False):
         if count and below + count >= rank:
             return round(lower + (upper - lower) * max(rank - below, 0) / count, 3)
         below += count
-    return float(BOUNDS_MS[-1])
+    return float(HISTOGRAM_BOUNDS_MS[-1])
 
 
 def selected(

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metaprotocol._native import HISTOGRAM_BOUNDS_MS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -13,12 +15,6 @@ if TYPE_CHECKING:
     from metaprotocol.proxy._store import Store
 
 __all__ = ["Histogram", "counters", "histograms", "prometheus"]
-
-BOUNDS_MS = (
-    *(0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000),
-    *(300_000, 600_000, 1_800_000, 3_600_000),
-)
-"""Upper bounds of a histogram's buckets; one more bucket is for what is above."""
 
 GAUGES = frozenset(
     {
@@ -49,7 +45,7 @@ class Histogram:
     """How long something took.
 
     Attributes:
-        buckets: How many took as long as each of `BOUNDS_MS` says, and how many longer; each counts once.
+        buckets: How many took as long as each of `HISTOGRAM_BOUNDS_MS` says, and how many longer; each counts once.
         sum_ms: All of them together, in milliseconds.
     """
 
@@ -132,7 +128,9 @@ def prometheus(numbers: Mapping[str, int], times: Mapping[str, Histogram]) -> It
         metric = _ODD.sub("_", metric)
         types[metric] = "histogram"
         lines, below = groups.setdefault(metric, []), 0
-        for bound, count in zip((*map(str, BOUNDS_MS), "+Inf"), histogram.buckets, strict=True):
+        for bound, count in zip(
+            (*(str(bound).removesuffix(".0") for bound in HISTOGRAM_BOUNDS_MS), "+Inf"), histogram.buckets, strict=True
+        ):
             below += count
             lines.append(_line(f"{metric}_bucket", {**labels, "le": bound}, below))
         lines.append(_line(f"{metric}_sum", labels, histogram.sum_ms))

@@ -9,9 +9,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from metaprotocol._native import xxh64
 from metaprotocol.proxy import _logs
 from metaprotocol.proxy._kinds import Resource
-from metaprotocol.proxy._xxh64 import xxh64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

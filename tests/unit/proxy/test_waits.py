@@ -8,9 +8,9 @@ import pytest
 from kit.control_plane import CDS, EDS, LDS, ControlPlane
 from kit.proxying import by_ads, cluster_message, eds, eventually, hosts_message, in_loop
 
+from metaprotocol._native import xxh64
 from metaprotocol.proxy import Proxy
 from metaprotocol.proxy._backoff import Backoff
-from metaprotocol.proxy._xxh64 import xxh64
 
 
 def test_waits_double_up_to_a_bound_and_begin_again() -> None:

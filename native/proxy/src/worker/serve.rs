@@ -628,7 +628,8 @@ impl Worker {
     fn send_bound(&mut self, id: Id, to: Id, bytes: &[u8]) {
         let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
         if let Role::Bound(_, Some(decoder)) = &mut host.role {
-            // It has to know what was asked to read the answers.
+            // It has to know what was asked to read the answers. The frame was read once already: what this decoder makes of
+            // it shows in the answers.
             let mut fed = metaprotocol_core::Fed::default();
             let _ = decoder.feed(C2S, bytes, &mut fed);
         }

@@ -1,0 +1,1 @@
+../../../../../../../../native/core/src/detect.rs

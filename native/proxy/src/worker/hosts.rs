@@ -31,7 +31,7 @@ const NO_SOCKET: Refusal = (ErrorType::UpstreamReset, "meta protocol upstream re
 /// How long a copy of a message may wait for its answer if its route does not say, in milliseconds.
 pub const MIRROR_TIMEOUT: u64 = 15_000;
 /// How long a host may take for what a client had sent before it left, in milliseconds.
-const LINGER: u64 = 5000;
+pub const LINGER: u64 = 5000;
 
 /// Why a connection to a host ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +112,7 @@ impl Worker {
             pending: 0,
             finish: false,
             ended: false,
+            passing: None,
             role,
         });
         self.timers.set(self.now + timeout, Due::Connect(id));
@@ -214,11 +215,7 @@ impl Worker {
 
     /// Closes a connection that is to be closed when nothing is under way on it, if nothing is.
     pub(super) fn retire(&mut self, id: Id) {
-        let over = self.host(id).is_some_and(|host| {
-            let busy = matches!(&host.role, Role::Shared(shared) if shared.busy());
-            host.draining && !busy && host.out.is_empty()
-        });
-        if over {
+        if self.host(id).is_some_and(|host| host.draining && !host.busy() && host.out.is_empty()) {
             self.close_host(id, End::Done);
         }
     }
@@ -400,30 +397,33 @@ impl Worker {
 
     fn host_data(&mut self, id: Id, data: &[u8]) {
         let Some(host) = self.host(id) else { return };
+        let data = if host.passing.is_some() { self.pass_on(id, data) } else { data };
+        if data.is_empty() {
+            return;
+        }
+        let Some(host) = self.host(id) else { return };
         match &mut host.role {
             Role::Bound(client, own) => {
                 let client = *client;
                 let own = own.take();
                 self.bound_data(id, client, own, data);
             }
-            Role::Shared(shared) => {
-                let mut data = data;
-                if let Some((client, left)) = shared.passing {
-                    let (part, rest) = data.split_at(left.min(data.len()));
-                    shared.passing = (part.len() < left).then_some((client, left - part.len()));
-                    let over = shared.passing.is_none();
-                    self.pass(id, client, part);
-                    data = rest;
-                    if over {
-                        self.passed(client);
-                        self.retire(id);
-                    }
-                }
-                if !data.is_empty() {
-                    self.shared_data(id, data);
-                }
-            }
+            Role::Shared(_) => self.shared_data(id, data),
         }
+    }
+
+    /// Hands on what belongs to a long frame; returns the rest.
+    fn pass_on<'d>(&mut self, id: Id, data: &'d [u8]) -> &'d [u8] {
+        let Some(host) = self.host(id) else { return &[] };
+        let Some((client, left)) = host.passing else { return data };
+        let (part, rest) = data.split_at(left.min(data.len()));
+        host.passing = (part.len() < left).then_some((client, left - part.len()));
+        self.pass(id, client, part);
+        if part.len() == left {
+            self.passed(client);
+            self.retire(id);
+        }
+        rest
     }
 
     /// Sends a client bytes that are not the beginning of an answer.
@@ -504,7 +504,7 @@ impl Worker {
                 return self.close_host(id, End::Garbage);
             }
         }
-        shared.passing = Some((client.unwrap_or(Id { at: u32::MAX, serial: 0 }), left));
+        host.passing = Some((client.unwrap_or(Id { at: u32::MAX, serial: 0 }), left));
         let Some(exchange) = shared.leave(slot) else { return };
         if let Some(client) = client.and_then(|client| self.clients.get_mut(client.at as usize)) {
             client.passing = Some(id);
@@ -671,9 +671,10 @@ impl Worker {
         let Some(client) = self.client(id) else { return };
         client.in_flight -= 1;
         client.ids.leave(request);
-        let next = client.held.front().is_some_and(|held| held.head.request_id == RequestId::Int(request));
         let idle = client.in_flight == 0;
-        if client.waits.turn && (idle || next) {
+        if client.waits.turn
+            && (idle || client.waiting().is_some_and(|head| head.request_id == RequestId::Int(request)))
+        {
             self.resume.push(id);
         }
         if idle {
@@ -708,7 +709,50 @@ impl Worker {
             *place = own;
         }
         if result.is_err() {
-            self.close_host(id, End::Garbage);
+            return self.close_host(id, End::Garbage);
+        }
+        self.long_bound_answer(id, owner);
+    }
+
+    /// As [`Worker::long_answer`], by a connection that a client has for itself: also of what nobody has asked for.
+    fn long_bound_answer(&mut self, id: Id, owner: Id) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let Some(client) = self.clients.get_mut(owner.at as usize).filter(|client| client.serial == owner.serial)
+        else {
+            return;
+        };
+        let (Role::Bound(_, own), Protocol::Known(codec, decoder)) = (&mut host.role, &mut client.protocol) else {
+            return;
+        };
+        let decoder = own.as_mut().unwrap_or(decoder);
+        let Some((head, received)) = decoder.unfinished(S2C) else { return };
+        if head.frame_len <= LONG || head.is_opaque() || received < head.header_len as usize || host.filtering {
+            return;
+        }
+        let pair = match head.request_id {
+            _ if !head.kind.is_response() => None,
+            RequestId::Bytes { .. } => return,
+            _ => PairId::of(&Frame { head, bytes: &[] }, codec.info().pair_by),
+        };
+        let asked = client.asked.as_mut();
+        let waits = pair.as_ref().zip(asked).and_then(|(pair, asked)| asked.waits(pair));
+        if waits.is_some_and(|(_, exchange)| exchange.route.is_some()) {
+            return;
+        }
+        if client.passing.is_some() {
+            return self.wait_behind(owner, id);
+        }
+        let Some(detached) = decoder.detach(S2C) else { return };
+        host.passing = Some((owner, head.frame_len - detached.bytes.len()));
+        client.passing = Some(id);
+        client.stream_ends(head, S2C);
+        let answered = pair.and_then(|pair| client.asked.as_mut()?.answer(&pair));
+        if let Some((_, exchange)) = &answered {
+            self.finished(id, exchange, head.kind);
+        }
+        self.pass(id, owner, &detached.bytes);
+        if let Some((_, exchange)) = answered {
+            self.left(owner, exchange.id);
         }
     }
 
@@ -803,6 +847,7 @@ impl Worker {
             && matches!(host.role, Role::Bound(owner, _) if owner == client)
         {
             // What it sent before is still for the host.
+            host.passing = None;
             host.draining = true;
             host.finish = true;
             self.timers.set(self.now + LINGER, Due::Linger(id));
@@ -811,7 +856,7 @@ impl Worker {
     }
 
     pub(super) fn linger_late(&mut self, id: Id) {
-        self.close_host(id, End::Done);
+        self.close_host(id, End::Cut);
     }
 
     pub(super) fn connect_late(&mut self, id: Id) {
@@ -824,10 +869,7 @@ impl Worker {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
         let (group, heard) = (host.group, host.heard);
-        let busy = match &host.role {
-            Role::Shared(shared) => shared.busy() || !host.out.is_empty(),
-            Role::Bound(..) => true,
-        };
+        let busy = !host.is_shared() || host.busy() || !host.out.is_empty();
         let Some(after) = self.groups.get(group).and_then(|group| group.cluster.config.idle_timeout) else { return };
         let until = if busy { now + after } else { heard + after };
         if until > now {
@@ -922,10 +964,8 @@ impl Worker {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
-        let busy = match &host.role {
-            Role::Shared(shared) => shared.busy(),
-            Role::Bound(..) => true,
-        };
+        let busy = !host.is_shared() || host.busy();
+        let passing = host.passing;
         let (outcome, error, message) = match end {
             End::Remote => (
                 busy.then_some(Outcome::Failure),
@@ -974,6 +1014,10 @@ impl Worker {
         if matches!(end, End::Refused | End::Late) {
             node.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
         }
+        if let Some((client, _)) = passing {
+            // It has the beginning of an answer that will never end.
+            self.close_client(client, false);
+        }
         let Some(host) = self.host(id) else { return };
         if let Role::Bound(owner, _) = host.role {
             let plain = self.client(owner).is_some_and(|client| matches!(client.protocol, Protocol::Plain));
@@ -988,10 +1032,6 @@ impl Worker {
             return self.end_bound(id, error, message);
         }
         let Some(Upstream { role: Role::Shared(mut shared), .. }) = self.remove_host(id) else { return };
-        if let Some((client, _)) = shared.passing {
-            // It has the beginning of an answer that will never end.
-            self.close_client(client, false);
-        }
         for place in &mut shared.slots {
             let Some(exchange) = place.exchange.take() else { continue };
             self.left_host(group, &node);

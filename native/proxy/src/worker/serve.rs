@@ -28,6 +28,18 @@ struct Way {
     host: Arc<Host>,
 }
 
+/// What becomes of a message, or of the beginning of a long one, that goes by a connection for its client alone.
+enum Went {
+    /// It goes by this connection.
+    To(Id),
+    /// It was answered, or is dropped.
+    Nowhere,
+    /// It has to wait until nothing else is under way.
+    Later,
+    /// All of it must be there first.
+    Whole,
+}
+
 /// Why a message goes nowhere.
 enum Stop {
     /// It is answered with this error.
@@ -68,6 +80,10 @@ impl Worker {
                     break;
                 }
             }
+            let looks = self.client(id).is_some_and(|client| !client.waits.turn && client.held.is_empty());
+            if looks {
+                self.look(id);
+            }
             self.settle(id);
             self.wake_client(id);
         }
@@ -96,19 +112,19 @@ impl Worker {
             }
             Kind::Request | Kind::Oneway | Kind::StreamOpen => self.request(id, head, bytes, filtered),
             _ => {
-                self.more(id, head, bytes);
+                let _ = self.more(id, head, bytes);
                 true
             }
         }
     }
 
     /// A frame that belongs to what is under way already: of a stream, of a login, or an answer to the host.
-    fn more(&mut self, id: Id, head: Head, bytes: &[u8]) {
-        let Some(client) = self.client(id) else { return };
+    fn more(&mut self, id: Id, head: Head, bytes: &[u8]) -> Went {
+        let Some(client) = self.client(id) else { return Went::Nowhere };
         let shared = matches!(&client.protocol, Protocol::Known(codec, _) if shares(codec.as_ref()));
         let host = self.place(id, &head, bytes);
-        match host {
-            Some(host) => self.send_bound(id, host, bytes),
+        let bound = match host {
+            Some(host) => Ok(host),
             // It cannot be shared, nor what follows be read.
             None if shared && head.is_opaque() => {
                 let at = client_listener(self.client(id));
@@ -117,19 +133,25 @@ impl Worker {
                     counts.bad_request.add(1);
                 });
                 self.end_client(id);
+                return Went::Nowhere;
             }
             // Nobody is there that could know what to do with it.
-            None if shared => {}
-            None => {
-                let bound = match self.way(id, head, bytes) {
-                    Ok(way) => self.bind(id, &way),
-                    Err(Stop::Error(error, message)) => Err((error, message)),
-                    Err(Stop::More) => Err(INCOMPLETE),
-                };
-                match bound {
-                    Ok(host) => self.send_bound(id, host, bytes),
-                    Err((error, message)) => self.refuse(id, head, bytes, error, message),
-                }
+            None if shared => return Went::Nowhere,
+            None => match self.way(id, head, bytes) {
+                Ok(way) => self.bind(id, &way),
+                Err(Stop::Error(error, message)) => Err((error, message)),
+                Err(Stop::More) if bytes.len() < head.frame_len => return Went::Whole,
+                Err(Stop::More) => Err(INCOMPLETE),
+            },
+        };
+        match bound {
+            Ok(host) => {
+                self.send_bound(id, host, bytes);
+                Went::To(host)
+            }
+            Err((error, message)) => {
+                self.refuse(id, head, bytes, error, message);
+                Went::Nowhere
             }
         }
     }
@@ -191,44 +213,58 @@ impl Worker {
         head: Head,
         bytes: &[u8],
     ) -> bool {
-        let Some(client) = self.client(id) else { return true };
+        if !shared {
+            return !matches!(self.forward_bound(id, codec, head, bytes), Went::Later);
+        }
+        let at = client_listener(self.client(id));
+        let way = self.way(id, head, bytes);
+        self.note_request(at, head.kind);
+        match way {
+            Ok(way) => {
+                self.mirror(id, codec, &way, head, bytes);
+                self.send_shared(id, codec, &way, head, bytes);
+            }
+            Err(stop) => {
+                let (error, message) = stop.said();
+                self.stop(id, head, bytes, error, message);
+            }
+        }
+        true
+    }
+
+    /// As [`Worker::forward`], by a connection that its client has for itself; of a long request the beginning, where nothing of
+    /// it is to be changed.
+    fn forward_bound(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) -> Went {
+        let Some(client) = self.client(id) else { return Went::Nowhere };
         let at = client.listener;
+        let part = bytes.len() < head.frame_len;
         // What is said here must not overtake answers that are under way: who has a connection for itself gets them in order,
         // whatever pairs them.
         let in_turn = client.in_flight > 0 && !shares(codec.as_ref());
-        let way = match self.way(id, head, bytes) {
-            Ok(way) => way,
-            Err(stop) => {
-                let (error, message) = match stop {
-                    Stop::Error(error, message) => (error, message),
-                    Stop::More => INCOMPLETE,
-                };
-                if in_turn {
-                    return self.wait_turn(id);
-                }
-                self.note_request(at, head.kind);
-                self.stop(id, head, bytes, error, message);
-                return true;
+        let sent = match self.way(id, head, bytes) {
+            Ok(way) if part && !way.route.request_set.is_empty() => return Went::Whole,
+            Ok(way) if !self.may_bind(id, way.group, head.kind) => {
+                self.wait_turn(id);
+                return Went::Later;
             }
+            Ok(way) => self
+                .bind(id, &way)
+                .and_then(|host| self.send_request_bound(id, host, &way.route, head, bytes).map(|()| host)),
+            Err(Stop::More) if part => return Went::Whole,
+            Err(stop) => Err(stop.said()),
         };
-        if shared {
-            self.note_request(at, head.kind);
-            self.mirror(id, codec, &way, head, bytes);
-            self.send_shared(id, codec, &way, head, bytes);
-            return true;
-        }
-        if !self.may_bind(id, way.group, head.kind) {
-            return self.wait_turn(id);
-        }
-        let sent = self.bind(id, &way).and_then(|host| self.send_request_bound(id, host, &way.route, head, bytes));
         if sent.is_err() && in_turn {
-            return self.wait_turn(id);
+            self.wait_turn(id);
+            return Went::Later;
         }
         self.note_request(at, head.kind);
-        if let Err((error, message)) = sent {
-            self.stop(id, head, bytes, error, message);
+        match sent {
+            Ok(host) => Went::To(host),
+            Err((error, message)) => {
+                self.stop(id, head, bytes, error, message);
+                Went::Nowhere
+            }
         }
-        true
     }
 
     /// Whether a request may go on now, by its id.
@@ -629,9 +665,10 @@ impl Worker {
         let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
         if let Role::Bound(_, Some(decoder)) = &mut host.role {
             // It has to know what was asked to read the answers. The frame was read once already: what this decoder makes of
-            // it shows in the answers.
+            // it shows in the answers. The rest of a long one tells nothing more.
             let mut fed = metaprotocol_core::Fed::default();
             let _ = decoder.feed(C2S, bytes, &mut fed);
+            let _ = decoder.detach(C2S);
         }
         host.out.push(bytes, &mut self.buffers);
         host.heard = self.now;
@@ -750,7 +787,7 @@ impl Worker {
     /// Looks where a long frame goes, as soon as enough of it has come.
     pub(super) fn look(&mut self, id: Id) {
         let Some(client) = self.client(id) else { return };
-        let Some(long) = &mut client.long else { return };
+        let Some(long) = client.long.as_mut().filter(|long| long.to == To::Unknown) else { return };
         if long.left == 0 {
             let (head, bytes) = (long.head, std::mem::take(&mut long.bytes));
             client.long = None;
@@ -764,24 +801,22 @@ impl Worker {
         let Protocol::Known(codec, _) = &client.protocol else { return };
         let codec = Arc::clone(codec);
         let (head, at) = (long.head, client.listener);
-        let whole = match (head.kind, head.request_id) {
-            (Kind::Request, RequestId::None | RequestId::Bytes { .. }) => true,
-            _ if !shares(codec.as_ref()) || !matches!(head.kind, Kind::Request | Kind::Oneway) => {
-                // Where it goes is known if its connection is: else it is looked at when all of it has come.
-                return self.long_bound(id);
+        match (head.kind, head.request_id) {
+            (Kind::Request, RequestId::Int(number)) if shares(codec.as_ref()) => {
+                if self.turn(id, number) == Turn::Later {
+                    return self.look_later(id);
+                }
             }
-            (Kind::Request, RequestId::Int(number)) => self.turn(id, number) == Turn::Later,
-            _ => false,
-        };
-        if whole {
-            return;
+            (Kind::Oneway, _) if shares(codec.as_ref()) => {}
+            _ => return self.look_bound(id, &codec),
         }
         let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
         let bytes = std::mem::take(&mut long.bytes);
-        let filtered = self.has_filters(at, false);
-        let way = self.way(id, head, &bytes);
-        let way = match way {
-            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() && !filtered => way,
+        if self.has_filters(at, false) {
+            return self.keep_looking(id, head, bytes);
+        }
+        let way = match self.way(id, head, &bytes) {
+            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() => way,
             Ok(_) | Err(Stop::More) => return self.keep_looking(id, head, bytes),
             Err(Stop::Error(error, message)) => {
                 self.note_request(at, head.kind);
@@ -817,18 +852,57 @@ impl Worker {
         }
     }
 
-    /// A long frame of a client that has its connection for itself, and of which nothing else is to be known.
-    fn long_bound(&mut self, id: Id) {
-        let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
-        if !matches!(long.head.kind, Kind::StreamData | Kind::Control) {
+    /// Looks where a long frame goes by a connection that its client has for itself.
+    fn look_bound(&mut self, id: Id, codec: &Arc<dyn AnyCodec>) {
+        let Some(client) = self.client(id) else { return };
+        let at = client.listener;
+        let Some(long) = &mut client.long else { return };
+        let head = long.head;
+        let least = match (head.kind, head.request_id) {
+            (Kind::Heartbeat, _) if codec.info().heartbeats => return,
+            (Kind::Request, RequestId::Bytes { at, len }) => KEPT_BOUND.max(at as usize + len as usize),
+            (Kind::Request, _) => KEPT_BOUND,
+            _ => 0,
+        };
+        if long.bytes.len() < least {
+            long.look = least;
             return;
         }
-        let (head, bytes) = (long.head, std::mem::take(&mut long.bytes));
-        if let Some(host) = self.place(id, &head, &bytes) {
-            self.sent_to(id, To::Host(host));
-            self.send_on(id, host, &bytes);
-        } else if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
-            long.bytes = bytes;
+        let bytes = std::mem::take(&mut long.bytes);
+        let went = match head.kind {
+            Kind::Request | Kind::Oneway | Kind::StreamOpen if self.has_filters(at, false) => Went::Whole,
+            Kind::Request | Kind::Oneway | Kind::StreamOpen => self.forward_bound(id, codec, head, &bytes),
+            _ => self.more(id, head, &bytes),
+        };
+        match went {
+            Went::To(host) => self.sent_to(id, To::Host(host)),
+            Went::Nowhere => self.sent_to(id, To::Nowhere),
+            Went::Later | Went::Whole => {
+                if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
+                    long.bytes = bytes;
+                }
+                if matches!(went, Went::Later) {
+                    self.look_later(id);
+                }
+            }
+        }
+    }
+
+    /// Looks at a long frame again when it is its turn; nothing is read meanwhile.
+    fn look_later(&mut self, id: Id) {
+        if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
+            long.look = 0;
+        }
+        self.wait_turn(id);
+    }
+}
+
+impl Stop {
+    /// What the client is told.
+    const fn said(self) -> Refusal {
+        match self {
+            Self::Error(error, message) => (error, message),
+            Self::More => INCOMPLETE,
         }
     }
 }

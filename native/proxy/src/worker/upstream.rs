@@ -43,7 +43,20 @@ pub struct Upstream {
     pub finish: bool,
     /// Its last byte was read; a plain connection still takes what its client sends.
     pub ended: bool,
+    /// The client that gets the rest of a long frame, and how much is still to come.
+    pub passing: Option<(Id, usize)>,
     pub role: Role,
+}
+
+impl Upstream {
+    /// True if anything is under way on it that can be told to be: on a client's own connection a frame that is passed on.
+    pub const fn busy(&self) -> bool {
+        self.passing.is_some() || matches!(&self.role, Role::Shared(shared) if shared.in_flight > 0 || shared.sending)
+    }
+
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.role, Role::Shared(_))
+    }
 }
 
 /// Whose connection it is.
@@ -75,8 +88,6 @@ pub struct Shared {
     keeps_all: Option<bool>,
     /// What it can be shared for.
     pub pool: Pool,
-    /// The rest of a long answer goes to this client.
-    pub passing: Option<(Id, usize)>,
 }
 
 /// A place for a request that waits for its answer.
@@ -137,7 +148,6 @@ impl Shared {
             narrow: false,
             keeps_all: None,
             pool,
-            passing: None,
         }
     }
 
@@ -218,11 +228,6 @@ impl Shared {
             self.keeps_all = Some(reply(begun).is_err() && reply(bytes).is_ok());
         }
         if self.keeps_all == Some(true) { bytes } else { begun }
-    }
-
-    /// True if anything is under way in either direction.
-    pub const fn busy(&self) -> bool {
-        self.in_flight > 0 || self.sending || self.passing.is_some()
     }
 
     /// True if it can take one more request, where so many may be under way.

@@ -12,6 +12,7 @@ mod ends;
 mod errors;
 mod filters;
 mod long;
+mod long_bound;
 mod messages;
 mod mirrors;
 mod multiplex;

@@ -16,7 +16,7 @@ use super::clients::LONG;
 use super::downstream::{Filtered, Held, Protocol};
 use super::out::Out;
 use super::serve::shares;
-use super::upstream::{Exchange, Role, Shared, Upstream};
+use super::upstream::{Exchange, Role, Shared, Tried, Upstream};
 use super::{Due, HOST, Id, Pool, READS, Worker, token};
 use crate::balance::{Host, Outcome};
 use crate::stats::ClusterStats;
@@ -27,7 +27,8 @@ const S2C: Direction = Direction::ServerToClient;
 pub type Refusal = (ErrorType, &'static str);
 
 const NO_CONNECTION: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many connections");
-const NO_SOCKET: Refusal = (ErrorType::UpstreamReset, "meta protocol upstream request: no connection could be opened");
+pub const NO_SOCKET: Refusal =
+    (ErrorType::UpstreamReset, "meta protocol upstream request: no connection could be opened");
 /// How long a copy of a message may wait for its answer if its route does not say, in milliseconds.
 pub const MIRROR_TIMEOUT: u64 = 15_000;
 /// How long a host may take for what a client had sent before it left, in milliseconds.
@@ -63,13 +64,13 @@ impl Worker {
         }
     }
 
-    /// Opens a connection, unless there are too many or the system gives none.
-    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Result<Id, Refusal> {
-        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
+    /// Opens a connection, unless there are too many or the system gives none; the role goes back then.
+    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Result<Id, (Refusal, Role)> {
+        let Some(own) = self.groups.get(group) else { return Err((NO_SOCKET, role)) };
         let cluster = &own.cluster;
         if !cluster.gauges.connections.enter(cluster.config.thresholds.max_connections) {
             own.stats.upstream_cx_overflow.add(1);
-            return Err(NO_CONNECTION);
+            return Err((NO_CONNECTION, role));
         }
         let timeout = cluster.config.connect_timeout;
         let entry = self.hosts.vacant_entry();
@@ -78,12 +79,24 @@ impl Worker {
             self.poll.registry().register(&mut socket, token(HOST, entry.key()), interest)?;
             Ok(socket)
         });
-        let Ok(socket) = opened else {
-            own.stats.upstream_cx_connect_fail.add(1);
-            cluster.gauges.connections.leave();
-            host.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
-            cluster.hosts.report(host, Outcome::ConnectFailed, self.now);
-            return Err(NO_SOCKET);
+        let socket = match opened {
+            Ok(socket) => socket,
+            Err(error) => {
+                own.stats.upstream_cx_connect_fail.add(1);
+                cluster.gauges.connections.leave();
+                host.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
+                // That this process has no more sockets is not the host's failure.
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused
+                        | io::ErrorKind::HostUnreachable
+                        | io::ErrorKind::NetworkUnreachable
+                        | io::ErrorKind::TimedOut
+                ) {
+                    cluster.hosts.report(host, Outcome::ConnectFailed, self.now);
+                }
+                return Err((NO_SOCKET, role));
+            }
         };
         let _ = socket.set_nodelay(true);
         own.stats.upstream_cx_total.add(1);
@@ -113,6 +126,9 @@ impl Worker {
             finish: false,
             ended: false,
             passing: None,
+            spoke: false,
+            tried: Tried::default(),
+            moved: Vec::new(),
             role,
         });
         self.timers.set(self.now + timeout, Due::Connect(id));
@@ -145,7 +161,7 @@ impl Worker {
         for id in own.pools.get(&pool).into_iter().flatten() {
             let Some(host) = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial) else { continue };
             if let Role::Shared(shared) = &host.role
-                && !host.draining
+                && host.takes_more()
                 && shared.has_room(most)
             {
                 return Ok(*id);
@@ -162,7 +178,8 @@ impl Worker {
         pool: Pool,
     ) -> Result<Id, Refusal> {
         let decoder = Arc::clone(codec).connect(self.limits);
-        let id = self.connect(group, host, Role::Shared(Shared::new(Arc::clone(codec), decoder, pool)))?;
+        let role = Role::Shared(Shared::new(Arc::clone(codec), decoder, pool));
+        let id = self.connect(group, host, role).map_err(|(refusal, _)| refusal)?;
         if let Some(group) = self.groups.get_mut(group) {
             group.pools.entry(pool).or_default().push(id);
         }
@@ -187,7 +204,7 @@ impl Worker {
             let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             host.is_some_and(|host| match &host.role {
                 // Ids are not changed on it, so no answer may be outstanding that another one could be taken for.
-                Role::Shared(shared) => !host.draining && shared.has_room(1),
+                Role::Shared(shared) => host.takes_more() && shared.has_room(1),
                 Role::Bound(..) => false,
             })
         });
@@ -356,6 +373,7 @@ impl Worker {
                 }
                 Ok(len) => {
                     host.readable = len == chunk.len() || host.fin;
+                    host.spoke = true;
                     self.count_cluster(group, |stats| stats.upstream_cx_rx_bytes_total.add(len as u64));
                     self.host_data(id, chunk.get(..len).unwrap_or_default());
                     self.chunk = chunk;
@@ -898,7 +916,7 @@ impl Worker {
     }
 
     /// Tells a client that there will be no answer.
-    fn lost(&mut self, exchange: &Exchange, asked: &[u8], error: ErrorType, message: &str) {
+    pub(super) fn lost(&mut self, exchange: &Exchange, asked: &[u8], error: ErrorType, message: &str) {
         let Some(client) = exchange.client else { return };
         self.count(exchange.listener, |counts| counts.request_active.sub(1));
         self.refuse(client, exchange.head, asked, error, message);
@@ -919,10 +937,13 @@ impl Worker {
     /// Ends a connection that a client has for itself, and with it the client's: at once if something waits for it, else when
     /// nothing is under way elsewhere.
     fn end_bound(&mut self, id: Id, error: ErrorType, message: &str) {
-        let Some(host) = self.host(id) else { return };
-        let (group, node) = (host.group, Arc::clone(&host.host));
+        let Some(host) = self.remove_host(id) else { return };
+        self.bound_ended(id, &host, error, message);
+    }
+
+    fn bound_ended(&mut self, id: Id, host: &Upstream, error: ErrorType, message: &str) {
         let Role::Bound(owner, _) = host.role else { return };
-        self.remove_host(id);
+        let (group, node) = (host.group, &host.host);
         let Some(client) = self.client(owner) else { return };
         // What waits, waits for the last.
         let last = client.bound.last() == Some(&id);
@@ -936,7 +957,7 @@ impl Worker {
         }
         let mut asked = client.asked.take();
         while let Some((_, exchange)) = asked.as_mut().and_then(|asked| asked.forget()) {
-            self.left_host(group, &node);
+            self.left_host(group, node);
             let bytes = exchange.asked.clone();
             self.lost(&exchange, &bytes, error, message);
         }
@@ -1018,20 +1039,22 @@ impl Worker {
             // It has the beginning of an answer that will never end.
             self.close_client(client, false);
         }
-        let Some(host) = self.host(id) else { return };
-        if let Role::Bound(owner, _) = host.role {
-            let plain = self.client(owner).is_some_and(|client| matches!(client.protocol, Protocol::Plain));
-            if plain {
-                self.remove_host(id);
-                if let Some(client) = self.client(owner) {
-                    client.closing = true;
-                    self.client_unsent(owner);
-                }
-                return;
-            }
-            return self.end_bound(id, error, message);
+        let Some(mut host) = self.remove_host(id) else { return };
+        // Where the proxy itself ends it, nobody waits for what was not sent.
+        let moves = !matches!(end, End::Cut | End::Done);
+        if moves && self.bound_moves(id, &mut host) {
+            return;
         }
-        let Some(Upstream { role: Role::Shared(mut shared), .. }) = self.remove_host(id) else { return };
+        if let Role::Bound(owner, _) = host.role {
+            let client = self.client(owner).filter(|client| matches!(client.protocol, Protocol::Plain));
+            if let Some(client) = client {
+                client.closing = true;
+                return self.client_unsent(owner);
+            }
+            return self.bound_ended(id, &host, error, message);
+        }
+        let moving = if moves { self.take_unsent(&mut host) } else { Vec::new() };
+        let Role::Shared(shared) = &mut host.role else { return };
         for place in &mut shared.slots {
             let Some(exchange) = place.exchange.take() else { continue };
             self.left_host(group, &node);
@@ -1040,6 +1063,9 @@ impl Worker {
                 self.count(exchange.listener, |counts| counts.response_decoding_error.add(1));
             }
             self.lost(&exchange, &place.asked, error, message);
+        }
+        if moves {
+            self.move_unsent(id, &host, moving, (error, message));
         }
     }
 

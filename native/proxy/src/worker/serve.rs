@@ -12,10 +12,11 @@ use metaprotocol_core::{
 use super::clients::LONG;
 use super::downstream::{Downstream, Filtered, Held, Protocol, Stream, To, Turn};
 use super::hosts::{MIRROR_TIMEOUT, Refusal};
-use super::upstream::{Exchange, Role, kept};
+use super::out::{Buffers, Out};
+use super::upstream::{Exchange, Role, Tried, Upstream, kept};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
-use crate::route::{Chosen, Message, Route};
+use crate::route::{Chosen, Message, Route, Sets};
 
 const C2S: Direction = Direction::ClientToServer;
 /// The most that is kept of a request on a connection that a client has for itself.
@@ -390,7 +391,7 @@ impl Worker {
     }
 
     /// Counts a request in that has to wait for its connection, if the cluster's bounds allow one more.
-    fn enter_pending(&mut self, group: usize, host: Id) -> bool {
+    pub(super) fn enter_pending(&mut self, group: usize, host: Id) -> bool {
         let Some(upstream) = self.hosts.get_mut(host.at as usize) else { return false };
         if upstream.connected {
             return true;
@@ -406,11 +407,18 @@ impl Worker {
     }
 
     fn send_shared(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
-        let host = match self.shared(way.group, &way.host, codec, &head) {
-            Ok(host) => host,
-            Err((error, message)) => return self.stop(id, head, bytes, error, message),
-        };
-        self.send(Some(id), host, way, head, bytes);
+        match self.shared(way.group, &way.host, codec, &head) {
+            Ok(host) => {
+                self.send(Some(id), host, way, head, bytes);
+            }
+            Err(refusal) => match self.shared_elsewhere(way.group, &way.host, codec, &head, refusal) {
+                Ok((host, node)) => {
+                    let way = Way { route: Arc::clone(&way.route), group: way.group, host: node };
+                    self.send(Some(id), host, &way, head, bytes);
+                }
+                Err((error, message)) => self.stop(id, head, bytes, error, message),
+            },
+        }
     }
 
     /// Sends a request by a shared connection; the client is `None` for a copy. False if it was refused.
@@ -431,22 +439,9 @@ impl Worker {
         let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else {
             return false;
         };
-        let Role::Shared(shared) = &mut host.role else { return false };
         host.heard = now;
-        let slot = (!oneway).then(|| shared.enter());
-        // A client that has the connection to itself keeps its ids.
-        let number = slot.filter(|_| !shared.reserved).map(|slot| shared.id(slot));
-        let mut send = |number| {
-            write(shared.codec.as_ref(), &mut host.out, &mut self.buffers, &way.route, &limits, number, head, bytes)
-        };
-        let mut failed = send(number);
-        if let (Err(true), Some(number), Some(slot)) = (failed, number, slot)
-            && number != u64::from(slot)
-        {
-            // What is under way has ids without a turn: others could not be sent.
-            failed = send(Some(slot.into()));
-            shared.narrow |= failed != Err(true);
-        }
+        let (slot, failed) = put(host, &mut self.buffers, &way.route.request_set, &limits, head, bytes);
+        let Role::Shared(shared) = &mut host.role else { return false };
         let last = self.groups.get(way.group).and_then(|group| group.cluster.config.max_requests_per_connection);
         let last = last.is_some_and(|last| shared.requests >= last);
         host.draining |= last;
@@ -491,6 +486,7 @@ impl Worker {
                 turn = place.turn;
                 place.asked.clear();
                 place.asked.extend_from_slice(keep);
+                place.until = timeout.map_or(0, |timeout| now + timeout);
                 place.exchange = Some(Exchange {
                     client: id,
                     listener: listener.unwrap_or(usize::MAX),
@@ -499,6 +495,7 @@ impl Worker {
                     since: now_us,
                     route,
                     asked: Vec::new(),
+                    tried: Tried::default(),
                 });
             }
             if let Some(timeout) = timeout {
@@ -619,7 +616,10 @@ impl Worker {
             // From here on the client's own decoder knows also what is asked of others.
             *own = Some(Arc::clone(codec).connect(*decoder.limits()));
         }
-        let host = self.connect(way.group, &way.host, Role::Bound(id, decoder))?;
+        let host = match self.connect(way.group, &way.host, Role::Bound(id, decoder)) {
+            Ok(host) => host,
+            Err((refusal, role)) => self.bound_elsewhere(way.group, &way.host, role, refusal)?,
+        };
         if let Some(client) = self.client(id) {
             client.number += 1;
             client.bound.push(host);
@@ -636,7 +636,7 @@ impl Worker {
             let cluster = self.listeners.get(at).and_then(|local| local.listener.config.unknown_to.clone());
             let group = cluster.and_then(|name| self.by_name.get(name.as_str()).copied());
             let host = group.and_then(|group| self.groups.get_mut(group)?.picker.pick(None, now).map(Arc::clone));
-            group.zip(host).and_then(|(group, host)| self.connect(group, &host, Role::Bound(id, None)).ok())
+            group.zip(host).and_then(|(group, host)| self.open_alone(id, group, &host))
         } else {
             let head = Head {
                 kind: Kind::Control,
@@ -647,7 +647,7 @@ impl Worker {
                 variant: 0,
             };
             let way = self.way(id, head, &[]).ok();
-            way.and_then(|way| self.connect(way.group, &way.host, Role::Bound(id, None)).ok())
+            way.and_then(|way| self.open_alone(id, way.group, &way.host))
         };
         let Some(client) = self.client(id) else { return };
         match host {
@@ -657,6 +657,13 @@ impl Worker {
                 self.count(at, |counts| counts.no_healthy_upstream.add(1));
                 self.client_unsent(id);
             }
+        }
+    }
+
+    fn open_alone(&mut self, id: Id, group: usize, node: &Arc<Host>) -> Option<Id> {
+        match self.connect(group, node, Role::Bound(id, None)) {
+            Ok(host) => Some(host),
+            Err((refusal, role)) => self.bound_elsewhere(group, node, role, refusal).ok(),
         }
     }
 
@@ -732,6 +739,7 @@ impl Worker {
             since: now_us,
             route: (filtered || !route.response_set.is_empty()).then(|| Arc::clone(route)),
             asked: keep.to_vec(),
+            tried: Tried::default(),
         };
         client.in_flight += 1;
         client.number += 1;
@@ -919,14 +927,45 @@ fn client_listener(client: Option<&mut Downstream>) -> usize {
     client.map_or(usize::MAX, |client| client.listener)
 }
 
+/// Writes a message to a shared connection, a request under the id of a slot that it takes. The result is that of [`write`].
+#[inline(always)]
+pub fn put(
+    host: &mut Upstream,
+    buffers: &mut Buffers,
+    sets: &Sets,
+    limits: &Limits,
+    head: Head,
+    bytes: &[u8],
+) -> (Option<u32>, Result<(), bool>) {
+    let Role::Shared(shared) = &mut host.role else { return (None, Err(true)) };
+    let slot = (head.kind == Kind::Request).then(|| shared.enter());
+    // A client that has the connection to itself keeps its ids.
+    let number = slot.filter(|_| !shared.reserved).map(|slot| shared.id(slot));
+    let at = host.out.end();
+    let mut send = |number| write(shared.codec.as_ref(), &mut host.out, buffers, sets, limits, number, head, bytes);
+    let mut written = send(number);
+    if let (Err(true), Some(number), Some(slot)) = (written, number, slot)
+        && number != u64::from(slot)
+    {
+        // What is under way has ids without a turn: others could not be sent.
+        written = send(Some(slot.into()));
+        shared.narrow |= written != Err(true);
+    }
+    if let Some(place) = slot.and_then(|slot| shared.slots.get_mut(slot as usize)) {
+        place.at = at;
+        place.len = (host.out.end() - at) as u32;
+    }
+    (slot, written)
+}
+
 /// Writes a request as a host is to get it: under another id, if one is given, and with what the route sets. `Err` if what
 /// the route sets has no place in it: true if nothing was written.
 #[allow(clippy::too_many_arguments, reason = "parts of a worker that are borrowed apart")]
 fn write(
     codec: &dyn AnyCodec,
-    out: &mut super::out::Out,
-    buffers: &mut super::out::Buffers,
-    route: &Route,
+    out: &mut Out,
+    buffers: &mut Buffers,
+    sets: &Sets,
     limits: &Limits,
     number: Option<u64>,
     head: Head,
@@ -934,7 +973,7 @@ fn write(
 ) -> Result<(), bool> {
     let frame = Frame { head, bytes };
     let place = number.and_then(|number| Some((codec.id_place(frame)?, number)));
-    if route.request_set.is_empty() && (number.is_none() || place.is_some()) {
+    if sets.is_empty() && (number.is_none() || place.is_some()) {
         let copy = out.push(bytes, buffers);
         return match place {
             Some((place, number)) if !place.write(copy, number) => {
@@ -945,7 +984,7 @@ fn write(
         };
     }
     let mut edits = Edits { request_id: number, ..Edits::default() };
-    route.request_set.add_to(&mut edits);
+    sets.add_to(&mut edits);
     let mut refused = false;
     let segments = match codec.rewrite(frame, &edits, limits) {
         Err(_) if !edits.set.is_empty() => {

@@ -1,6 +1,7 @@
 //! What a worker knows of a connection to a host.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Connection, ErrorType, Frame, Head, Reply};
@@ -45,13 +46,39 @@ pub struct Upstream {
     pub ended: bool,
     /// The client that gets the rest of a long frame, and how much is still to come.
     pub passing: Option<(Id, usize)>,
+    /// Something was read from it.
+    pub spoke: bool,
+    /// Where what waits on it was to go before; of a connection that one client has for itself.
+    pub tried: Tried,
+    /// Where one-way messages are in `out` that were to go elsewhere before.
+    pub moved: Vec<u64>,
     pub role: Role,
+}
+
+/// Hosts that were to get a message and never got a byte of it.
+#[derive(Clone, Debug, Default)]
+#[allow(clippy::box_collection, reason = "every request has room for it, and next to none needs it")]
+pub struct Tried(Option<Box<Vec<SocketAddr>>>);
+
+impl Tried {
+    pub fn hosts(&self) -> &[SocketAddr] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    pub fn add(&mut self, host: SocketAddr) {
+        self.0.get_or_insert_default().push(host);
+    }
 }
 
 impl Upstream {
     /// True if anything is under way on it that can be told to be: on a client's own connection a frame that is passed on.
     pub const fn busy(&self) -> bool {
         self.passing.is_some() || matches!(&self.role, Role::Shared(shared) if shared.in_flight > 0 || shared.sending)
+    }
+
+    /// True if a request may be sent by it. A host that has said its last will hardly answer one.
+    pub const fn takes_more(&self) -> bool {
+        !self.draining && !self.fin
     }
 
     pub const fn is_shared(&self) -> bool {
@@ -98,6 +125,11 @@ pub struct Slot {
     pub exchange: Option<Exchange>,
     /// Nobody waits for the answer any more. Until it has come the id is not used again, or it would be taken for another.
     given_up: bool,
+    /// Where the request begins among all that is sent by the connection, and its length.
+    pub at: u64,
+    pub len: u32,
+    /// When it should be answered, in milliseconds; 0 for never.
+    pub until: u64,
     /// The beginning of the request, to answer it from; its memory is used again.
     pub asked: Vec<u8>,
 }
@@ -118,6 +150,7 @@ pub struct Exchange {
     pub route: Option<Arc<Route>>,
     /// The beginning of the request, where no slot keeps it.
     pub asked: Vec<u8>,
+    pub tried: Tried,
 }
 
 /// Bytes of a request that are kept to answer it from, behind its header.
@@ -258,7 +291,16 @@ mod tests {
             frame_len: 1,
             variant: 0,
         };
-        Exchange { client: None, listener: 0, head, id: 7, since: 0, route: None, asked: Vec::new() }
+        Exchange {
+            client: None,
+            listener: 0,
+            head,
+            id: 7,
+            since: 0,
+            route: None,
+            asked: Vec::new(),
+            tried: Tried::default(),
+        }
     }
 
     fn shared() -> Shared {

@@ -15,5 +15,6 @@ mod long;
 mod long_bound;
 mod messages;
 mod mirrors;
+mod moves;
 mod multiplex;
 mod streams;

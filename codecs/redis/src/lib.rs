@@ -100,4 +100,8 @@ impl Codec for Redis {
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection {
         detect::detect(direction, prefix)
     }
+
+    fn binds(&self, request: Frame<'_>) -> bool {
+        requests::binds(request)
+    }
 }

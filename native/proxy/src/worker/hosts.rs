@@ -527,7 +527,7 @@ impl Worker {
         if let Some(client) = client.and_then(|client| self.clients.get_mut(client.at as usize)) {
             client.passing = Some(id);
         }
-        self.finished(id, &exchange, head.kind);
+        self.finished(id, &exchange, Frame { head, bytes: &detached.bytes });
         if let Some(client) = client {
             self.pass(id, client, &detached.bytes);
             self.left(client, exchange.id);
@@ -553,7 +553,7 @@ impl Worker {
                     // A filter may refuse it.
                     exchange.asked.clone_from(&place.asked);
                 }
-                self.finished(id, &exchange, head.kind);
+                self.finished(id, &exchange, Frame { head, bytes });
                 self.answer(id, exchange, head, bytes);
             }
             (Kind::Heartbeat, _) => {
@@ -570,7 +570,7 @@ impl Worker {
     }
 
     /// Notes that a request on a connection was answered.
-    fn finished(&mut self, id: Id, exchange: &Exchange, kind: Kind) {
+    fn finished(&mut self, id: Id, exchange: &Exchange, answer: Frame<'_>) {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
@@ -582,9 +582,10 @@ impl Worker {
         }
         let close = host.draining;
         self.left_host(group, &node);
-        let failed = kind == Kind::Error;
+        let failed = answer.head.kind == Kind::Error;
         if let Some(group) = self.groups.get(group) {
-            group.cluster.hosts.report(&node, if failed { Outcome::Failure } else { Outcome::Success }, now);
+            let unwell = failed && group.cluster.config.outliers.is_some() && self.says_unwell(id, exchange, answer);
+            group.cluster.hosts.report(&node, if unwell { Outcome::Failure } else { Outcome::Success }, now);
         }
         let success = if failed { &node.stats.rq_error } else { &node.stats.rq_success };
         success.fetch_add(1, Ordering::Relaxed);
@@ -606,6 +607,17 @@ impl Worker {
                 counts.response_success.add(1);
             }
             local.counts.request_time_ms.record(since);
+        }
+    }
+
+    /// Whether an error is the host's own, and not what its application has to say.
+    #[cold]
+    fn says_unwell(&self, id: Id, exchange: &Exchange, answer: Frame<'_>) -> bool {
+        let owner = exchange.client.and_then(|client| self.clients.get(client.at as usize));
+        match (self.hosts.get(id.at as usize).map(|host| &host.role), owner.map(|client| &client.protocol)) {
+            (Some(Role::Shared(shared)), _) => shared.codec.host_failed(answer),
+            (_, Some(Protocol::Known(codec, _))) => codec.host_failed(answer),
+            _ => false,
         }
     }
 
@@ -766,7 +778,7 @@ impl Worker {
         client.stream_ends(head, S2C);
         let answered = pair.and_then(|pair| client.asked.as_mut()?.answer(&pair));
         if let Some((_, exchange)) = &answered {
-            self.finished(id, exchange, head.kind);
+            self.finished(id, exchange, Frame { head, bytes: &detached.bytes });
         }
         self.pass(id, owner, &detached.bytes);
         if let Some((_, exchange)) = answered {
@@ -806,7 +818,7 @@ impl Worker {
         }
         match asked {
             Some((_, exchange)) => {
-                self.finished(id, &exchange, head.kind);
+                self.finished(id, &exchange, frame);
                 self.answer(id, exchange, head, bytes);
             }
             None => self.pass(id, owner, bytes),

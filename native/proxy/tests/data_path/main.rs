@@ -17,4 +17,5 @@ mod messages;
 mod mirrors;
 mod moves;
 mod multiplex;
+mod outliers;
 mod streams;

@@ -135,6 +135,7 @@ impl Worker {
             held: VecDeque::new(),
             long: None,
             ids: Ids::default(),
+            line: None,
             bound: Vec::new(),
             asked: None,
             number: 0,

@@ -54,6 +54,8 @@ pub struct Downstream {
     /// The frame that is passed on as it comes, or is too long to be looked at as one chunk.
     pub long: Option<Long>,
     pub ids: Ids,
+    /// The connection that all go by that it waits for, where others use it too and answers come in order.
+    pub line: Option<Id>,
     /// The connections that it has for itself.
     pub bound: Vec<Id>,
     /// The requests on them that wait, and the number of the next one.

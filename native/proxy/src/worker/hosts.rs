@@ -27,6 +27,7 @@ const S2C: Direction = Direction::ServerToClient;
 pub type Refusal = (ErrorType, &'static str);
 
 const NO_CONNECTION: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many connections");
+const LATE: &str = "meta protocol upstream request: no answer in time";
 pub const NO_SOCKET: Refusal =
     (ErrorType::UpstreamReset, "meta protocol upstream request: no connection could be opened");
 /// How long a copy of a message may wait for its answer if its route does not say, in milliseconds.
@@ -238,7 +239,7 @@ impl Worker {
     }
 
     /// Gives up a request whose answer may still come. Returns what waited for it, and its beginning.
-    fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Vec<u8>)> {
+    pub(super) fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Vec<u8>)> {
         let host = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial)?;
         let (group, node) = (host.group, Arc::clone(&host.host));
         let Role::Shared(shared) = &mut host.role else { return None };
@@ -497,13 +498,13 @@ impl Worker {
         if head.frame_len <= LONG || !head.kind.is_response() || received < head.header_len as usize {
             return;
         }
-        let RequestId::Int(number) = head.request_id else { return };
-        let slot = shared.asked(number);
+        let slot = shared.awaits(&head);
         let exchange = slot.and_then(|slot| shared.slots.get(slot as usize)).and_then(|slot| slot.exchange.as_ref());
         let changes = exchange.is_some_and(|exchange| exchange.route.is_some());
         // Where nobody waits for it, the whole is dropped when it is there.
         let (Some(slot), false) = (slot, changes) else { return };
-        let unchanged = exchange.is_some_and(|exchange| exchange.id == number);
+        let own = |number| exchange.is_some_and(|exchange| exchange.id == number);
+        let unchanged = !matches!(head.request_id, RequestId::Int(number) if !own(number));
         if !unchanged && shared.codec.id_place(Frame { head, bytes: &[] }).is_none() {
             return;
         }
@@ -527,7 +528,7 @@ impl Worker {
         if let Some(client) = client.and_then(|client| self.clients.get_mut(client.at as usize)) {
             client.passing = Some(id);
         }
-        self.finished(id, &exchange, head.kind);
+        self.finished(id, &exchange, Frame { head, bytes: &detached.bytes });
         if let Some(client) = client {
             self.pass(id, client, &detached.bytes);
             self.left(client, exchange.id);
@@ -537,13 +538,17 @@ impl Worker {
     fn shared_frame(&mut self, id: Id, head: Head, bytes: &[u8]) {
         let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
         let Role::Shared(shared) = &mut host.role else { return };
-        match (head.kind, head.request_id) {
-            (Kind::Response | Kind::Error, RequestId::Int(number)) => {
-                let slot = shared.asked(number);
+        match head.kind {
+            Kind::Response | Kind::Error => {
+                let slot = shared.awaits(&head);
                 let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
-                    let group = host.group;
-                    if !shared.late(number) {
+                    let (group, in_line) = (host.group, shared.line.is_some());
+                    if !shared.late(&head) {
                         self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+                        if in_line {
+                            // Whose the next answer is can no longer be told.
+                            self.close_host(id, End::Garbage);
+                        }
                     }
                     return;
                 };
@@ -553,10 +558,10 @@ impl Worker {
                     // A filter may refuse it.
                     exchange.asked.clone_from(&place.asked);
                 }
-                self.finished(id, &exchange, head.kind);
+                self.finished(id, &exchange, Frame { head, bytes });
                 self.answer(id, exchange, head, bytes);
             }
-            (Kind::Heartbeat, _) => {
+            Kind::Heartbeat => {
                 if let Ok(Some(reply)) = shared.codec.reply(Frame { head, bytes }, Reply::Heartbeat) {
                     host.out.push(&reply, &mut self.buffers);
                     self.host_unsent(id);
@@ -570,7 +575,7 @@ impl Worker {
     }
 
     /// Notes that a request on a connection was answered.
-    fn finished(&mut self, id: Id, exchange: &Exchange, kind: Kind) {
+    fn finished(&mut self, id: Id, exchange: &Exchange, answer: Frame<'_>) {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
@@ -582,9 +587,10 @@ impl Worker {
         }
         let close = host.draining;
         self.left_host(group, &node);
-        let failed = kind == Kind::Error;
+        let failed = answer.head.kind == Kind::Error;
         if let Some(group) = self.groups.get(group) {
-            group.cluster.hosts.report(&node, if failed { Outcome::Failure } else { Outcome::Success }, now);
+            let unwell = failed && group.cluster.config.outliers.is_some() && self.says_unwell(id, exchange, answer);
+            group.cluster.hosts.report(&node, if unwell { Outcome::Failure } else { Outcome::Success }, now);
         }
         let success = if failed { &node.stats.rq_error } else { &node.stats.rq_success };
         success.fetch_add(1, Ordering::Relaxed);
@@ -606,6 +612,17 @@ impl Worker {
                 counts.response_success.add(1);
             }
             local.counts.request_time_ms.record(since);
+        }
+    }
+
+    /// Whether an error is the host's own, and not what its application has to say.
+    #[cold]
+    fn says_unwell(&self, id: Id, exchange: &Exchange, answer: Frame<'_>) -> bool {
+        let owner = exchange.client.and_then(|client| self.clients.get(client.at as usize));
+        match (self.hosts.get(id.at as usize).map(|host| &host.role), owner.map(|client| &client.protocol)) {
+            (Some(Role::Shared(shared)), _) => shared.codec.host_failed(answer),
+            (_, Some(Protocol::Known(codec, _))) => codec.host_failed(answer),
+            _ => false,
         }
     }
 
@@ -766,7 +783,7 @@ impl Worker {
         client.stream_ends(head, S2C);
         let answered = pair.and_then(|pair| client.asked.as_mut()?.answer(&pair));
         if let Some((_, exchange)) = &answered {
-            self.finished(id, exchange, head.kind);
+            self.finished(id, exchange, Frame { head, bytes: &detached.bytes });
         }
         self.pass(id, owner, &detached.bytes);
         if let Some((_, exchange)) = answered {
@@ -806,7 +823,7 @@ impl Worker {
         }
         match asked {
             Some((_, exchange)) => {
-                self.finished(id, &exchange, head.kind);
+                self.finished(id, &exchange, frame);
                 self.answer(id, exchange, head, bytes);
             }
             None => self.pass(id, owner, bytes),
@@ -905,13 +922,18 @@ impl Worker {
         if shared.slots.get(slot as usize).is_none_or(|slot| slot.turn != turn) {
             return;
         }
+        // Where answers come in order, all that is asked there waits behind it.
+        host.draining |= shared.line.is_some();
         let Some((exchange, asked)) = self.give_up(id, slot) else { return };
         self.count_cluster(group, |stats| stats.upstream_rq_timeout.add(1));
         node.stats.rq_timeout.fetch_add(1, Ordering::Relaxed);
         if let Some(group) = self.groups.get(group) {
             group.cluster.hosts.report(&node, Outcome::Timeout, self.now);
         }
-        self.lost(&exchange, &asked, ErrorType::Timeout, "meta protocol upstream request: no answer in time");
+        if let Some(client) = exchange.client {
+            self.lost_before(id, slot, client, (ErrorType::Timeout, LATE));
+        }
+        self.lost(&exchange, &asked, ErrorType::Timeout, LATE);
         self.gave_up(id);
     }
 
@@ -929,7 +951,7 @@ impl Worker {
         if waits {
             // Others wait behind it, or their order is lost with its answer: the connection ends here.
             for host in client.bound.clone() {
-                self.end_bound(host, ErrorType::Timeout, "meta protocol upstream request: no answer in time");
+                self.end_bound(host, ErrorType::Timeout, LATE);
             }
         }
     }
@@ -1055,7 +1077,9 @@ impl Worker {
         }
         let moving = if moves { self.take_unsent(&mut host) } else { Vec::new() };
         let Role::Shared(shared) = &mut host.role else { return };
-        for place in &mut shared.slots {
+        let all = 0..shared.slots.len() as u32;
+        for slot in shared.line.take().map_or_else(|| all.collect(), Vec::from) {
+            let Some(place) = shared.slots.get_mut(slot as usize) else { continue };
             let Some(exchange) = place.exchange.take() else { continue };
             self.left_host(group, &node);
             node.stats.rq_error.fetch_add(1, Ordering::Relaxed);

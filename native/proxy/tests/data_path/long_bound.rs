@@ -244,7 +244,7 @@ fn a_slow_host_makes_its_client_wait_within_bounds() {
 fn a_client_that_goes_midway_has_asked_what_it_had_asked() {
     for graceful in [true, false] {
         let seen = Arc::new(AtomicUsize::new(0));
-        let before = redis(&["INCR", "n"]);
+        let before = redis(&["WATCH", "n"]);
         let len = before.len();
         let host = counting(&seen, move |peer, all| {
             if all > len && peer.kept.is_empty() {

@@ -151,20 +151,26 @@ impl Worker {
         codec: &Arc<dyn AnyCodec>,
         head: &Head,
     ) -> Result<Id, Refusal> {
-        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
+        let own = self.groups.get_mut(group).ok_or(NO_SOCKET)?;
         let most = own.cluster.config.max_in_flight_per_connection.min((1 << 20) - 1);
         let pool = Pool {
             host: Arc::as_ptr(host) as usize,
             codec: Arc::as_ptr(codec).cast::<()>() as usize,
             dialect: codec.dialect(head),
         };
-        for id in own.pools.get(&pool).into_iter().flatten() {
-            let Some(host) = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial) else { continue };
-            if let Role::Shared(shared) = &host.role
-                && host.takes_more()
-                && shared.has_room(most)
-            {
-                return Ok(*id);
+        if let Some(open) = own.pools.get_mut(&pool) {
+            while let Some(id) = open.last().copied() {
+                if let Some(host) = self.hosts.get_mut(id.at as usize) {
+                    let takes_more = host.takes_more();
+                    if let Role::Shared(shared) = &mut host.role {
+                        if takes_more && shared.has_room(most) {
+                            return Ok(id);
+                        }
+                        shared.listed = false;
+                    }
+                }
+                // It comes back when it has room again.
+                open.pop();
             }
         }
         self.open_shared(group, host, codec, pool)
@@ -180,10 +186,19 @@ impl Worker {
         let decoder = Arc::clone(codec).connect(self.limits);
         let role = Role::Shared(Shared::new(Arc::clone(codec), decoder, pool));
         let id = self.connect(group, host, role).map_err(|(refusal, _)| refusal)?;
-        if let Some(group) = self.groups.get_mut(group) {
-            group.pools.entry(pool).or_default().push(id);
-        }
+        self.list(id);
         Ok(id)
+    }
+
+    /// Puts a connection among those that have room, if it is not there.
+    fn list(&mut self, id: Id) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let (group, takes_more) = (host.group, host.takes_more());
+        let (Role::Shared(shared), Some(group)) = (&mut host.role, self.groups.get_mut(group)) else { return };
+        if takes_more && !shared.listed && !shared.reserved {
+            shared.listed = true;
+            group.pools.entry(shared.pool).or_default().push(id);
+        }
     }
 
     /// A connection that one client has to itself for as long as a long frame and its answer take.
@@ -226,6 +241,7 @@ impl Worker {
         {
             shared.sending = false;
             shared.reserved = shared.in_flight > 0;
+            self.list(id);
             self.retire(id);
         }
     }
@@ -542,7 +558,9 @@ impl Worker {
                 let slot = shared.asked(number);
                 let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
                     let group = host.group;
-                    if !shared.late(number) {
+                    if shared.late(number) {
+                        self.list(id);
+                    } else {
                         self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
                     }
                     return;
@@ -575,12 +593,17 @@ impl Worker {
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
         host.heard = now;
-        if let Role::Shared(shared) = &mut host.role
-            && shared.in_flight == 0
-        {
-            shared.reserved = shared.sending;
+        let mut unlisted = false;
+        if let Role::Shared(shared) = &mut host.role {
+            if shared.in_flight == 0 {
+                shared.reserved = shared.sending;
+            }
+            unlisted = !shared.listed;
         }
         let close = host.draining;
+        if unlisted {
+            self.list(id);
+        }
         self.left_host(group, &node);
         let failed = answer.head.kind == Kind::Error;
         if let Some(group) = self.groups.get(group) {
@@ -1097,7 +1120,9 @@ impl Worker {
             if let Role::Shared(shared) = &host.role
                 && let Some(pool) = group.pools.get_mut(&shared.pool)
             {
-                pool.retain(|other| *other != id);
+                if shared.listed {
+                    pool.retain(|other| *other != id);
+                }
                 if pool.is_empty() {
                     group.pools.remove(&shared.pool);
                 }

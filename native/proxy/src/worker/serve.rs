@@ -344,7 +344,7 @@ impl Worker {
         let hash = route.hash.hash(&mut message).map_err(unreadable)?;
         drop(message);
         let route = Arc::clone(route);
-        let (group, own) = group.and_then(|at| Some((at, self.groups.get_mut(at)?))).ok_or(UNKNOWN)?;
+        let (at, own) = group.and_then(|at| Some((at, self.groups.get_mut(at)?))).ok_or(UNKNOWN)?;
         if own.cluster.config.maintenance {
             own.stats.upstream_rq_maintenance_mode.add(1);
             return Err(Stop::Error(
@@ -356,13 +356,16 @@ impl Worker {
         let bound = || {
             let known = |id: &Id| self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             let mut hosts = client.bound.iter().filter_map(known);
-            hosts.find(|host| host.group == group).map(|host| Arc::clone(&host.host))
+            hosts.find(|host| host.group == at).map(|host| Arc::clone(&host.host))
         };
         let bound = if codec.info().sharing == Sharing::Bound { bound() } else { None };
         let host = if bound.is_some() {
             bound
         } else if own.cluster.config.original_dst {
             original_address(&client.socket).map(|address| {
+                if own.originals.is_empty() {
+                    self.timers.set(self.now + own.cluster.config.cleanup_interval.max(1), Due::Originals(at));
+                }
                 let host = || Arc::new(Host::new(address, self.now));
                 Arc::clone(own.originals.entry(address).or_insert_with(host))
             })
@@ -373,7 +376,7 @@ impl Worker {
             own.stats.upstream_cx_none_healthy.add(1);
             return Err(Stop::Error(ErrorType::NoHealthyUpstream, "meta protocol router: no healthy upstream"));
         };
-        Ok(Way { route, group, host })
+        Ok(Way { route, group: at, host })
     }
 
     /// Counts a request in at a host, if the cluster's bounds allow one more.

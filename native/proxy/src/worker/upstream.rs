@@ -115,6 +115,8 @@ pub struct Shared {
     keeps_all: Option<bool>,
     /// What it can be shared for.
     pub pool: Pool,
+    /// It stands in that pool, as one that has room.
+    pub listed: bool,
 }
 
 /// A place for a request that waits for its answer.
@@ -181,6 +183,7 @@ impl Shared {
             narrow: false,
             keeps_all: None,
             pool,
+            listed: false,
         }
     }
 

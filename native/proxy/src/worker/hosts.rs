@@ -117,6 +117,7 @@ impl Worker {
             is_ready: false,
             is_unsent: false,
             draining: false,
+            leaving: false,
             held_by: None,
             filtering: false,
             queue: VecDeque::new(),
@@ -972,6 +973,10 @@ impl Worker {
     /// Ends a connection that a client has for itself, and with it the client's: at once if something waits for it, else when
     /// nothing is under way elsewhere.
     fn end_bound(&mut self, id: Id, error: ErrorType, message: &str) {
+        if let Some((client, _)) = self.host(id).and_then(|host| host.passing) {
+            // It has the beginning of an answer that will never end.
+            return self.close_client(client, false);
+        }
         let Some(host) = self.remove_host(id) else { return };
         self.bound_ended(id, &host, error, message);
     }
@@ -1105,7 +1110,7 @@ impl Worker {
     }
 
     /// Takes a connection out of all lists and closes its socket.
-    fn remove_host(&mut self, id: Id) -> Option<Upstream> {
+    pub(super) fn remove_host(&mut self, id: Id) -> Option<Upstream> {
         self.host(id)?;
         let mut host = self.hosts.remove(id.at as usize);
         let _ = self.poll.registry().deregister(&mut host.socket);

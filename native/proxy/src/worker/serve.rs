@@ -593,6 +593,33 @@ impl Worker {
         in_flight == 0 || self.host(last).is_some_and(|host| host.group == group)
     }
 
+    /// Closes a client's connections to hosts that are no longer in their clusters, where nothing ties it to them. Its decoder
+    /// must not have seen what it asks next.
+    #[cold]
+    pub(super) fn leave_bound(&mut self, id: Id) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        let Protocol::Known(codec, decoder) = &client.protocol else { return };
+        let mut left = Vec::new();
+        client.leaving = false;
+        client.bound.retain(|bound| {
+            let Some(host) = self.hosts.get(bound.at as usize).filter(|host| host.leaving) else { return true };
+            let Role::Bound(_, own) = &host.role else { return true };
+            let state = codec.info().sharing == Sharing::Bound && own.as_ref().unwrap_or(decoder).tied();
+            let mut streams = client.streams.iter().flat_map(|streams| streams.values());
+            if state || streams.any(|stream| stream.host == *bound) || host.busy() || !host.out.is_empty() {
+                client.leaving = true;
+                return true;
+            }
+            left.push(*bound);
+            false
+        });
+        for host in left {
+            self.remove_host(host);
+        }
+    }
+
     /// The connection to a cluster that a client has for itself.
     fn bind(&mut self, id: Id, way: &Way) -> Result<Id, Refusal> {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {

@@ -29,6 +29,8 @@ pub struct Upstream {
     pub is_unsent: bool,
     /// It takes no more requests, and is closed when those under way are done.
     pub draining: bool,
+    /// Its host is no longer in the cluster: the client that has it for itself asks another one as soon as nothing ties it.
+    pub leaving: bool,
     /// Nothing is read from it until this client has taken what it was sent.
     pub held_by: Option<Id>,
     /// A filter has not said yet what becomes of an answer; what comes behind it waits.

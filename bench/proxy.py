@@ -42,14 +42,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.resources
 import json
 import os
 import resource
 import signal
 import socket
 import statistics
-import string
 import subprocess
 import sys
 import tempfile
@@ -59,17 +57,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import yaml
-from tables import markdown
+from proxy_peers import BASELINE, PROTOCOLS, Peer, Place, all_peers
+from proxy_tables import idle_tables, load_tables, scale_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-HERE = Path(__file__).resolve().parent
-CONFIG = HERE / "proxy"
-TOOLS = HERE.parent / "target" / "release" / "proxy-bench"
-PROTOCOLS = ("thrift", "dubbo", "redis")
-BASELINE = "envoy tcp_proxy"
+TOOLS = Path(__file__).resolve().parents[1] / "target" / "release" / "proxy-bench"
 IDLE_CONNECTIONS = 2000
 # Connections of the load, of the proxy and of the server, and some.
 DESCRIPTORS = 3 * IDLE_CONNECTIONS
@@ -81,103 +75,12 @@ class Cell(NamedTuple):
     payload: int
 
     def __str__(self) -> str:
-        return f"{self.connections}×{self.in_flight}"
+        return f"{self.connections}×{self.in_flight} {self.payload} B"
 
 
 CELLS = [Cell(connections, each, size) for size in (128, 4096) for connections in (1, 16, 64) for each in (1, 16)]
 SCALE_CELLS = [Cell(64, each, 128) for each in (1, 16)]
 QUICK_CELLS = [Cell(1, 1, 128), Cell(1, 16, 128), Cell(16, 1, 128), Cell(64, 16, 128), Cell(64, 16, 4096)]
-
-
-class Place(NamedTuple):
-    """Where a proxy is to listen, whom it is to forward to, and where its files may go."""
-
-    protocol: str
-    port: int
-    upstreams: tuple[int, ...]
-    folder: Path
-    tools: Path
-    workers: int = 1
-
-
-@dataclass(frozen=True)
-class Peer:
-    name: str
-    command: Callable[[Place], list[str]]
-    protocols: tuple[str, ...] = PROTOCOLS
-
-
-def bootstrap(place: Place, name: str, **values: str) -> str:
-    """An Envoy bootstrap around the filter that `bench/proxy/{name}.yaml` configures."""
-    text = string.Template((CONFIG / f"{name}.yaml").read_text()).substitute(values)
-    around = string.Template((CONFIG / "envoy.yaml").read_text())
-    path = place.folder / f"{name}-{place.protocol}-{place.port}.yaml"
-    hosts = [
-        {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
-        for port in place.upstreams
-    ]
-    written = {"hosts": json.dumps(hosts), "filter": json.dumps(yaml.safe_load(text))}
-    path.write_text(around.substitute(port=place.port, **written))
-    return str(path)
-
-
-def envoy(config: str) -> Callable[[Place], list[str]]:
-    def command(place: Place) -> list[str]:
-        # The package's own command is a Python program in front of this one.
-        binary = importlib.resources.files("envoy") / "_bin" / "envoy"
-        name = config.format(protocol=place.protocol)
-        options = ["--concurrency", str(place.workers), "--disable-hot-restart", "--log-level", "warning"]
-        return [str(binary), "-c", bootstrap(place, name), *options]
-
-    return command
-
-
-def tool(name: str, *, protocol: bool) -> Callable[[Place], list[str]]:
-    def command(place: Place) -> list[str]:
-        words = [str(place.tools), name, "--target", f"127.0.0.1:{place.upstreams[0]}"]
-        words += ["--listen", f"127.0.0.1:{place.port}"]
-        return [*words, "--protocol", place.protocol] if protocol else words
-
-    return command
-
-
-# ---- The proxy of this project: how it is started, and on what it routes. It takes part once the command exists. ----
-MATCHES = {
-    "thrift": {"name": "method", "exact_match": "echo"},
-    "dubbo": {"name": "method", "exact_match": "echo"},
-    "redis": {"name": "key", "prefix_match": "bench:"},
-}
-
-
-def metaprotocol(place: Place) -> list[str]:
-    """It has a worker thread for each CPU that it is started on."""
-    match = json.dumps(MATCHES[place.protocol])
-    config = bootstrap(place, "metaprotocol", protocol=place.protocol, match=match)
-    return [sys.executable, "-c", "from metaprotocol.cli import main; main()", "proxy", "-c", config]
-
-
-def has_metaprotocol_proxy() -> bool:
-    try:
-        import typer
-
-        from metaprotocol.cli import app
-    except ImportError as error:
-        print(f"metaprotocol takes no part: {error}", file=sys.stderr)
-        return False
-    return "proxy" in typer.main.get_command(app).commands
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def all_peers() -> list[Peer]:
-    peers = [
-        Peer(BASELINE, envoy("envoy-tcp")),
-        *(Peer(f"envoy {name}_proxy", envoy("envoy-{protocol}"), (name,)) for name in PROTOCOLS),
-        Peer("forward", tool("forward", protocol=False)),
-        Peer("mux", tool("mux", protocol=True)),
-    ]
-    return [*peers, Peer("metaprotocol", metaprotocol)] if has_metaprotocol_proxy() else peers
 
 
 class Failed(Exception):
@@ -310,7 +213,13 @@ class Bench:
                 with self.hold(proxy, protocol, port, IDLE_CONNECTIONS):
                     time.sleep(0.5)
                     each = (proxy.resident() - before) / IDLE_CONNECTIONS
-        row = {"measured": "idle", "protocol": protocol, "peer": peer.name, "start_s": statistics.median(times)}
+        row = {
+            "measured": "idle",
+            "protocol": protocol,
+            "peer": peer.name,
+            "connections": IDLE_CONNECTIONS,
+            "start_s": statistics.median(times),
+        }
         row |= {"resident": before, "resident_per_connection": each}
         self.say(f"{protocol} {peer.name}: {row['start_s'] * 1000:.0f} ms to start, {each / 1024:.1f} KiB a connection")
         return row
@@ -357,7 +266,7 @@ class Bench:
                     turn = round_ % len(running)
                     for peer, cpus, proxy, port in running[turn:] + running[:turn]:
                         results = self.load(proxy, protocol, port, cell, cpus, len(cpus))
-                        where = f"{protocol} {cell} {cell.payload} B, {peer.name}, {len(cpus)} CPUs"
+                        where = f"{protocol} {cell}, {peer.name}, {len(cpus)} CPUs"
                         self.errors(where, results)
                         rates[peer.name, len(cpus)].append(sum(result["requests_per_s"] for result in results))
                         costs[peer.name, len(cpus)].append(per_cpu_second(results) or 0)
@@ -371,7 +280,7 @@ class Bench:
                     yield row | {"scaling": row["requests_per_s_2"] / row["requests_per_s_1"]}
 
     def note(self, protocol: str, peer: Peer, cell: Cell, round_: int, result: dict) -> None:
-        where = f"{protocol} {cell} {cell.payload} B, {peer.name}"
+        where = f"{protocol} {cell}, {peer.name}"
         figure = result["requests_per_cpu_s"]
         self.say(f"{where}, round {round_ + 1}: {figure:,.0f} requests/CPU-s" if figure else f"{where}: no CPU time")
         self.errors(where, [result])
@@ -390,8 +299,7 @@ class Bench:
                 wanted = [BASELINE, *self.options.peer]
                 chosen = [peer for peer in chosen if any(text in peer.name for text in wanted)]
             if self.options.scale:
-                # The tools have one thread.
-                yield from self.scale([peer for peer in chosen if peer.name not in ("forward", "mux")], protocol)
+                yield from self.scale([peer for peer in chosen if peer.several], protocol)
                 continue
             with self.server(protocol) as upstream:
                 yield from self.cells(chosen, protocol, upstream)
@@ -414,86 +322,6 @@ def summary(protocol: str, peer: Peer, cell: Cell, results: list[dict]) -> dict:
     for name in ("requests_per_s", "p50_us", "p90_us", "p99_us", "p99.9_us"):
         row[name] = statistics.median(result[name] for result in results)
     return row | {"errors": sum(result["errors"] for result in results)}
-
-
-def load_tables(rows: list[dict]) -> Iterator[str]:
-    """One table for each protocol and payload: every proxy in every cell."""
-    groups: dict[tuple, list[dict]] = defaultdict(list)
-    for row in rows:
-        if row["measured"] == "load":
-            groups[row["protocol"], row["payload"]].append(row)
-    names = ["conn.×in flight", "<proxy", "requests/CPU-s", "spread", "× tcp_proxy", "requests/s", "p50 µs", "p99 µs"]
-    for (protocol, payload), group in groups.items():
-        base = {cell_of(row): row["requests_per_cpu_s"] for row in group if row["peer"] == BASELINE}
-        yield markdown(
-            f"{protocol}, {payload:,} B",
-            [*names, "errors"],
-            [
-                (
-                    str(cell_of(row)),
-                    row["peer"],
-                    f"{row['requests_per_cpu_s']:,.0f}",
-                    f"±{row['spread']:.0%}",
-                    f"{row['requests_per_cpu_s'] / base[cell_of(row)]:.2f}" if base[cell_of(row)] else "",
-                    f"{row['requests_per_s']:,.0f}",
-                    f"{row['p50_us']:,.0f}",
-                    f"{row['p99_us']:,.0f}",
-                    f"{row['errors']:,}",
-                )
-                for row in group
-            ],
-        )
-
-
-def cell_of(row: dict) -> Cell:
-    return Cell(*(row[name] for name in Cell._fields))
-
-
-def idle_tables(rows: list[dict]) -> Iterator[str]:
-    groups: dict[str, list[dict]] = defaultdict(list)
-    for row in rows:
-        if row["measured"] == "idle":
-            groups[row["protocol"]].append(row)
-    for protocol, group in groups.items():
-        base = next(row for row in group if row["peer"] == BASELINE)
-        yield markdown(
-            f"{protocol}, {IDLE_CONNECTIONS:,} idle connections",
-            ["proxy", "KiB/connection", "× tcp_proxy", "MiB without", "start-up ms"],
-            [
-                (
-                    row["peer"],
-                    f"{row['resident_per_connection'] / 1024:,.1f}",
-                    f"{row['resident_per_connection'] / base['resident_per_connection']:.2f}",
-                    f"{row['resident'] / 2**20:,.0f}",
-                    f"{row['start_s'] * 1000:,.0f}",
-                )
-                for row in group
-            ],
-        )
-
-
-def scale_tables(rows: list[dict]) -> Iterator[str]:
-    groups: dict[str, list[dict]] = defaultdict(list)
-    for row in rows:
-        if row["measured"] == "scale":
-            groups[row["protocol"]].append(row)
-    for protocol, group in groups.items():
-        yield markdown(
-            f"{protocol}, 128 B, on one CPU and on two",
-            ["conn.×in flight", "<proxy", "requests/s, 1", "requests/s, 2", "scaling", "per CPU-s, 1", "per CPU-s, 2"],
-            [
-                (
-                    str(cell_of(row)),
-                    row["peer"],
-                    f"{row['requests_per_s_1']:,.0f}",
-                    f"{row['requests_per_s_2']:,.0f}",
-                    f"{row['scaling']:.2f}",
-                    f"{row['requests_per_cpu_s_1']:,.0f}",
-                    f"{row['requests_per_cpu_s_2']:,.0f}",
-                )
-                for row in group
-            ],
-        )
 
 
 def parse() -> argparse.Namespace:

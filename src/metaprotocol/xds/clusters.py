@@ -36,8 +36,8 @@ CLUSTER = Fields(
     " max_requests_per_connection circuit_breakers common_http_protocol_options http2_protocol_options"
     " typed_extension_protocol_options dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_lookup_family"
     " outlier_detection ring_hash_lb_config maglev_lb_config least_request_lb_config round_robin_lb_config"
-    " original_dst_lb_config common_lb_config transport_socket transport_socket_matches load_balancing_policy"
-    " ignore_health_on_host_removal",
+    " original_dst_lb_config cleanup_interval common_lb_config transport_socket transport_socket_matches"
+    " load_balancing_policy ignore_health_on_host_removal",
     moot={
         "metadata": "is for people",
         "http_protocol_options": "is for HTTP",
@@ -54,6 +54,18 @@ CLUSTER = Fields(
         "lb_subset_config": "all hosts of the cluster are used",
         "filters": "connections to hosts have no filters",
     },
+    notes={
+        "type": "all of them",
+        "connect_timeout": "5 s, if unset",
+        "max_requests_per_connection": "a connection to a host is closed after so many",
+        "http2_protocol_options": "the cluster is one of gRPC; `max_concurrent_streams` is for any protocol",
+        "common_http_protocol_options": "for any protocol",
+        "typed_extension_protocol_options": f"those of `{_HTTP_OPTIONS}`; others are reported",
+        "dns_lookup_family": "all of them",
+        "transport_socket": "`raw_buffer`; where configuration is discovered through the cluster,"
+        " [TLS](#tls-to-a-control-plane)",
+        "transport_socket_matches": "plain ones",
+    },
 )
 EDS = Fields("envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name")
 REFRESH = Fields("envoy.config.cluster.v3.Cluster.RefreshRate", "base_interval max_interval")
@@ -63,6 +75,11 @@ THRESHOLDS = Fields(
     "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
     "priority max_connections max_pending_requests max_requests max_retries",
     moot={"track_remaining": "all figures are kept"},
+    notes={
+        "priority": "`DEFAULT` counts; no message is of priority `HIGH`",
+        "max_pending_requests": "requests that wait for a connection",
+        "max_requests": "requests under way on connections that clients share",
+    },
 )
 _STATISTICS = "hosts are left out for failures in a row"
 OUTLIERS = Fields(
@@ -92,13 +109,31 @@ OUTLIERS = Fields(
         ),
         _STATISTICS,
     ),
+    notes={
+        "consecutive_5xx": "answers that are errors, and connections that fail or end, in a row",
+        "enforcing_consecutive_5xx": "0 or 100",
+        "enforcing_consecutive_local_origin_failure": "0 or 100",
+    },
 )
 HTTP = Fields(_HTTP_OPTIONS, "common_http_protocol_options explicit_http_config")
 EXPLICIT = Fields(
     _HTTP_OPTIONS + ".ExplicitHttpConfig", "http2_protocol_options", moot={"http_protocol_options": "is for HTTP"}
 )
-HTTP_COMMON = Fields("envoy.config.core.v3.HttpProtocolOptions", "idle_timeout max_requests_per_connection")
-HTTP2 = Fields("envoy.config.core.v3.Http2ProtocolOptions", "max_concurrent_streams")
+HTTP_COMMON = Fields(
+    "envoy.config.core.v3.HttpProtocolOptions",
+    "idle_timeout max_requests_per_connection",
+    notes={
+        "idle_timeout": "a connection to a host without requests for so long is closed; never, if unset",
+    },
+)
+HTTP2 = Fields(
+    "envoy.config.core.v3.Http2ProtocolOptions",
+    "max_concurrent_streams",
+    notes={
+        "max_concurrent_streams": "most requests under way on one connection that clients share; one more opens"
+        " another; 1024, if unset",
+    },
+)
 SOCKET_MATCH = Fields(
     "envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name transport_socket", moot={"match": "all are the same"}
 )
@@ -262,6 +297,8 @@ def _original_dst(
         (place / "lb_policy").error("is CLUSTER_PROVIDED with type ORIGINAL_DST, and with no other")
     if kind is ClusterKind.ORIGINAL_DST:
         config["original_dst"] = True
+        if message.HasField("cleanup_interval"):
+            config["cleanup_interval"] = milliseconds(message.cleanup_interval, place / "cleanup_interval")
         ORIGINAL_DST.check(message.original_dst_lb_config, place / "original_dst_lb_config")
 
 

@@ -118,6 +118,7 @@ impl Worker {
             is_ready: false,
             is_unsent: false,
             draining: false,
+            leaving: false,
             held_by: None,
             filtering: false,
             queue: VecDeque::new(),
@@ -152,20 +153,26 @@ impl Worker {
         codec: &Arc<dyn AnyCodec>,
         head: &Head,
     ) -> Result<Id, Refusal> {
-        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
+        let own = self.groups.get_mut(group).ok_or(NO_SOCKET)?;
         let most = own.cluster.config.max_in_flight_per_connection.min((1 << 20) - 1);
         let pool = Pool {
             host: Arc::as_ptr(host) as usize,
             codec: Arc::as_ptr(codec).cast::<()>() as usize,
             dialect: codec.dialect(head),
         };
-        for id in own.pools.get(&pool).into_iter().flatten() {
-            let Some(host) = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial) else { continue };
-            if let Role::Shared(shared) = &host.role
-                && host.takes_more()
-                && shared.has_room(most)
-            {
-                return Ok(*id);
+        if let Some(open) = own.pools.get_mut(&pool) {
+            while let Some(id) = open.last().copied() {
+                if let Some(host) = self.hosts.get_mut(id.at as usize) {
+                    let takes_more = host.takes_more();
+                    if let Role::Shared(shared) = &mut host.role {
+                        if takes_more && shared.has_room(most) {
+                            return Ok(id);
+                        }
+                        shared.listed = false;
+                    }
+                }
+                // It comes back when it has room again.
+                open.pop();
             }
         }
         self.open_shared(group, host, codec, pool)
@@ -179,12 +186,21 @@ impl Worker {
         pool: Pool,
     ) -> Result<Id, Refusal> {
         let decoder = Arc::clone(codec).connect(self.limits);
-        let role = Role::Shared(Shared::new(Arc::clone(codec), decoder, pool));
+        let role = Role::Shared(Box::new(Shared::new(Arc::clone(codec), decoder, pool)));
         let id = self.connect(group, host, role).map_err(|(refusal, _)| refusal)?;
-        if let Some(group) = self.groups.get_mut(group) {
-            group.pools.entry(pool).or_default().push(id);
-        }
+        self.list(id);
         Ok(id)
+    }
+
+    /// Puts a connection among those that have room, if it is not there.
+    fn list(&mut self, id: Id) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let (group, takes_more) = (host.group, host.takes_more());
+        let (Role::Shared(shared), Some(group)) = (&mut host.role, self.groups.get_mut(group)) else { return };
+        if takes_more && !shared.listed && !shared.reserved {
+            shared.listed = true;
+            group.pools.entry(shared.pool).or_default().push(id);
+        }
     }
 
     /// A connection that one client has to itself for as long as a long frame and its answer take.
@@ -227,6 +243,7 @@ impl Worker {
         {
             shared.sending = false;
             shared.reserved = shared.in_flight > 0;
+            self.list(id);
             self.retire(id);
         }
     }
@@ -543,7 +560,9 @@ impl Worker {
                 let slot = shared.awaits(&head);
                 let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
                     let (group, in_line) = (host.group, shared.line.is_some());
-                    if !shared.late(&head) {
+                    if shared.late(&head) {
+                        self.list(id);
+                    } else {
                         self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
                         if in_line {
                             // Whose the next answer is can no longer be told.
@@ -580,12 +599,17 @@ impl Worker {
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
         host.heard = now;
-        if let Role::Shared(shared) = &mut host.role
-            && shared.in_flight == 0
-        {
-            shared.reserved = shared.sending;
+        let mut unlisted = false;
+        if let Role::Shared(shared) = &mut host.role {
+            if shared.in_flight == 0 {
+                shared.reserved = shared.sending;
+            }
+            unlisted = !shared.listed;
         }
         let close = host.draining;
+        if unlisted {
+            self.list(id);
+        }
         self.left_host(group, &node);
         let failed = answer.head.kind == Kind::Error;
         if let Some(group) = self.groups.get(group) {
@@ -923,14 +947,19 @@ impl Worker {
             return;
         }
         // Where answers come in order, all that is asked there waits behind it.
-        host.draining |= shared.line.is_some();
+        let in_line = shared.line.is_some();
+        host.draining |= in_line;
         let Some((exchange, asked)) = self.give_up(id, slot) else { return };
         self.count_cluster(group, |stats| stats.upstream_rq_timeout.add(1));
         node.stats.rq_timeout.fetch_add(1, Ordering::Relaxed);
         if let Some(group) = self.groups.get(group) {
             group.cluster.hosts.report(&node, Outcome::Timeout, self.now);
         }
-        if let Some(client) = exchange.client {
+        if let Some(client) = exchange.client.filter(|_| in_line) {
+            if self.client(client).is_some_and(|client| client.passing == Some(id)) {
+                // It waits behind a long answer of its own, into which nothing can be said.
+                return self.close_client(client, false);
+            }
             self.lost_before(id, slot, client, (ErrorType::Timeout, LATE));
         }
         self.lost(&exchange, &asked, ErrorType::Timeout, LATE);
@@ -959,6 +988,10 @@ impl Worker {
     /// Ends a connection that a client has for itself, and with it the client's: at once if something waits for it, else when
     /// nothing is under way elsewhere.
     fn end_bound(&mut self, id: Id, error: ErrorType, message: &str) {
+        if let Some((client, _)) = self.host(id).and_then(|host| host.passing) {
+            // It has the beginning of an answer that will never end.
+            return self.close_client(client, false);
+        }
         let Some(host) = self.remove_host(id) else { return };
         self.bound_ended(id, &host, error, message);
     }
@@ -1078,7 +1111,7 @@ impl Worker {
         let moving = if moves { self.take_unsent(&mut host) } else { Vec::new() };
         let Role::Shared(shared) = &mut host.role else { return };
         let all = 0..shared.slots.len() as u32;
-        for slot in shared.line.take().map_or_else(|| all.collect(), Vec::from) {
+        for slot in shared.line.take().map_or_else(|| all.collect(), |line| Vec::from(line.slots)) {
             let Some(place) = shared.slots.get_mut(slot as usize) else { continue };
             let Some(exchange) = place.exchange.take() else { continue };
             self.left_host(group, &node);
@@ -1094,7 +1127,7 @@ impl Worker {
     }
 
     /// Takes a connection out of all lists and closes its socket.
-    fn remove_host(&mut self, id: Id) -> Option<Upstream> {
+    pub(super) fn remove_host(&mut self, id: Id) -> Option<Upstream> {
         self.host(id)?;
         let mut host = self.hosts.remove(id.at as usize);
         let _ = self.poll.registry().deregister(&mut host.socket);
@@ -1109,7 +1142,9 @@ impl Worker {
             if let Role::Shared(shared) = &host.role
                 && let Some(pool) = group.pools.get_mut(&shared.pool)
             {
-                pool.retain(|other| *other != id);
+                if shared.listed {
+                    pool.retain(|other| *other != id);
+                }
                 if pool.is_empty() {
                     group.pools.remove(&shared.pool);
                 }

@@ -85,7 +85,7 @@ impl Worker {
     pub(super) fn lost_before(&mut self, id: Id, slot: u32, client: Id, (error, message): Refusal) {
         let Some(host) = self.host(id) else { return };
         let Role::Shared(shared) = &host.role else { return };
-        let before = shared.line.iter().flatten().take_while(|other| **other != slot).copied();
+        let before = shared.line.iter().flat_map(|line| &line.slots).take_while(|other| **other != slot).copied();
         let whose = |slot: &u32| shared.slots.get(*slot as usize)?.exchange.as_ref()?.client;
         let before: Vec<u32> = before.filter(|slot| whose(slot) == Some(client)).collect();
         for slot in before {

@@ -105,6 +105,8 @@ enum Due {
     Accept(usize),
     /// It is time to look whether hosts of a cluster may come back.
     Sweep(usize),
+    /// It is time to forget hosts of a cluster that clients were redirected from.
+    Originals(usize),
 }
 
 /// Which connections can be shared: host and codec by their addresses in memory, and the dialect.
@@ -303,6 +305,7 @@ impl Worker {
                 Due::Linger(id) => self.linger_late(id),
                 Due::Accept(at) => self.accept(at),
                 Due::Sweep(at) => self.sweep(at),
+                Due::Originals(at) => self.forget_originals(at),
             }
         }
         self.due = due;

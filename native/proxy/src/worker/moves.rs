@@ -179,7 +179,7 @@ impl Worker {
         let Role::Shared(shared) = &mut host.role else { return Vec::new() };
         // Where answers come in order, a client's requests go together or not at all.
         let mut left = HashMap::new();
-        for slot in shared.line.iter().flatten() {
+        for slot in shared.line.iter().flat_map(|line| &line.slots) {
             let place = shared.slots.get(*slot as usize).filter(|place| place.at >= sent);
             if let Some(client) = place.and_then(|place| place.exchange.as_ref()?.client) {
                 let under_way = || self.clients.get(client.at as usize).map_or(0, |client| client.in_flight);

@@ -347,7 +347,7 @@ impl Worker {
         let hash = route.hash.hash(&mut message).map_err(unreadable)?;
         drop(message);
         let route = Arc::clone(route);
-        let (group, own) = group.and_then(|at| Some((at, self.groups.get_mut(at)?))).ok_or(UNKNOWN)?;
+        let (at, own) = group.and_then(|at| Some((at, self.groups.get_mut(at)?))).ok_or(UNKNOWN)?;
         if own.cluster.config.maintenance {
             own.stats.upstream_rq_maintenance_mode.add(1);
             return Err(Stop::Error(
@@ -361,13 +361,16 @@ impl Worker {
             // What goes elsewhere waits for what is under way.
             let line = client.line.iter().filter(|_| client.in_flight > 0 && hash.is_none());
             let mut hosts = client.bound.iter().chain(line).filter_map(known);
-            hosts.find(|host| host.group == group).map(|host| Arc::clone(&host.host))
+            hosts.find(|host| host.group == at).map(|host| Arc::clone(&host.host))
         };
         let bound = if codec.info().sharing == Sharing::Multiplexed { None } else { bound() };
         let host = if bound.is_some() {
             bound
         } else if own.cluster.config.original_dst {
             original_address(&client.socket).map(|address| {
+                if own.originals.is_empty() {
+                    self.timers.set(self.now + own.cluster.config.cleanup_interval.max(1), Due::Originals(at));
+                }
                 let host = || Arc::new(Host::new(address, self.now));
                 Arc::clone(own.originals.entry(address).or_insert_with(host))
             })
@@ -378,7 +381,7 @@ impl Worker {
             own.stats.upstream_cx_none_healthy.add(1);
             return Err(Stop::Error(ErrorType::NoHealthyUpstream, "meta protocol router: no healthy upstream"));
         };
-        Ok(Way { route, group, host })
+        Ok(Way { route, group: at, host })
     }
 
     /// Counts a request in at a host, if the cluster's bounds allow one more.
@@ -583,6 +586,33 @@ impl Worker {
         // They may have gone by a connection that others use too.
         let Some(last) = last else { return in_flight == 0 };
         in_flight == 0 || self.host(last).is_some_and(|host| host.group == group)
+    }
+
+    /// Closes a client's connections to hosts that are no longer in their clusters, where nothing ties it to them. Its decoder
+    /// must not have seen what it asks next.
+    #[cold]
+    pub(super) fn leave_bound(&mut self, id: Id) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        let Protocol::Known(codec, decoder) = &client.protocol else { return };
+        let mut left = Vec::new();
+        client.leaving = false;
+        client.bound.retain(|bound| {
+            let Some(host) = self.hosts.get(bound.at as usize).filter(|host| host.leaving) else { return true };
+            let Role::Bound(_, own) = &host.role else { return true };
+            let state = codec.info().sharing == Sharing::Bound && own.as_ref().unwrap_or(decoder).tied();
+            let mut streams = client.streams.iter().flat_map(|streams| streams.values());
+            if state || streams.any(|stream| stream.host == *bound) || host.busy() || !host.out.is_empty() {
+                client.leaving = true;
+                return true;
+            }
+            left.push(*bound);
+            false
+        });
+        for host in left {
+            self.remove_host(host);
+        }
     }
 
     /// The connection to a cluster that a client has for itself.
@@ -951,9 +981,9 @@ pub fn put(
         place.at = at;
         place.len = (host.out.end() - at) as u32;
     }
-    if shared.line.is_some() && written != Err(true) {
+    if let (Some(line), true) = (&mut shared.line, written != Err(true)) {
         // It has to know what was asked to read the answers; what was asked was read once already.
-        let _ = shared.decoder.feed(C2S, bytes, &mut shared.fed);
+        let _ = shared.decoder.feed(C2S, bytes, &mut line.fed);
     }
     (slot, written)
 }

@@ -29,6 +29,8 @@ pub struct Upstream {
     pub is_unsent: bool,
     /// It takes no more requests, and is closed when those under way are done.
     pub draining: bool,
+    /// Its host is no longer in the cluster: the client that has it for itself asks another one as soon as nothing ties it.
+    pub leaving: bool,
     /// Nothing is read from it until this client has taken what it was sent.
     pub held_by: Option<Id>,
     /// A filter has not said yet what becomes of an answer; what comes behind it waits.
@@ -89,7 +91,7 @@ impl Upstream {
 /// Whose connection it is.
 pub enum Role {
     /// Many clients'.
-    Shared(Shared),
+    Shared(Box<Shared>),
     /// One client's. Its decoder is the client's own, unless the client has several such connections.
     Bound(Id, Option<Box<dyn Connection>>),
 }
@@ -100,10 +102,8 @@ pub struct Shared {
     pub decoder: Box<dyn Connection>,
     pub slots: Vec<Slot>,
     free: Vec<u32>,
-    /// Where answers come in order: the slots of the requests that are not answered, the first one first.
-    pub line: Option<VecDeque<u32>>,
-    /// What the decoder says of them.
-    pub fed: Fed,
+    /// Where answers come in order: what waits for them.
+    pub line: Option<Line>,
     pub in_flight: u32,
     /// Requests that nobody waits for any more, and whose answers have not come.
     pub given_up: u32,
@@ -119,6 +119,17 @@ pub struct Shared {
     keeps_all: Option<bool>,
     /// What it can be shared for.
     pub pool: Pool,
+    /// It stands in that pool, as one that has room.
+    pub listed: bool,
+}
+
+/// Requests that are answered in order.
+#[derive(Default)]
+pub struct Line {
+    /// The slots of those that are not answered, the first one first.
+    pub slots: VecDeque<u32>,
+    /// What the decoder says of them.
+    pub fed: Fed,
 }
 
 /// A place for a request that waits for its answer.
@@ -172,8 +183,7 @@ const TURN_BITS: u32 = 31 - SLOT_BITS;
 impl Shared {
     pub fn new(codec: Arc<dyn AnyCodec>, decoder: Box<dyn Connection>, pool: Pool) -> Self {
         Self {
-            line: (codec.info().pair_by == PairBy::Order).then(VecDeque::new),
-            fed: Fed::default(),
+            line: (codec.info().pair_by == PairBy::Order).then(Line::default),
             codec,
             decoder,
             // Nothing is ever in the first one, so that no id is 0, which is none in some protocols.
@@ -187,6 +197,7 @@ impl Shared {
             narrow: false,
             keeps_all: None,
             pool,
+            listed: false,
         }
     }
 
@@ -199,7 +210,7 @@ impl Shared {
             self.slots.len() as u32 - 1
         });
         if let Some(line) = &mut self.line {
-            line.push_back(slot);
+            line.slots.push_back(slot);
         }
         slot
     }
@@ -231,7 +242,7 @@ impl Shared {
         match (head.request_id, &self.line) {
             (RequestId::Int(id), None) => self.asked(id),
             (_, Some(line)) => {
-                let first = *line.front()?;
+                let first = *line.slots.front()?;
                 self.slots.get(first as usize)?.exchange.is_some().then_some(first)
             }
             _ => None,
@@ -246,7 +257,7 @@ impl Shared {
         self.free.push(slot);
         self.in_flight -= 1;
         if let Some(line) = &mut self.line {
-            line.pop_front();
+            line.slots.pop_front();
         }
         Some(exchange)
     }
@@ -264,7 +275,7 @@ impl Shared {
     /// Takes an answer that nobody waits for any more. False if it is none.
     pub fn late(&mut self, head: &Head) -> bool {
         let number = match (head.request_id, &mut self.line) {
-            (_, Some(line)) => line.pop_front().unwrap_or_default().into(),
+            (_, Some(line)) => line.slots.pop_front().unwrap_or_default().into(),
             (RequestId::Int(id), None) => {
                 let number = id & ((1 << SLOT_BITS) - 1);
                 if self.given_up == 0 || self.id(number as u32) != id {
@@ -303,7 +314,7 @@ impl Shared {
     /// Gives a slot back that nothing was sent for.
     pub fn abandon(&mut self, slot: u32) {
         if let Some(line) = &mut self.line {
-            line.pop_back();
+            line.slots.pop_back();
         }
         self.free.push(slot);
         self.in_flight -= 1;

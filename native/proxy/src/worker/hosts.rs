@@ -65,13 +65,13 @@ impl Worker {
         }
     }
 
-    /// Opens a connection, unless there are too many or the system gives none; the role goes back then.
-    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Result<Id, (Refusal, Role)> {
-        let Some(own) = self.groups.get(group) else { return Err((NO_SOCKET, role)) };
+    /// Opens a connection, unless there are too many or the system gives none; only else the role is taken.
+    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: &mut Option<Role>) -> Result<Id, Refusal> {
+        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
         let cluster = &own.cluster;
         if !cluster.gauges.connections.enter(cluster.config.thresholds.max_connections) {
             own.stats.upstream_cx_overflow.add(1);
-            return Err((NO_CONNECTION, role));
+            return Err(NO_CONNECTION);
         }
         let timeout = cluster.config.connect_timeout;
         let entry = self.hosts.vacant_entry();
@@ -96,9 +96,10 @@ impl Worker {
                 ) {
                     cluster.hosts.report(host, Outcome::ConnectFailed, self.now);
                 }
-                return Err((NO_SOCKET, role));
+                return Err(NO_SOCKET);
             }
         };
+        let Some(role) = role.take() else { return Err(NO_SOCKET) };
         let _ = socket.set_nodelay(true);
         own.stats.upstream_cx_total.add(1);
         own.stats.upstream_cx_active.add(1);
@@ -162,7 +163,7 @@ impl Worker {
         };
         if let Some(open) = own.pools.get_mut(&pool) {
             while let Some(id) = open.last().copied() {
-                if let Some(host) = self.hosts.get_mut(id.at as usize) {
+                if let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) {
                     let takes_more = host.takes_more();
                     if let Role::Shared(shared) = &mut host.role {
                         if takes_more && shared.has_room(most) {
@@ -187,7 +188,7 @@ impl Worker {
     ) -> Result<Id, Refusal> {
         let decoder = Arc::clone(codec).connect(self.limits);
         let role = Role::Shared(Box::new(Shared::new(Arc::clone(codec), decoder, pool)));
-        let id = self.connect(group, host, role).map_err(|(refusal, _)| refusal)?;
+        let id = self.connect(group, host, &mut Some(role))?;
         self.list(id);
         Ok(id)
     }

@@ -91,7 +91,7 @@ impl Worker {
         &mut self,
         group: usize,
         node: &Arc<Host>,
-        role: Role,
+        role: &mut Option<Role>,
         refusal: Refusal,
     ) -> Result<Id, Refusal> {
         let mut tried = Tried::default();
@@ -99,28 +99,23 @@ impl Worker {
         if refusal != NO_SOCKET {
             return Err(refusal);
         }
-        let id = self.bound_untried(group, role, tried).map_err(|_| refusal)?;
+        let id = self.bound_untried(group, role, tried).ok_or(refusal)?;
         self.count_cluster(group, |stats| stats.upstream_rq_moved.add(1));
         Ok(id)
     }
 
-    fn bound_untried(&mut self, group: usize, mut role: Role, mut tried: Tried) -> Result<Id, Role> {
+    fn bound_untried(&mut self, group: usize, role: &mut Option<Role>, mut tried: Tried) -> Option<Id> {
         while let Some(node) = self.another(group, tried.hosts()) {
             match self.connect(group, &node, role) {
                 Ok(id) => {
-                    if let Some(host) = self.host(id) {
-                        host.tried = tried;
-                    }
-                    return Ok(id);
+                    self.host(id)?.tried = tried;
+                    return Some(id);
                 }
-                Err((NO_SOCKET, back)) => {
-                    role = back;
-                    tried.add(node.address);
-                }
-                Err((_, back)) => return Err(back),
+                Err(NO_SOCKET) => tried.add(node.address),
+                Err(_) => return None,
             }
         }
-        Err(role)
+        None
     }
 
     /// Gives a client another connection for a lost one of its own by which not a byte has gone either way. False if that is
@@ -136,13 +131,8 @@ impl Worker {
         }
         let mut tried = std::mem::take(&mut lost.tried);
         tried.add(lost.host.address);
-        let to = match self.bound_untried(lost.group, Role::Bound(owner, own.take()), tried) {
-            Ok(to) => to,
-            Err(role) => {
-                lost.role = role;
-                return false;
-            }
-        };
+        let role = &mut Some(Role::Bound(owner, own.take()));
+        let Some(to) = self.bound_untried(lost.group, role, tried) else { return false };
         for _ in 0..lost.pending {
             // It was among those that may wait a moment ago.
             self.enter_pending(lost.group, to);

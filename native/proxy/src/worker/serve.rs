@@ -641,9 +641,10 @@ impl Worker {
             // From here on the client's own decoder knows also what is asked of others.
             *own = Some(Arc::clone(codec).connect(*decoder.limits()));
         }
-        let host = match self.connect(way.group, &way.host, Role::Bound(id, decoder)) {
+        let role = &mut Some(Role::Bound(id, decoder));
+        let host = match self.connect(way.group, &way.host, role) {
             Ok(host) => host,
-            Err((refusal, role)) => self.bound_elsewhere(way.group, &way.host, role, refusal)?,
+            Err(refusal) => self.bound_elsewhere(way.group, &way.host, role, refusal)?,
         };
         if let Some(client) = self.client(id) {
             client.number += 1;
@@ -686,9 +687,10 @@ impl Worker {
     }
 
     fn open_alone(&mut self, id: Id, group: usize, node: &Arc<Host>) -> Option<Id> {
-        match self.connect(group, node, Role::Bound(id, None)) {
+        let role = &mut Some(Role::Bound(id, None));
+        match self.connect(group, node, role) {
             Ok(host) => Some(host),
-            Err((refusal, role)) => self.bound_elsewhere(group, node, role, refusal).ok(),
+            Err(refusal) => self.bound_elsewhere(group, node, role, refusal).ok(),
         }
     }
 

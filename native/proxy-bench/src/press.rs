@@ -199,7 +199,7 @@ pub fn run(plan: &Plan, enough: &AtomicBool, mut progress: impl FnMut(&Account))
             }
         }
         account.time = begin.elapsed();
-        if now - told >= Duration::from_millis(500) {
+        if now - told >= Duration::from_millis(100) {
             told = now;
             progress(&account);
         }

@@ -16,6 +16,8 @@ use crate::protocol::Protocol;
 
 /// How often there is something to ask, where there is a rate.
 const TICK: Duration = Duration::from_millis(1);
+/// What could not be asked in time is made up for, as much as is due in so many seconds.
+const DEBT: f64 = 0.1;
 /// A connection that could not be opened is tried again after so long.
 const AGAIN: Duration = Duration::from_millis(20);
 /// What the proxy itself answers has this in its text; a server's errors have not.
@@ -164,6 +166,7 @@ pub fn run(plan: &Plan, enough: &AtomicBool, mut progress: impl FnMut(&Account))
     let mut places: Vec<Place> = (0..plan.connections).map(|_| Place { client: None, left: 0, again: begin }).collect();
     let mut frames = Vec::new();
     let (mut over, mut told, mut first) = (None, begin, 0);
+    let (mut last, mut due) = (begin, 0.0);
     loop {
         let now = Instant::now();
         if over.is_none() && account.asked >= plan.requests && enough.load(Ordering::Relaxed) {
@@ -172,8 +175,13 @@ pub fn run(plan: &Plan, enough: &AtomicBool, mut progress: impl FnMut(&Account))
         let mut quota = match (over, plan.rate) {
             (Some(_), _) => 0,
             (None, None) => u64::MAX,
-            (None, Some(rate)) => (((now - begin).as_secs_f64() * rate) as u64).saturating_sub(account.asked),
+            (None, Some(rate)) => {
+                due = (due + (now - last).as_secs_f64() * rate).min(rate * DEBT + 1.0);
+                due as u64
+            }
         };
+        last = now;
+        let may = quota;
         // Each round begins with another one, so that all get their share.
         for step in 0..places.len() {
             let at = (first + step) % places.len();
@@ -184,6 +192,7 @@ pub fn run(plan: &Plan, enough: &AtomicBool, mut progress: impl FnMut(&Account))
             place.ask(&mut quota, &mut account);
         }
         first += 1;
+        due -= (may - quota) as f64;
         poll.poll(&mut events, Some(TICK)).or_else(|error| match error.kind() {
             io::ErrorKind::Interrupted => Ok(()),
             _ => Err(error),

@@ -51,14 +51,22 @@ impl Worker {
     }
 
     pub(super) fn accept(&mut self, at: usize) {
+        if self.listeners.get(at).is_some_and(|local| local.again > self.now) {
+            return;
+        }
         for _ in 0..ACCEPTS {
             let Some(socket) = self.listeners.get(at).and_then(|local| local.socket.as_ref()) else { return };
             match socket.accept() {
                 Ok((socket, _)) => self.welcome(at, socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Too many open files, or a client that has left already. No event will tell of the others.
+                // Too many open files, or a client that has left already. No event will tell of the others; and not each
+                // that comes meanwhile is a reason to try.
                 Err(_) => {
-                    self.timers.set(self.now + RETRY, Due::Accept(at));
+                    let again = self.now + RETRY;
+                    if let Some(local) = self.listeners.get_mut(at) {
+                        local.again = again;
+                    }
+                    self.timers.set(again, Due::Accept(at));
                     return;
                 }
             }
@@ -122,6 +130,7 @@ impl Worker {
             in_flight: 0,
             suspended: 0,
             heard: self.now,
+            begun: self.now,
             readable: false,
             fin: false,
             ended: false,
@@ -323,6 +332,7 @@ impl Worker {
         client.draining = true;
         client.readable = true;
         self.wake_client(id);
+        self.timers.set(self.now + PATIENCE, Due::Leave(id));
     }
 
     /// Closes a client that is to be closed once nothing is under way, if nothing is.
@@ -333,22 +343,21 @@ impl Worker {
         if !over || busy || matches!(client.protocol, Protocol::Plain) {
             return;
         }
-        let midway = match &client.protocol {
-            Protocol::Known(_, decoder) => decoder.received(C2S) > 0 || client.long.is_some(),
-            Protocol::Unknown(prefix) => !prefix.is_empty(),
-            Protocol::Plain => false,
-        };
         // Who is told to leave may finish the frame that it is sending; who has left cannot.
-        if client.ended || !midway {
+        if client.ended || client.unfinished() == 0 {
             client.closing = true;
             self.client_unsent(id);
         }
     }
 
     fn client_data(&mut self, id: Id, data: &[u8]) {
+        let now = self.now;
         let Some(client) = self.client(id) else { return };
         match &mut client.protocol {
             Protocol::Unknown(prefix) => {
+                if prefix.is_empty() {
+                    client.begun = now;
+                }
                 prefix.extend_from_slice(data);
                 self.detect(id, false);
             }
@@ -367,11 +376,15 @@ impl Worker {
     }
 
     fn frames(&mut self, id: Id, data: &[u8]) {
+        let now = self.now;
         let mut fed = std::mem::take(&mut self.fed);
         let Some(client) = self.client(id) else { return };
         let Protocol::Known(_, decoder) = &mut client.protocol else { return };
         let result = decoder.feed(C2S, data, &mut fed);
         let count = fed.frames.len() as u64 + u64::from(fed.carried.is_some());
+        if count > 0 || decoder.received(C2S) == data.len() {
+            client.begun = now;
+        }
         let at = client.listener;
         self.count(at, |counts| counts.request_decoding_success.add(count));
         if let Some(carried) = fed.carried.take() {
@@ -487,12 +500,13 @@ impl Worker {
     pub(super) fn client_idle(&mut self, id: Id) {
         let now = self.now;
         let Some(client) = self.client(id) else { return };
-        let (at, heard, busy) =
-            (client.listener, client.heard, client.in_flight > 0 || client.passing.is_some() || client.unsent() > 0);
+        let at = client.listener;
         let Some(after) = self.listeners.get(at).and_then(|local| local.listener.config.idle_timeout) else { return };
-        let until = if busy { now + after } else { heard + after };
+        let Some(client) = self.client(id) else { return };
+        let until = client.must_move(now, after).unwrap_or(if client.busy() { now } else { client.heard } + after);
         if until > now {
-            self.timers.set(until, Due::Idle(id));
+            // It may be done with that much earlier.
+            self.timers.set(until.min(now + after), Due::Idle(id));
             return;
         }
         self.count(at, |counts| counts.idle_timeout.add(1));
@@ -511,6 +525,15 @@ impl Worker {
     pub(super) fn client_leaves(&mut self, id: Id) {
         let now = self.now;
         let Some(client) = self.client(id) else { return };
+        if client.draining {
+            // It is closed when it is done with what it is at; but it must get on with it.
+            let until = client.must_move(now, PATIENCE).unwrap_or(now + QUIET);
+            if until <= now {
+                return self.close_client(id, false);
+            }
+            self.timers.set(until.min(now + PATIENCE), Due::Leave(id));
+            return;
+        }
         let Some(by) = client.leave_by else { return };
         let idle = client.in_flight == 0 && client.held.is_empty() && client.out.is_empty();
         let next = if idle { client.heard + QUIET } else { now + QUIET }.min(by);

@@ -30,6 +30,8 @@ pub struct Local {
     pub extra: Vec<Extra<'static>>,
     /// The socket, until it accepts no more.
     pub socket: Option<TcpListener>,
+    /// When accepting is tried again, in milliseconds, if the system had no more to give.
+    pub again: u64,
     pub counts: Arc<ListenerCounts>,
     pub clients: usize,
 }
@@ -42,7 +44,7 @@ impl Local {
         counts: Arc<ListenerCounts>,
     ) -> Self {
         let extra = vec![(APPLICATION_PROTOCOL.into(), listener.config.application_protocol.clone().into())];
-        Self { listener: Arc::clone(listener), tables, extra, socket: Some(socket), counts, clients: 0 }
+        Self { listener: Arc::clone(listener), tables, extra, socket: Some(socket), again: 0, counts, clients: 0 }
     }
 
     /// The routes of a codec, if there are any yet.

@@ -1,5 +1,6 @@
 //! How connections end.
 
+use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -89,6 +90,67 @@ fn idle_clients_are_closed_and_busy_ones_are_not() {
     assert_eq!(thrift_text(&busy.frame()), b"x");
     busy.ended_cleanly();
     assert_eq!(rig.listener("idle_timeout"), 3);
+}
+
+/// Sends bytes, some at a time, until the connection is closed; true if all of them could be sent.
+fn crawl(client: &mut Client, bytes: &[u8], step: usize) -> bool {
+    bytes.chunks(step).all(|part| {
+        thread::sleep(Duration::from_millis(10));
+        client.socket.write_all(part).is_ok()
+    })
+}
+
+#[test]
+fn who_crawls_is_idle_and_who_is_only_slow_is_not() {
+    let host = Host::thrift("");
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "idle_timeout": 60 } } })));
+    for (len, begin) in [(10_000, 1), (1_000_000, 1), (1_000_000, 100)] {
+        let mut client = rig.client("thrift");
+        // Between two frames bytes are welcome at any time.
+        assert!(crawl(&mut client, &thrift_call(1, b"x"), 20));
+        assert_eq!(thrift_text(&client.frame()), b"x");
+        let call = thrift_call(2, &vec![b'x'; len]);
+        client.socket.write_all(&call[..begin]).unwrap();
+        assert!(!crawl(&mut client, &call[begin..1000], 1), "{len}");
+    }
+    rig.until_listener("idle_timeout", 3);
+    let mut client = rig.client("thrift");
+    let text = vec![b'x'; 100_000];
+    assert!(crawl(&mut client, &thrift_call(1, &text), 4096));
+    assert_eq!(thrift_text(&client.frame()), text);
+    client.ended_cleanly();
+    assert_eq!(rig.listener("idle_timeout"), 4);
+}
+
+#[test]
+fn who_takes_none_of_its_answers_is_idle() {
+    let host = Host::thrift("");
+    let changes = json!({ "listeners": { "l": { "idle_timeout": 60, "buffer_limit": 65536 } } });
+    let rig = Rig::new(with(simple("thrift", &[&host]), changes));
+    let mut client = rig.client("thrift");
+    client.socket.set_nonblocking(true).unwrap();
+    let call = thrift_call(1, &vec![b'x'; 50_000]);
+    let mut left = call.as_slice();
+    until("it is closed", || {
+        match client.socket.write(left) {
+            Ok(len) => left = &left[len..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return true,
+        }
+        if left.is_empty() {
+            left = &call;
+        }
+        false
+    });
+    assert_eq!(rig.listener("idle_timeout"), 1);
+}
+
+#[test]
+fn who_is_to_leave_must_get_on_with_its_frame() {
+    let host = Host::thrift("");
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "max_connection_age": 60 } } })));
+    let mut client = rig.client("thrift");
+    assert!(!crawl(&mut client, &thrift_call(2, &vec![b'x'; 100_000])[..3000], 1));
 }
 
 #[test]

@@ -43,8 +43,8 @@ def needs(files: int) -> None:
 
 
 def test_idle_connections_cost_little_and_end(show: Show, figure: Show) -> None:
-    """Ten thousand connections, each with an answer behind it, stay open while others go on asking, and take little memory.
-    On a listener with an idle timeout each of them gets an orderly end, and those who ask stay.
+    """Ten thousand connections, each with an answer behind it, stay open while others go on asking, and take little
+    memory. On a listener with an idle timeout each of them gets an orderly end, and those who ask stay.
     """
     needs(IDLE + 500)
     table = routes("table", "all", timeout="30s")
@@ -68,7 +68,10 @@ def test_idle_connections_cost_little_and_end(show: Show, figure: Show) -> None:
                     active = proxy.count("downstream_cx_active")
                 all_right(press.account())
             eventually(lambda: proxy.count("downstream_cx_active") == 0, "connections are closed with their clients")
-            with Press("thrift", short, connections=16, in_flight=4, rate=2000) as press, Held("thrift", short, IDLE) as held:
+            with (
+                Press("thrift", short, connections=16, in_flight=4, rate=2000) as press,
+                Held("thrift", short, IDLE) as held,
+            ):
                 show(f"{IDLE} connections time out")
                 eventually(lambda: held.open() == 0, "all are closed")
                 all_right(press.account())
@@ -182,8 +185,9 @@ CROWDS: dict[str, dict[str, Callable[[], Iterator[bytes]]]] = {
 
 @pytest.mark.parametrize("protocol", list(CROWDS))
 def test_who_crawls_harms_nobody_and_is_closed(protocol: str, show: Show, figure: Show) -> None:
-    """Two thousand clients that send a byte at a time, stop in a header, say nothing, or ask and never read, while others
-    are served without an error, and the proxy's memory stays bounded. The idle timeout of two seconds ends all of them.
+    """Two thousand clients that send a byte at a time, stop in a header, say nothing, or ask and never read, while
+    others are served without an error, and the proxy's memory stays bounded. The idle timeout of two seconds ends all
+    of them.
     """
     count = scaled(400)
     needs(2 * len(CROWDS[protocol]) * count + 500)
@@ -213,5 +217,7 @@ def test_who_crawls_harms_nobody_and_is_closed(protocol: str, show: Show, figure
                 all_right(account)
             eventually(lambda: proxy.count("downstream_cx_active") == 0, "nobody is left")
             assert (proxy.count("request_active"), proxy.count("upstream_rq_active")) == (0, 0)
-    figure(f"{size} clients: {(peak - before) / MIB:.0f} MiB, others' slowest answer after {account['longest_s']:.2f} s")
+    figure(
+        f"{size} clients: {(peak - before) / MIB:.0f} MiB, others' slowest answer after {account['longest_s']:.2f} s"
+    )
     assert peak - before < 300 * MIB

@@ -127,7 +127,9 @@ def echo(protocol: str) -> Iterator[Echo]:
 
 
 def converse(protocol: str, address: tuple[str, int], client: int, rounds: int) -> int:
-    """Ask with long frames, and check the answers; every second client takes them slowly. How many bytes went each way."""
+    """Ask with long frames, and check the answers; every second client takes them slowly. How many bytes went each
+    way.
+    """
     pause = 0.002 if client % 2 else 0
     with socket.create_connection(address, timeout=60) as connection:
         for number in range(client * rounds, (client + 1) * rounds):
@@ -142,7 +144,7 @@ def converse(protocol: str, address: tuple[str, int], client: int, rounds: int) 
     return rounds * SIZE
 
 
-@pytest.mark.parametrize(("protocol", "most"), [("thrift", 48), ("redis", 48)])
+@pytest.mark.parametrize(("protocol", "most"), [("thrift", 48), ("redis", 256)])
 def test_long_frames_pass_in_little_memory(protocol: str, most: int, show: Show, figure: Show) -> None:
     """Several clients send and get frames of 16 MiB at once, half of them slowly: each answer is the right one, and the
     proxy never holds more than parts of them.

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +17,7 @@ from chaos.conftest import Show
 from chaos.tools import PROTOCOLS, Hosts, Press, all_right, bootstrap, cluster, eventually, listener, routes, scaled
 
 PROGRAM = [sys.executable, "-c", "from metaprotocol.cli import main; main()", "proxy"]
-TAKEOVERS = 3
+TAKEOVERS = 2
 
 
 class Command:
@@ -55,27 +56,26 @@ def free_port() -> int:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_processes_take_over_and_nothing_is_lost(protocol: str, tmp_path: Path, show: Show, figure: Show) -> None:
-    """Connections come and go all the time, twenty requests on each, while the process behind the port is replaced, and at
-    last told to end: every connection is let in, none is closed on, and every request is answered rightly.
+    """Connections come and go all the time, twenty requests on each, while the process behind the port is replaced,
+    and at last told to end: every connection is let in, none is closed on, and every request is answered rightly.
     """
     path, file = tmp_path / "restart.sock", tmp_path / "bootstrap.json"
     with Hosts(protocol, 2) as hosts:
         ears = listener(protocol, routes("table", "all", timeout="30s"))
         ears["address"]["socket_address"]["port_value"] = port = free_port()
         file.write_text(json.dumps(bootstrap([cluster("all", hosts.addresses)], [ears])))
-        arguments = ("-c", file, "--hot-restart-path", path, "--drain-time-s", 4, "-j", 2)
+        arguments = ("-c", file, "--hot-restart-path", path, "--drain-time-s", 2, "-j", 2)
         running = Command(*arguments)
         try:
-            eventually(lambda: running.says("serving"), "it serves")
+            eventually(partial(running.says, "serving"), "it serves")
             options = {"connections": 32, "in_flight": 4, "rate": 4000, "turnover": 20}
             with Press(protocol, ("127.0.0.1", port), **options) as press:
                 for number in range(scaled(TAKEOVERS)):
                     press.until(press.so_far["asked"] + 2000)
                     show(f"take-over {number + 1} of {scaled(TAKEOVERS)}; {press.so_far['asked']} requests")
-                    heir = Command(*arguments)
-                    with running:
-                        running, leaving = heir, running
-                        eventually(lambda: running.says("took over"), "it takes over")
+                    with running as leaving:
+                        running = Command(*arguments)
+                        eventually(partial(running.says, "took over"), "it takes over")
                         assert leaving.process.wait(30) == 0
                 press.until(press.so_far["asked"] + 2000)
                 account = press.account()

@@ -63,10 +63,10 @@ def settled(press: Press) -> dict[str, int]:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_request_is_answered_through_a_storm(protocol: str, workers: int, show: Show, figure: Show) -> None:
     """Hosts hang, go deaf, crawl, reset, half close, cut their answers, send garbage, die, and are well again, in any
-    order, with health checks, outlier detection and timeouts at work. Each request gets its own answer, or an error in the
-    protocol. Where order pairs answers, a connection is closed when its host fails, and what is under way then is told so
-    by its end. Nothing is lost, nothing is mixed up, no request is spoilt on its way, and after the storm all succeed, by
-    the connections that went through it too.
+    order, with health checks, outlier detection and timeouts at work. Each request gets its own answer, or an error
+    in the protocol. Where order pairs answers, a connection is closed when its host fails, and what is under way then
+    is told so by its end. Nothing is lost, nothing is mixed up, no request is spoilt on its way, and after the storm
+    all succeed, by the connections that went through it too.
     """
     random = seeded(f"storm {protocol} {workers}")
     config = bootstrap(

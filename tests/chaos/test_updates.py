@@ -38,7 +38,9 @@ PACE = 1_000
 
 
 class Churn:
-    """Changes one after another: mostly routes; hosts that come, drain and go; a cluster and a listener that come and go."""
+    """Changes one after another: mostly routes; hosts that come, drain and go; a cluster and a listener that come and
+    go.
+    """
 
     def __init__(self, proxy: Proxy, protocol: str, addresses: list[str], seed: str) -> None:
         self._proxy, self._protocol, self._addresses = proxy, protocol, addresses
@@ -103,8 +105,8 @@ class Churn:
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_nobody_notices_that_everything_changes(protocol: str, workers: int, show: Show, figure: Show) -> None:
-    """A thousand updates a second (routes; hosts that come, drain and go; clusters and listeners that come and go) while
-    ten thousand requests a second flow: each is answered rightly, and no connection of a client is closed.
+    """A thousand updates a second (routes; hosts that come, drain and go; clusters and listeners that come and go)
+    while ten thousand requests a second flow: each is answered rightly, and no connection of a client is closed.
     """
     with Hosts(protocol, 4) as servers:
         config = bootstrap(
@@ -183,11 +185,16 @@ class PlaneThread:
 
 @pytest.mark.parametrize("protocol", ["thrift", "redis"])
 def test_routes_are_discovered_all_the_time(protocol: str, show: Show, figure: Show) -> None:
-    """A control plane sends table after table by MetaRDS, each of which is accepted by its version, while requests flow."""
+    """A control plane sends table after table by MetaRDS, each of which is accepted by its version, while requests
+    flow.
+    """
     with Hosts(protocol, 2) as servers, PlaneThread() as control_plane:
         source = grpc_source()
         config = bootstrap(
-            [*(cluster(name, [at]) for name, at in zip("ab", servers.addresses, strict=True)), control(control_plane.port)],
+            [
+                *(cluster(name, [at]) for name, at in zip("ab", servers.addresses, strict=True)),
+                control(control_plane.port),
+            ],
             [listener(protocol, rds("table", source))],
         )
         control_plane.put("0", http_to("table", "a"))
@@ -212,7 +219,9 @@ def test_routes_are_discovered_all_the_time(protocol: str, show: Show, figure: S
         finally:
             proxy.stop()
         counts = servers.counts()
-    figure(f"{scaled(TABLES)} tables at {pace:.0f}/s, {account['asked']} requests at {account['per_s']:.0f}/s: no error")
+    figure(
+        f"{scaled(TABLES)} tables at {pace:.0f}/s, {account['asked']} requests at {account['per_s']:.0f}/s: no error"
+    )
     all_right(account)
     assert account["asked"] >= scaled(5 * TABLES)
     assert total(stats, "rds.table.update_success") == scaled(TABLES) + 1

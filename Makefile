@@ -34,10 +34,10 @@ $(VENV)/.group-%: $(VENV)/.python pyproject.toml
 	$(PIP) install --group $*
 	@touch $@
 
-demo: $(VENV)/.package ## Decode real captures into tables; a described protocol from its layout to a fuzzed codec
+demo: $(VENV)/.package $(VENV)/.group-demo ## Real captures as tables; a described protocol, fuzzed; traffic that moves through the proxy
 	@set -e; for command in $(DEMO); do \
 		echo; echo "\$$ metaprotocol $$command"; $(BIN)/metaprotocol $$command; \
-	done
+	done; echo; echo '$$ python examples/live_split.py'; $(BIN)/python examples/live_split.py
 DEMO = $(foreach capture,dubbo-3-basic dubbo-2.7-exceptions,"decode --show table --limit 15 tests/captures/dubbo/$(capture).pcap") \
 	$(foreach capture,apache-go-header-compact apache-py-framed-binary,"decode --show table --limit 15 tests/captures/thrift/$(capture).pcap") \
 	$(foreach capture,kafka/confluent-to-4-interop redis/cluster-redirects trpc/trpc-go-streams,"decode --show table --limit 15 tests/captures/$(capture).pcap") \
@@ -76,6 +76,7 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 bench-proxy: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure proxies against Envoy in one run (half an hour)
 	cargo build -q --release -p metaprotocol-proxy-bench
 	$(BIN)/python bench/proxy.py $(if $(QUICK),--quick)
+	$(BIN)/python bench/proxy.py --scale --protocol thrift --rounds 3
 
 captures: $(VENV)/.group-test ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go, redis-server)
 	$(BIN)/python tests/captures/record_brpc.py

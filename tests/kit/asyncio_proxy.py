@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import metaprotocol
+from kit.modules import module_at
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "asyncio_proxy.py"
 PATIENCE = 20
@@ -21,12 +21,7 @@ Address = tuple[str, int]
 
 
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("example_asyncio_proxy", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+    return module_at(EXAMPLE)
 
 
 @contextmanager

@@ -1,27 +1,18 @@
-"""The commands and their options; what they do is in the modules beside."""
+"""The commands and their options; what they do is in the modules beside, each loaded when its command runs."""
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import metaprotocol
-from metaprotocol.cli import _bench, _codecs, _decode, _durations, _new_codec, _replay
-from metaprotocol.cli._terminal import Failure, fail
+from metaprotocol.cli._terminal import exit_codes
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["app", "main"]
-
-PIPE_CLOSED = 141
-INTERRUPTED = 130
+__all__ = ["app"]
 
 app = typer.Typer(
     name="metaprotocol",
@@ -57,22 +48,6 @@ class Show(StrEnum):
     AUTO = "auto"
     TABLE = "table"
     JSON = "json"
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Turn what ends a command into its exit code; the framework would make 1 of it all."""
-    try:
-        yield
-    except Failure as failure:
-        fail(failure)
-        sys.exit(failure.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(PIPE_CLOSED)
 
 
 def _version(wanted: bool) -> None:
@@ -186,7 +161,9 @@ def decode(
     On a terminal a table, in a pipe one JSON object a line. TCP streams are put together from pcap and pcapng files;
     broken frames are rows of kind `malformed`.
     """
-    with _exit_codes():
+    from metaprotocol.cli import _decode
+
+    with exit_codes():
         _decode.run(
             _decode.Request(
                 file=file,
@@ -245,7 +222,9 @@ def codecs(
     ] = Show.AUTO,
 ) -> None:
     """List the codecs that there are, and what they can do."""
-    with _exit_codes():
+    from metaprotocol.cli import _codecs
+
+    with exit_codes():
         _codecs.run(name, codec or (), show.value)
 
 
@@ -312,7 +291,9 @@ def replay(
     A connection never has more requests under way than in the capture: what the captured client sent after an answer
     is sent after that answer. Connections whose state cannot be replayed are skipped, with the reason.
     """
-    with _exit_codes():
+    from metaprotocol.cli import _replay
+
+    with exit_codes():
         _replay.run(
             _replay.Request(
                 file=file,
@@ -394,7 +375,9 @@ def bench(
 
     Each measurement is taken next to a fixed piece of Python. What is compared between runs is the ratio of the two.
     """
-    with _exit_codes():
+    from metaprotocol.cli import _bench, _durations
+
+    with exit_codes():
         _bench.run(
             _bench.Request(
                 subject=subject,
@@ -501,7 +484,7 @@ def proxy(
     """Run the proxy: messages of all protocols routed, balanced and handed on."""
     from metaprotocol.cli import _proxy
 
-    with _exit_codes():
+    with exit_codes():
         _proxy.run(
             _proxy.Request(
                 config=config,
@@ -542,7 +525,9 @@ def new_codec(
 
     Its protocol is an example with a header and lengths. Nothing that exists is overwritten.
     """
-    with _exit_codes():
+    from metaprotocol.cli import _new_codec
+
+    with exit_codes():
         _new_codec.run(name, kind.value, folder)
 
 
@@ -604,10 +589,10 @@ def fuzz(
     is cut, and verbs that contradict each other. What it finds is made small and saved, with the command that shows it
     again.
     """
-    from metaprotocol.cli import _fuzz
+    from metaprotocol.cli import _durations, _fuzz
     from metaprotocol.testing._fuzz import FuzzOptions
 
-    with _exit_codes():
+    with exit_codes():
         duration = _durations.seconds("--time", time)
         if libfuzzer:
             code = _fuzz.libfuzzer(codec, duration)
@@ -665,7 +650,7 @@ def codec_check(
     """Compile descriptions, and show every mistake with its place, the reason and what to do."""
     from metaprotocol.cli import _codec_check
 
-    with _exit_codes():
+    with exit_codes():
         code = _codec_check.run(files, show.value)
     if code:
         sys.exit(code)
@@ -706,7 +691,7 @@ def codec_try(
     """Decode bytes, and show each field of each frame with its place and value, and what the codec makes of it."""
     from metaprotocol.cli import _codec_try
 
-    with _exit_codes():
+    with exit_codes():
         data = _codec_try.read(hex_, file, stdin, raw=raw)
         code = _codec_try.run(codec, data, metaprotocol.Direction[direction.name], show.value)
     if code:
@@ -743,7 +728,7 @@ def codec_show(
     """Draw the layout of a described codec, with its rules, keys and replies."""
     from metaprotocol.cli import _codec_show
 
-    with _exit_codes():
+    with exit_codes():
         _codec_show.run(codec, svg, width, show.value)
 
 
@@ -763,10 +748,5 @@ def codec_schema(
     """Print the JSON Schema of descriptions, with which editors complete and check them."""
     from metaprotocol.cli import _codec_schema
 
-    with _exit_codes():
+    with exit_codes():
         _codec_schema.run(out)
-
-
-def main() -> None:
-    """The entry point of the program."""
-    app()

@@ -8,11 +8,9 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.table import Table
-from rich.text import Text
 
 from metaprotocol.cli._terminal import Failure, clean, errors, usage
 from metaprotocol.errors import MetaProtocolError
@@ -22,6 +20,9 @@ if TYPE_CHECKING:
     from metaprotocol.xds import Loaded
 
 __all__ = ["Request", "run"]
+
+_LATER = ("aiodns", "aiohttp", "grpc")
+"""Packages that are loaded when they are used: names, the admin port, a control plane."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ def run(request: Request) -> None:
     if not request.config and not request.overlay:
         usage("give a bootstrap: --config-path FILE, --config-yaml TEXT, or both")
     try:
+        for name in _LATER:
+            if find_spec(name) is None:
+                raise ModuleNotFoundError(name=name)
         from metaprotocol.cli._proxy_log import logging_to_stderr
         from metaprotocol.proxy import Proxy, _logs
         from metaprotocol.xds import ConfigError
@@ -155,6 +159,9 @@ def _show_listeners(proxy: Proxy) -> None:
     """A table for people; in a pipe the log says the same."""
     if not sys.stderr.isatty():
         return
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("LISTENER", "ADDRESS", "PROTOCOL", "CODECS", "ROUTES"):
         table.add_column(column)

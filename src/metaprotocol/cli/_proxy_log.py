@@ -8,8 +8,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from metaprotocol.cli._terminal import clean, errors
 from metaprotocol.proxy import _logs
 
@@ -36,6 +34,8 @@ class Terminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record."""
+        from rich.text import Text
+
         level = _logs.level_name(record.levelno)
         line = Text(time.strftime("%H:%M:%S ", time.localtime(record.created)), style="dim")
         if level in _STYLES:

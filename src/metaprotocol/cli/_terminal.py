@@ -1,15 +1,24 @@
-"""What the commands share: consoles, failures, and text that a terminal may be shown."""
+"""What the commands share: consoles, failures, and text that a terminal may be shown.
+
+Rich is loaded for those who show something: the proxy writes its log, and is to start soon.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
-from rich.console import Console
-from rich.text import Text
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-__all__ = ["Failure", "clean", "errors", "fail", "output", "wants_table"]
+    from rich.console import Console
+
+__all__ = ["Failure", "clean", "errors", "exit_codes", "fail", "output", "usage", "wants_table"]
+
+PIPE_CLOSED = 141
+INTERRUPTED = 130
 
 
 class Failure(Exception):
@@ -25,19 +34,41 @@ WIDTH = 160
 """Columns of a table that goes to a file or a pipe, unless COLUMNS says otherwise."""
 
 
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn what ends a command into its exit code; the framework of commands would make 1 of it all."""
+    try:
+        yield
+    except Failure as failure:
+        fail(failure)
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
+
+
 def output() -> Console:
     """The console of standard output, as it is now."""
+    from rich.console import Console
+
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH
     return Console(file=sys.stdout, highlight=False, width=width)
 
 
 def errors() -> Console:
     """The console of standard error, as it is now."""
+    from rich.console import Console
+
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
 
 def fail(failure: Failure) -> None:
     """Tell a failure on standard error."""
+    from rich.text import Text
+
     errors().print(Text.assemble(("metaprotocol: ", "bold red"), clean(str(failure))))
     for line in failure.details:
         errors().print(Text(clean(line)))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
@@ -22,9 +20,12 @@ from metaprotocol.proxy._admin_help import COMMANDS, help_text, home_page
 from metaprotocol.proxy._admin_stats import FORMATS, selected, stats_json, stats_prometheus, stats_text
 from metaprotocol.proxy._dump import as_json
 from metaprotocol.proxy._lifecycle import State
+from metaprotocol.xds.values import join
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Iterable
+    from concurrent.futures import Executor
 
     from metaprotocol.proxy._proxy import Proxy
 
@@ -38,71 +39,35 @@ _log = _logs.logger("admin")
 
 
 class AdminServer:
-    """The admin port of a proxy. It answers while the proxy starts, waits or drains.
-
-    What takes time is done in threads of its own, so that neither the event loop nor whoever else needs threads (name
-    resolution, say) waits for it, or it for them.
+    """What answers at the admin port of a proxy, while it starts, waits or drains too.
 
     Args:
         proxy: The proxy.
+        threads: Where what takes time is done, so that the event loop does not wait for it.
     """
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, threads: Executor) -> None:
         self._proxy = proxy
-        self._threads = ThreadPoolExecutor(2, "admin")
+        self._threads = threads
         self._runner: web.AppRunner | None = None
-        self._socket: socket.socket | None = None
         self._drains: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int, inherited: socket.socket | None = None) -> None:
-        """Listen.
-
-        Args:
-            host: An address or a name.
-            port: 0 for a free one.
-            inherited: A socket that another process handed over, to be used instead.
-
-        Raises:
-            OSError: If that is not possible.
-        """
+    async def start(self, listening: socket.socket) -> None:
+        """Answer at a socket that listens."""
         application = web.Application(middlewares=[self._guard])
         for path, handler in self._handlers().items():
             application.router.add_route("*", path, handler)
         application.router.add_route("*", "/{rest:.*}", self._unknown)
         self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1)
         await self._runner.setup()
-        loop, listening = asyncio.get_running_loop(), inherited
-        if listening is None:
-            listening = await loop.run_in_executor(self._threads, _listening, host, port)
         await web.SockSite(self._runner, listening).start()
-        self._socket = listening
-        _logs.tell(_log, _logs.LEVELS["info"], "admin port opened", address="{}:{}".format(*self.address[:2]))
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens: host and port.
-
-        Raises:
-            RuntimeError: If it does not.
-        """
-        if self._socket is None:
-            raise RuntimeError("the admin port is not open")
-        host, port = self._socket.getsockname()[:2]
-        return host, port
-
-    @property
-    def socket(self) -> socket.socket | None:
-        """What it listens by."""
-        return self._socket
 
     async def stop(self) -> None:
-        """Listen no more, and close connections."""
+        """Close the socket, and connections."""
         for task in self._drains:
             task.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
-        self._socket = None
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _handlers(self) -> dict[str, Handler]:
         found: dict[str, Handler] = {
@@ -227,7 +192,7 @@ class AdminServer:
     async def _listeners(self, request: web.Request) -> web.Response:
         addresses = sorted((await self._apart(self._proxy.addresses)).items())
         if not _format(request):
-            return _text(_lines(f"{name}::{_joined(host, port)}" for name, (host, port) in addresses))
+            return _text(_lines(f"{name}::{join(host, port)}" for name, (host, port) in addresses))
         found = Listeners()
         for name, (host, port) in addresses:
             place = found.listener_statuses.add(name=name).local_address.socket_address
@@ -317,10 +282,6 @@ def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _format(request: web.Request) -> bool:
     """Whether JSON is wanted."""
     wanted = request.query.get("format", "text")
@@ -332,18 +293,3 @@ def _format(request: web.Request) -> bool:
 def _pattern(request: web.Request, name: str) -> re.Pattern[str] | None:
     text = request.query.get(name)
     return None if text is None else re.compile(text)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = found[0]
-    listening = socket.socket(family, kind, protocol)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(128)
-        listening.setblocking(False)
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, f"the admin port cannot listen on {_joined(host, port)}: {error.strerror}") from None
-    return listening

@@ -7,9 +7,6 @@ import logging
 import socket
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import aiodns
-from aiodns.error import ARES_ENODATA, ARES_ENOTFOUND, DNSError
-
 from metaprotocol.proxy import _logs
 from metaprotocol.proxy._backoff import Backoff
 
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "AresResolver", "NotResolved", "Resolver", "Resolving"]
 
 _log = _logs.logger("names")
-_EMPTY = frozenset({ARES_ENODATA, ARES_ENOTFOUND})
 _AI_NOSORT = 1 << 7
 """ARES_AI_NOSORT: addresses as the server gave them."""
 
@@ -83,13 +79,17 @@ class AresResolver:
 
     async def resolve(self, name: str, family: str) -> Answer:
         """As `Resolver` has it."""
+        # It takes long to load, and a proxy without names does without it.
+        import aiodns
+        from aiodns.error import ARES_ENODATA, ARES_ENOTFOUND, DNSError
+
         wanted = {"v4": socket.AF_INET, "v6": socket.AF_INET6}.get(family, socket.AF_UNSPEC)
         # A channel keeps answers as long as they live, whatever the cluster says, and the configuration it began with.
         channel = aiodns.DNSResolver(self._servers, timeout=self._timeout, tries=3)
         try:
             found = await channel.getaddrinfo(name, wanted, type=socket.SOCK_STREAM, flags=_AI_NOSORT)
         except DNSError as error:
-            if error.args[0] in _EMPTY:
+            if error.args[0] in (ARES_ENODATA, ARES_ENOTFOUND):
                 return Answer((), (), 0)
             raise NotResolved(error.args[1]) from None
         finally:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from metaprotocol import __version__
 from metaprotocol.proxy._backoff import Backoff
-from metaprotocol.proxy._channels import Channels
 from metaprotocol.proxy._files import File
-from metaprotocol.proxy._streams import Stream
 from metaprotocol.proxy._topics import Topic, Watch
 from metaprotocol.xds.load import CONTROL_KINDS
 from metaprotocol.xds.sources import SourceKind
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metaprotocol.proxy._kinds import Kind
+    from metaprotocol.proxy._streams import Stream
     from metaprotocol.proxy._topics import Receiver
     from metaprotocol.xds import Loaded, Source
 
@@ -108,6 +107,10 @@ class Feeds:
             raise ValueError(self.problem(source))
         key = (service, asked.target, asked.delta, asked.node_on_first_only)
         if key not in self._feeds:
+            # gRPC takes long to load, and most proxies do without it.
+            from metaprotocol.proxy._channels import Channels
+            from metaprotocol.proxy._streams import Stream
+
             stream = Stream(
                 Channels(asked.target, self._loaded.clusters, self._loaded.tls),
                 service,

@@ -9,12 +9,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
-from envoy.service.cluster.v3.cds_pb2_grpc import ClusterDiscoveryServiceStub
-from envoy.service.discovery.v3.ads_pb2_grpc import AggregatedDiscoveryServiceStub
 from envoy.service.discovery.v3.discovery_pb2 import Resource as Wrapped
-from envoy.service.endpoint.v3.eds_pb2_grpc import EndpointDiscoveryServiceStub
-from envoy.service.listener.v3.lds_pb2_grpc import ListenerDiscoveryServiceStub
-from envoy.service.route.v3.rds_pb2_grpc import RouteDiscoveryServiceStub
 from google.protobuf.message import DecodeError
 
 from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.config.route.v1alpha.route_pb2 import (
@@ -24,7 +19,7 @@ from metaprotocol.xds.gen.aeraki.meta_protocol_proxy.config.route.v1alpha.route_
 if TYPE_CHECKING:
     from google.protobuf.any_pb2 import Any as AnyMessage
 
-__all__ = ["BY_URL", "CDS", "EDS", "KINDS", "LDS", "RDS", "Kind", "Resource", "opened", "stream_method"]
+__all__ = ["BY_URL", "CDS", "EDS", "KINDS", "LDS", "RDS", "Kind", "Resource", "opened"]
 
 _PREFIX = "type.googleapis.com/"
 
@@ -89,25 +84,6 @@ BY_URL = {kind.url: kind for kind in KINDS} | dict.fromkeys(_META_URLS, RDS)
 """Kinds by the types that responses have."""
 
 _WRAPPED = _PREFIX + Wrapped.DESCRIPTOR.full_name
-_METHODS: dict[str, tuple[Any, str, str]] = {
-    "ads": (AggregatedDiscoveryServiceStub, "StreamAggregatedResources", "DeltaAggregatedResources"),
-    "cds": (ClusterDiscoveryServiceStub, "StreamClusters", "DeltaClusters"),
-    "eds": (EndpointDiscoveryServiceStub, "StreamEndpoints", "DeltaEndpoints"),
-    "lds": (ListenerDiscoveryServiceStub, "StreamListeners", "DeltaListeners"),
-    "rds": (RouteDiscoveryServiceStub, "StreamRoutes", "DeltaRoutes"),
-}
-
-
-def stream_method(channel: Any, service: str, delta: bool) -> Any:
-    """The method that opens a stream.
-
-    Args:
-        channel: A channel of gRPC.
-        service: `ads`, or the name of a kind.
-        delta: Whether changes alone are to come.
-    """
-    stub, whole, changes = _METHODS[service]
-    return getattr(stub(channel), changes if delta else whole)
 
 
 def opened(kind: Kind, packed: AnyMessage, version: str, name: str = "") -> Resource:

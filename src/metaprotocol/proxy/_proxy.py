@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaprotocol import _native
 from metaprotocol.proxy import _causes, _logs, _restart, _stats
-from metaprotocol.proxy._admin import AdminServer
+from metaprotocol.proxy._admin_port import AdminPort
 from metaprotocol.proxy._backoff import Backoff
 from metaprotocol.proxy._filters import FilterThreads
 from metaprotocol.proxy._lifecycle import Lifecycle, State
@@ -82,7 +82,7 @@ class Proxy:
         self.options: dict[str, Any] = {}
         self.lifecycle = Lifecycle()
         self._drain_timeout = 0.0
-        self._admin: AdminServer | None = None
+        self._admin: AdminPort | None = None
         self._native: _native.Proxy | None = None
         self._store: Store | None = None
         self._manager: Manager | None = None
@@ -229,6 +229,8 @@ class Proxy:
             native = await loop.run_in_executor(threads, self._data_path, {} if heir is None else heir.sockets)
             stack.push_async_callback(self._halt, native, threads)
             self._begin(native, Home(loop))
+            if self._admin is not None:
+                self._admin.begun()
             stack.push_async_callback(self._wait_for_clients, drain_timeout, threads)
             if path is not None:
                 testator = _restart.Testator(path, self._sockets, self.lifecycle.quit.set)
@@ -336,14 +338,14 @@ class Proxy:
                 fitting = each
             else:
                 each.close()
-        self._admin = AdminServer(self)
+        self._admin = AdminPort(self)
         stack.push_async_callback(self._close_admin)
-        await self._admin.start(admin.host, admin.port, fitting)
+        await self._admin.open(admin.host, admin.port, fitting)
 
     async def _close_admin(self) -> None:
         admin, self._admin = self._admin, None
         if admin is not None:
-            await admin.stop()
+            await admin.close()
 
     def _sockets(self) -> dict[str, list[int]]:
         """Descriptors of all listening sockets, for whoever takes over."""

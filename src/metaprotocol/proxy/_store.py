@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from metaprotocol import _native
     from metaprotocol.xds import Cluster, Listener
 
-__all__ = ["Entry", "Refused", "Store"]
+__all__ = ["Entry", "Refused", "Store", "static"]
 
 T = TypeVar("T")
+V = TypeVar("V", "Cluster", "Listener")
 
 
 class Refused(MetaProtocolError):
@@ -43,6 +44,11 @@ class Entry(Generic[T]):
     updated: float = field(default_factory=time.time)
     message: Any = None
     static: bool = False
+
+
+def static(value: V) -> Entry[V]:
+    """A part of the bootstrap file."""
+    return Entry(value, message=value.message, static=True)
 
 
 class Store:

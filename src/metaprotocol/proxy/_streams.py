@@ -11,12 +11,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
-from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
+from envoy.service.discovery.v3.discovery_pb2 import (
+    DeltaDiscoveryRequest,
+    DeltaDiscoveryResponse,
+    DiscoveryRequest,
+    DiscoveryResponse,
+)
 from google.rpc.status_pb2 import Status
 
 from metaprotocol.proxy import _logs
 from metaprotocol.proxy._channels import Unreachable
-from metaprotocol.proxy._kinds import BY_URL, KINDS, opened, stream_method
+from metaprotocol.proxy._kinds import BY_URL, KINDS, opened
 from metaprotocol.proxy._topics import Arrived, Topic
 
 if TYPE_CHECKING:
@@ -34,10 +39,31 @@ __all__ = ["Conversation", "Delta", "Stream", "Whole"]
 _log = _logs.logger("discovery")
 _INVALID = grpc.StatusCode.INVALID_ARGUMENT.value[0]
 _MAX_REASON = 8192
+# The services, and what their methods are called behind Stream or Delta.
+_METHODS = {
+    "ads": ("envoy.service.discovery.v3.AggregatedDiscoveryService", "AggregatedResources"),
+    "cds": ("envoy.service.cluster.v3.ClusterDiscoveryService", "Clusters"),
+    "eds": ("envoy.service.endpoint.v3.EndpointDiscoveryService", "Endpoints"),
+    "lds": ("envoy.service.listener.v3.ListenerDiscoveryService", "Listeners"),
+    "rds": ("envoy.service.route.v3.RouteDiscoveryService", "Routes"),
+}
 
 
 def _status(reason: str) -> Status:
     return Status(code=_INVALID, message=reason[:_MAX_REASON])
+
+
+def _method(channel: grpc.aio.Channel, service: str, delta: bool) -> Any:
+    """The method that opens a stream: of `ads`, or of the kind of that name; with changes alone, or whole states."""
+    name, what = _METHODS[service]
+    asked, answered = (
+        (DeltaDiscoveryRequest, DeltaDiscoveryResponse) if delta else (DiscoveryRequest, DiscoveryResponse)
+    )
+    return channel.stream_stream(
+        f"/{name}/{'Delta' if delta else 'Stream'}{what}",
+        request_serializer=asked.SerializeToString,
+        response_deserializer=answered.FromString,
+    )
 
 
 class Conversation(Protocol):
@@ -222,7 +248,7 @@ class Stream:
             return str(error)
         call = None
         try:
-            method = stream_method(channel, self._service, self._delta)
+            method = _method(channel, self._service, self._delta)
             call = method(metadata=self._channels.metadata)
             make = Delta if self._delta else Whole
             self._conversations = {name: make(topic) for name, topic in self._topics.items()}

@@ -54,6 +54,18 @@ CLUSTER = Fields(
         "lb_subset_config": "all hosts of the cluster are used",
         "filters": "connections to hosts have no filters",
     },
+    notes={
+        "type": "all of them",
+        "connect_timeout": "5 s, if unset",
+        "max_requests_per_connection": "a connection to a host is closed after so many",
+        "http2_protocol_options": "the cluster is one of gRPC; `max_concurrent_streams` is for any protocol",
+        "common_http_protocol_options": "for any protocol",
+        "typed_extension_protocol_options": f"those of `{_HTTP_OPTIONS}`; others are reported",
+        "dns_lookup_family": "all of them",
+        "transport_socket": "`raw_buffer`; where configuration is discovered through the cluster,"
+        " [TLS](#tls-to-a-control-plane)",
+        "transport_socket_matches": "plain ones",
+    },
 )
 EDS = Fields("envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name")
 REFRESH = Fields("envoy.config.cluster.v3.Cluster.RefreshRate", "base_interval max_interval")
@@ -63,6 +75,11 @@ THRESHOLDS = Fields(
     "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
     "priority max_connections max_pending_requests max_requests max_retries",
     moot={"track_remaining": "all figures are kept"},
+    notes={
+        "priority": "`DEFAULT` counts; no message is of priority `HIGH`",
+        "max_pending_requests": "requests that wait for a connection",
+        "max_requests": "requests under way on connections that clients share",
+    },
 )
 _STATISTICS = "hosts are left out for failures in a row"
 OUTLIERS = Fields(
@@ -92,13 +109,31 @@ OUTLIERS = Fields(
         ),
         _STATISTICS,
     ),
+    notes={
+        "consecutive_5xx": "answers that are errors, and connections that fail or end, in a row",
+        "enforcing_consecutive_5xx": "0 or 100",
+        "enforcing_consecutive_local_origin_failure": "0 or 100",
+    },
 )
 HTTP = Fields(_HTTP_OPTIONS, "common_http_protocol_options explicit_http_config")
 EXPLICIT = Fields(
     _HTTP_OPTIONS + ".ExplicitHttpConfig", "http2_protocol_options", moot={"http_protocol_options": "is for HTTP"}
 )
-HTTP_COMMON = Fields("envoy.config.core.v3.HttpProtocolOptions", "idle_timeout max_requests_per_connection")
-HTTP2 = Fields("envoy.config.core.v3.Http2ProtocolOptions", "max_concurrent_streams")
+HTTP_COMMON = Fields(
+    "envoy.config.core.v3.HttpProtocolOptions",
+    "idle_timeout max_requests_per_connection",
+    notes={
+        "idle_timeout": "a connection to a host without requests for so long is closed; never, if unset",
+    },
+)
+HTTP2 = Fields(
+    "envoy.config.core.v3.Http2ProtocolOptions",
+    "max_concurrent_streams",
+    notes={
+        "max_concurrent_streams": "most requests under way on one connection that clients share; one more opens"
+        " another; 1024, if unset",
+    },
+)
 SOCKET_MATCH = Fields(
     "envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name transport_socket", moot={"match": "all are the same"}
 )

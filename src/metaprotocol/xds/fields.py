@@ -28,6 +28,7 @@ class Fields:
         moot: Mapping[str, str] | None = None,
         refused: Mapping[str, str] | None = None,
         because: Mapping[str, str] | None = None,
+        notes: Mapping[str, str] | None = None,
     ) -> None:
         """A table.
 
@@ -37,13 +38,21 @@ class Fields:
             moot: Fields that say what is so anyway, each with the reason.
             refused: Fields without which it would be unsafe to go on, each with the reason.
             because: Why others are not supported.
+            notes: What is done with fields that are read, where Envoy's documentation does not say it. For the
+                reference.
         """
         self.message = message
         self.read = frozenset(read.split())
         self.moot = dict(moot or {})
         self.refused = dict(refused or {})
         self.because = dict(because or {})
+        self.notes = dict(notes or {})
         TABLES.append(self)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The fields that are named, whatever becomes of them."""
+        return self.read.union(self.moot, self.refused, self.because)
 
     def check(self, message: Any, place: Place, moot: Collection[str] = ()) -> None:
         """Report the fields that are set and that nothing reads.

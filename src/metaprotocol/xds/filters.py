@@ -38,7 +38,13 @@ FILTER_PREFIX = "aeraki.meta_protocol.filters."
 ROUTER = FILTER_PREFIX + "router"
 _PACKAGE = "aeraki.meta_protocol_proxy.filters."
 
-FILTER = Fields("aeraki.meta_protocol_proxy.v1alpha.MetaProtocolFilter", "name config")
+FILTER = Fields(
+    "aeraki.meta_protocol_proxy.v1alpha.MetaProtocolFilter",
+    "name config",
+    notes={
+        "name": "the router ends the chain; filters that a program gives the proxy run; others are reported",
+    },
+)
 MATCH = Fields("aeraki.meta_protocol_proxy.config.route.v1alpha.RouteMatch", "metadata")
 BUCKET = Fields("envoy.type.v3.TokenBucket", "max_tokens tokens_per_fill fill_interval")
 LOCAL = Fields(_PACKAGE + "local_ratelimit.v1alpha.LocalRateLimit", "stat_prefix token_bucket conditions")

@@ -28,10 +28,20 @@ CHECK = Fields(
     "timeout interval initial_jitter interval_jitter interval_jitter_percent unhealthy_threshold healthy_threshold"
     " alt_port reuse_connection tcp_health_check custom_health_check no_traffic_interval no_traffic_healthy_interval"
     " unhealthy_interval unhealthy_edge_interval healthy_edge_interval",
+    notes={
+        "tcp_health_check": "a connection, and bytes if so configured",
+        "custom_health_check": "the codec's own question for a sign of life",
+    },
 )
 TCP = Fields("envoy.config.core.v3.HealthCheck.TcpHealthCheck", "send receive")
 PAYLOAD = Fields("envoy.config.core.v3.HealthCheck.Payload", "text binary")
-CUSTOM = Fields("envoy.config.core.v3.HealthCheck.CustomHealthCheck", "name typed_config")
+CUSTOM = Fields(
+    "envoy.config.core.v3.HealthCheck.CustomHealthCheck",
+    "name typed_config",
+    notes={
+        "name": "`metaprotocol.health_checkers.ping` or `envoy.health_checkers.redis`; others are reported",
+    },
+)
 PING_CONFIG = Fields("metaprotocol.proxy.v1.Ping", "codec")
 REDIS = Fields("envoy.extensions.health_checkers.redis.v3.Redis", because={"key": "hosts are asked with PING"})
 

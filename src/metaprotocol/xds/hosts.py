@@ -38,6 +38,9 @@ ENDPOINT = Fields(
     # Of the metadata, what picks hosts on rings is read.
     "endpoint health_status load_balancing_weight metadata",
     refused={"endpoint_name": "endpoints stand where they are used"},
+    notes={
+        "metadata": "`hash_key` of `envoy.lb`, which places the host on rings",
+    },
 )
 ADDRESSES = Fields("envoy.config.endpoint.v3.Endpoint", "address hostname")
 

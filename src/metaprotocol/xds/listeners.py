@@ -54,12 +54,28 @@ LISTENER = Fields(
         "filter_chain_matcher": "a listener has one filter chain",
         "use_original_dst": "a connection stays with the listener that took it",
     },
+    notes={
+        "name": "address and port, if unset",
+        "address": "TCP, an address of IPv4 or IPv6; port 0 takes a free one",
+        "filter_chains": "one, for all connections",
+        "default_filter_chain": "in place of `filter_chains`",
+        "per_connection_buffer_limit_bytes": "how much a connection holds in each direction before its peer is"
+        " made to wait; 1 MiB, if unset",
+        "traffic_direction": "told to filters",
+        "bind_to_port": "true alone",
+        "listener_filters": "`envoy.filters.listener.tls_inspector` and `http_inspector` are accepted, and look at"
+        " nothing; others are reported",
+    },
 )
 CHAIN = Fields(
     "envoy.config.listener.v3.FilterChain",
     "filters filter_chain_match transport_socket",
     moot={"name": "is for people", "metadata": "is for people"},
     refused={"use_proxy_proto": "the PROXY protocol is not read"},
+    notes={
+        "filters": "the last one serves; others before it are reported",
+        "transport_socket": "`envoy.transport_sockets.raw_buffer` alone: nothing is encrypted",
+    },
 )
 CHAIN_MATCH = Fields(
     "envoy.config.listener.v3.FilterChainMatch",
@@ -79,11 +95,17 @@ CHAIN_MATCH = Fields(
         ),
         "a listener has one filter chain, for all connections",
     ),
+    notes={
+        "transport_protocol": "`raw_buffer` alone",
+    },
 )
 FILTER = Fields(
     "envoy.config.listener.v3.Filter",
     "name typed_config",
     refused={"config_discovery": "filters come with the listener"},
+    notes={
+        "typed_config": "a MetaProtocolProxy or a TcpProxy, whatever the name",
+    },
 )
 LISTENER_FILTER = Fields("envoy.config.listener.v3.ListenerFilter", "name typed_config")
 PROXY = Fields(
@@ -98,7 +120,14 @@ PROTOCOL = Fields(
     moot={"multiplexing": "the codec says whether connections to hosts may be shared"},
 )
 DETECT = Fields(Detect.DESCRIPTOR.full_name, "codecs timeout max_bytes unknown_to")
-TCP_PROXY = Fields("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix cluster idle_timeout")
+TCP_PROXY = Fields(
+    "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+    "stat_prefix cluster idle_timeout",
+    notes={
+        "cluster": "where the bytes of each connection go, whatever they are",
+        "idle_timeout": "1 h, if unset; 0 for never",
+    },
+)
 
 _DIRECTIONS = ("unspecified", "inbound", "outbound")
 # What Envoy's tcp_proxy takes where nothing else is said.

@@ -40,6 +40,10 @@ BOOTSTRAP = Fields(
         "stats_sinks": "the admin port shows the counters",
         "overload_manager": "each connection and cluster has bounds of its own",
     },
+    notes={
+        "node": "what the proxy says it is: to control planes, and at the admin port",
+        "admin": "without it there is no admin port",
+    },
 )
 STATIC = Fields(
     "envoy.config.bootstrap.v3.Bootstrap.StaticResources",
@@ -50,12 +54,24 @@ DYNAMIC = Fields(
     "envoy.config.bootstrap.v3.Bootstrap.DynamicResources",
     "lds_config cds_config ads_config",
     refused=dict.fromkeys(("lds_resources_locator", "cds_resources_locator"), "lds_config and cds_config are"),
+    notes={
+        "ads_config": "the one stream for everything whose source is `ads`",
+    },
 )
-MANAGER = Fields("envoy.config.bootstrap.v3.ClusterManager", "local_cluster_name")
+MANAGER = Fields(
+    "envoy.config.bootstrap.v3.ClusterManager",
+    "local_cluster_name",
+    notes={
+        "local_cluster_name": "the cluster that the proxy itself belongs to: with it, zones are heeded",
+    },
+)
 ADMIN = Fields(
     "envoy.config.bootstrap.v3.Admin",
     "address",
     because=dict.fromkeys(("access_log", "access_log_path"), "requests to the admin port are not logged"),
+    notes={
+        "address": "TCP; port 0 takes a free one",
+    },
 )
 
 

@@ -20,6 +20,11 @@ HEADER = Fields(
     "envoy.config.route.v3.HeaderMatcher",
     "name exact_match safe_regex_match range_match present_match prefix_match suffix_match contains_match string_match"
     " invert_match treat_missing_header_as_empty",
+    notes={
+        "name": "a metadata key",
+        "exact_match": "an empty one matches any value",
+        "safe_regex_match": "matches the whole value, in RE2's syntax",
+    },
 )
 STRING = Fields(
     "envoy.type.matcher.v3.StringMatcher",

@@ -39,6 +39,9 @@ TABLE = Fields(
         "ignore_port_in_host_matching": "domains are not matched",
         "ignore_path_parameters_in_path_matching": _ONLY_HTTP,
     },
+    notes={
+        "virtual_hosts": "one, whose domains say nothing",
+    },
 )
 VIRTUAL_HOST = Fields(
     _HTTP + "VirtualHost",
@@ -49,22 +52,42 @@ ROUTE = Fields(
     _HTTP + "Route",
     "name match route request_headers_to_add response_headers_to_add typed_per_filter_config",
     moot={"metadata": "is for people", "decorator": "spans are named after the message"},
+    notes={
+        "request_headers_to_add": "fields that are set in requests",
+        "response_headers_to_add": "fields that are set in answers",
+        "typed_per_filter_config": "what filters read for this route, by the filter's name",
+    },
 )
 ROUTE_MATCH = Fields(
     _HTTP + "RouteMatch",
     "headers",
     moot={"case_sensitive": _ONLY_HTTP},
     because=dict.fromkeys(("prefix", "path", "safe_regex", "path_separated_prefix", "query_parameters"), _ONLY_HTTP),
+    notes={
+        "headers": "tests of metadata; all must match",
+    },
 )
 ACTION = Fields(
     _HTTP + "RouteAction",
     "cluster cluster_header weighted_clusters hash_policy timeout request_mirror_policies",
     moot={"cluster_not_found_response_code": "the codec says how the error looks"},
+    notes={
+        "cluster_header": "the metadata key that names the cluster",
+        "hash_policy": "metadata keys",
+        "timeout": "a request without an answer for so long is answered with an error; never, if unset",
+        "request_mirror_policies": "without a fraction, all messages are copied",
+    },
 )
 WEIGHTED = Fields(_HTTP + "WeightedCluster", "clusters", moot={"total_weight": "is the sum of the weights"})
 WEIGHT = Fields(_HTTP + "WeightedCluster.ClusterWeight", "name weight")
 HASH = Fields(_HTTP + "RouteAction.HashPolicy", "header")
-HASH_HEADER = Fields(_HTTP + "RouteAction.HashPolicy.Header", "header_name")
+HASH_HEADER = Fields(
+    _HTTP + "RouteAction.HashPolicy.Header",
+    "header_name",
+    notes={
+        "header_name": "a metadata key",
+    },
+)
 MIRROR = Fields(_HTTP + "RouteAction.RequestMirrorPolicy", "cluster runtime_fraction")
 FRACTION = Fields(
     "envoy.config.core.v3.RuntimeFractionalPercent",
@@ -75,8 +98,17 @@ HEADER_OPTION = Fields(
     "envoy.config.core.v3.HeaderValueOption",
     "header append_action",
     moot={"append": "a field is set", "keep_empty_value": "an empty value is set"},
+    notes={
+        "append_action": "`OVERWRITE_IF_EXISTS_OR_ADD` or unset; others set the field all the same, and are reported",
+    },
 )
-HEADER_VALUE = Fields("envoy.config.core.v3.HeaderValue", "key value raw_value")
+HEADER_VALUE = Fields(
+    "envoy.config.core.v3.HeaderValue",
+    "key value raw_value",
+    notes={
+        "value": "taken literally, also what is between `%`",
+    },
+)
 
 META_TABLE = Fields(_META + "RouteConfiguration", "name routes")
 META_ROUTE = Fields(_META + "Route", "name match route request_mutation response_mutation typed_per_filter_config")

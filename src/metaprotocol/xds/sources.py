@@ -24,15 +24,30 @@ SOURCE = Fields(
     "envoy.config.core.v3.ConfigSource",
     "path path_config_source api_config_source ads self initial_fetch_timeout resource_api_version",
     because={"authorities": "names of resources are plain"},
+    notes={
+        "path_config_source": "a file with a `DiscoveryResponse`, read again when it changes",
+        "initial_fetch_timeout": "15 s, if unset; 0 for ever",
+        "resource_api_version": "V3",
+    },
 )
 PATH = Fields("envoy.config.core.v3.PathConfigSource", "path", because={"watched_directory": "the file is watched"})
 API = Fields(
     "envoy.config.core.v3.ApiConfigSource",
     "api_type transport_api_version grpc_services set_node_on_first_message_only",
     moot={"request_timeout": "is for REST", "refresh_delay": "is for REST"},
+    notes={
+        "api_type": "`GRPC` or `DELTA_GRPC`; in `ads_config` the aggregated ones too",
+        "grpc_services": "the first one is asked",
+    },
 )
 GRPC = Fields("envoy.config.core.v3.GrpcService", "envoy_grpc google_grpc timeout initial_metadata")
-ENVOY_GRPC = Fields("envoy.config.core.v3.GrpcService.EnvoyGrpc", "cluster_name authority")
+ENVOY_GRPC = Fields(
+    "envoy.config.core.v3.GrpcService.EnvoyGrpc",
+    "cluster_name authority",
+    notes={
+        "cluster_name": "a cluster of the file, with its hosts in it",
+    },
+)
 GOOGLE_GRPC = Fields(
     "envoy.config.core.v3.GrpcService.GoogleGrpc",
     "target_uri",

@@ -30,6 +30,10 @@ SOCKET_ADDRESS = Fields(
         "resolver_name": "names are resolved by the system's resolver",
         "network_namespace_filepath": "listeners are in the process' own namespace",
     },
+    notes={
+        "protocol": "TCP",
+        "address": "for hosts of clusters that resolve names, a name",
+    },
 )
 # FractionalPercent.DenominatorType: HUNDRED, TEN_THOUSAND, MILLION.
 _PER_MILLION = (10_000, 100, 1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from kit.modules import module_at
 from kit.proxies import Upstream, bootstrap
 
 from metaprotocol.proxy import Proxy
@@ -17,12 +17,7 @@ TOOL = Path(__file__).resolve().parents[3] / "docs" / "_tools" / "proxy_statisti
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("proxy_statistics", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(TOOL)
 
 
 def test_the_page_is_up_to_date(tool: ModuleType) -> None:

@@ -254,7 +254,6 @@ def test_what_has_no_route_is_refused(speaker: Speaker, server: Server) -> None:
 
 def test_a_server_dies_and_another_serves(speaker: Speaker, server: Server) -> None:
     """Clients see a closed connection or are told of it, connect anew, and find the server that is left."""
-    # Errors in answers count, too, and a connection of redis-py begins with some that this server knows nothing of.
     left_out = {"consecutive_5xx": 5, "interval": "1s", "base_ejection_time": "30s", "max_ejection_percent": 50}
     with redis_servers.alone() as mortal:
         hosts = cluster(BLUE, mortal.port, server.port, outlier_detection=left_out)

@@ -101,4 +101,8 @@ impl Codec for Brpc {
     fn detect(&self, _direction: Direction, prefix: &[u8]) -> Detection {
         split::detect(prefix)
     }
+
+    fn host_failed(&self, answer: Frame<'_>) -> bool {
+        metaprotocol_core::number(self, answer, "error_code").is_some_and(meta::host_failed)
+    }
 }

@@ -43,3 +43,10 @@ pub const fn errno(error: ErrorType) -> i32 {
         ErrorType::OverLimit => 2004,
     }
 }
+
+/// Whether a code of bRPC's `errno.proto` says that the server is unwell: EOVERCROWDED, EINTERNAL, ELOGOFF, ELIMIT. Services
+/// have codes of their own.
+#[must_use]
+pub const fn host_failed(code: i64) -> bool {
+    matches!(code, 1011 | 2001 | 2003 | 2004)
+}

@@ -99,4 +99,9 @@ impl Codec for Dubbo {
     fn id_place(&self, _frame: Frame<'_>) -> Option<IdPlace> {
         Some(IdPlace { at: wire::REQUEST_ID_AT, len: 8, signed: false })
     }
+
+    // SERVER_TIMEOUT, SERVER_ERROR, SERVER_THREADPOOL_EXHAUSTED_ERROR (`Response.java`). Exceptions come with OK.
+    fn host_failed(&self, answer: Frame<'_>) -> bool {
+        matches!(metaprotocol_core::number(self, answer, "status"), Some(31 | 80 | 100))
+    }
 }

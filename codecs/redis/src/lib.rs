@@ -100,4 +100,12 @@ impl Codec for Redis {
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection {
         detect::detect(direction, prefix)
     }
+
+    // What it says whatever the command is. A client that is not let in, or asks for what there is not, gets other words.
+    fn host_failed(&self, answer: Frame<'_>) -> bool {
+        const UNWELL: [&str; 7] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "MISCONF", "BUSY", "OOM", "NOREPLICAS"];
+        let key = Key { name: "error_code".into(), id: fields::ERROR_CODE };
+        let code = fields::field(answer, &key, &Limits::default());
+        matches!(code, Ok(Some(Value::Str(code))) if UNWELL.contains(&&*code))
+    }
 }

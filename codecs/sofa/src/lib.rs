@@ -76,4 +76,8 @@ impl Codec for Sofa {
     fn detect(&self, _direction: Direction, prefix: &[u8]) -> Detection {
         split::detect(prefix)
     }
+
+    fn host_failed(&self, answer: Frame<'_>) -> bool {
+        metaprotocol_core::number(self, answer, "error_code").is_some_and(metaprotocol_brpc::meta::host_failed)
+    }
 }

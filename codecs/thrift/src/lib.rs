@@ -108,4 +108,9 @@ impl Codec for Thrift {
     fn dialect(&self, head: &Head) -> u32 {
         head.variant
     }
+
+    // INTERNAL_ERROR, of handlers that throw what they don't declare; of fbthrift LOADSHEDDING and TIMEOUT.
+    fn host_failed(&self, answer: Frame<'_>) -> bool {
+        matches!(metaprotocol_core::number(self, answer, "exception_type"), Some(6 | 11 | 12))
+    }
 }

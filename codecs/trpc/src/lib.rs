@@ -101,4 +101,10 @@ impl Codec for Trpc {
     fn detect(&self, _direction: Direction, prefix: &[u8]) -> Detection {
         split::detect(prefix)
     }
+
+    // TRPC_SERVER_TIMEOUT_ERR, TRPC_SERVER_OVERLOAD_ERR, TRPC_SERVER_SYSTEM_ERR (`trpc.proto`). Functions have a code of their
+    // own.
+    fn host_failed(&self, answer: Frame<'_>) -> bool {
+        matches!(metaprotocol_core::number(self, answer, "ret"), Some(21 | 22 | 31))
+    }
 }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::{
-    Connection, DecodeError, Decoder, Direction, Edits, EncodeError, Frame, Head, Key, Limits, Reply, Segments, Value,
-    Visit, tls,
+    Connection, DecodeError, Decoder, Direction, Edits, EncodeError, Frame, Head, Key, Kind, Limits, Reply, Segments,
+    Value, Visit, tls,
 };
 
 /// What `split` found at the front of a buffer.
@@ -234,6 +234,22 @@ pub trait Codec: Send + Sync + Sized + 'static {
     fn dialect(&self, _head: &Head) -> u32 {
         0
     }
+
+    /// Of a frame of [`Kind::Error`]: true if the server says of itself that it is unwell (overloaded, about to stop, late, broken
+    /// inside), so that others are better asked; false if it cannot do what this request wants, or if its application has
+    /// thrown. Who cannot tell says false.
+    fn host_failed(&self, _answer: Frame<'_>) -> bool {
+        false
+    }
+}
+
+/// A number of a frame by its metadata key, where it has one: for a [`Codec`]'s own verbs.
+pub fn number<C: Codec>(codec: &C, frame: Frame<'_>, key: &str) -> Option<i64> {
+    match codec.field(frame, &codec.key(key), &Limits::default()) {
+        Ok(Some(Value::Int(number))) => Some(number),
+        Ok(Some(Value::UInt(number))) => i64::try_from(number).ok(),
+        _ => None,
+    }
 }
 
 /// Where a frame's integer request id stands, big-endian.
@@ -282,6 +298,7 @@ pub trait AnyCodec: Send + Sync + 'static {
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection;
     fn id_place(&self, frame: Frame<'_>) -> Option<IdPlace>;
     fn dialect(&self, head: &Head) -> u32;
+    fn host_failed(&self, answer: Frame<'_>) -> bool;
     /// The codec itself, for those who know what only its own type can do.
     fn as_any(&self) -> &dyn Any;
 }
@@ -350,5 +367,9 @@ impl<C: Codec> AnyCodec for C {
 
     fn dialect(&self, head: &Head) -> u32 {
         Codec::dialect(self, head)
+    }
+
+    fn host_failed(&self, answer: Frame<'_>) -> bool {
+        answer.head.kind == Kind::Error && Codec::host_failed(self, answer)
     }
 }

@@ -21,7 +21,7 @@ mod pairing;
 pub mod protobuf;
 mod tls;
 
-pub use codec::{AnyCodec, Codec, Detection, FirstSpeaker, IdPlace, Info, KeyInfo, PairBy, Sharing, Split};
+pub use codec::{AnyCodec, Codec, Detection, FirstSpeaker, IdPlace, Info, KeyInfo, PairBy, Sharing, Split, number};
 pub use connection::{Carried, Connection, Decoder, Detached, Failure, Fed, Placed};
 pub use cursor::{Cursor, Short, VarintError};
 pub use detect::{Detected, detect_among};

@@ -119,6 +119,21 @@ impl<T> Pairing<T> {
         item
     }
 
+    /// The request that a response with this id would answer.
+    pub fn waits(&mut self, id: &Id) -> Option<&T> {
+        let number = if *id == Id::Order {
+            if self.skipped > 0 {
+                return None;
+            }
+            self.first
+        } else {
+            self.index_rest();
+            self.index.get(id)?.0
+        };
+        let waiting = self.waiting.get((number - self.first) as usize)?.as_ref()?;
+        Some(&waiting.item)
+    }
+
     /// Where answers come in order there is nothing to look up.
     fn answer_oldest(&mut self) -> Option<T> {
         if self.skipped > 0 {
@@ -224,8 +239,10 @@ mod tests {
         for (id, item) in [(0, 'a'), (7, 'x'), (0, 'b'), (0, 'c')] {
             assert_eq!(pairing.ask(Id::Int(id), item), None);
         }
+        assert_eq!(pairing.waits(&Id::Int(0)), Some(&'a'));
         assert_eq!(pairing.answer(&Id::Int(0)), Some('a'));
-        assert_eq!(pairing.answer(&Id::Int(0)), Some('b'));
+        assert_eq!((pairing.waits(&Id::Int(7)).copied(), pairing.waits(&Id::Int(1)).copied()), (Some('x'), None));
+        assert_eq!((pairing.waits(&Id::Int(0)).copied(), pairing.answer(&Id::Int(0))), (Some('b'), Some('b')));
         assert_eq!(pairing.answer(&Id::Int(7)), Some('x'));
         assert_eq!(pairing.answer(&Id::Int(0)), Some('c'));
         assert_eq!(pairing.answer(&Id::Int(0)), None);
@@ -241,8 +258,8 @@ mod tests {
         assert_eq!(pairing.len(), 2);
         assert_eq!(pairing.iter().copied().collect::<Vec<_>>(), [2, 3]);
         // The answer of the forgotten one is nobody else's.
-        assert_eq!(pairing.answer(&Id::Order), None);
-        assert_eq!(pairing.answer(&Id::Order), Some(2));
+        assert_eq!((pairing.waits(&Id::Order).copied(), pairing.answer(&Id::Order)), (None, None));
+        assert_eq!((pairing.waits(&Id::Order).copied(), pairing.answer(&Id::Order)), (Some(2), Some(2)));
         assert_eq!(pairing.answer(&Id::Order), Some(3));
         assert!(pairing.is_idle());
         for item in [1, 2, 3] {

@@ -219,6 +219,9 @@ pub struct Cluster {
     /// Where connections go: to `hosts`, or to where the client wanted to go before it was redirected.
     #[serde(default)]
     pub original_dst: bool,
+    /// How often hosts that clients were redirected from are forgotten if nobody is connected to them.
+    #[serde(default = "cleanup_interval")]
+    pub cleanup_interval: u64,
     /// The hosts, if they change with the cluster.
     #[serde(default)]
     pub hosts: Option<Hosts>,
@@ -253,6 +256,10 @@ pub struct Cluster {
 }
 
 const fn connect_timeout() -> u64 {
+    5000
+}
+
+const fn cleanup_interval() -> u64 {
     5000
 }
 

@@ -216,6 +216,11 @@ counters! {
         upstream_rq_pending_total,
         /// Requests refused since too many are under way or wait.
         upstream_rq_pending_overflow,
+        /// Requests that went to another host since not a byte of them could be sent to the first; a connection that one
+        /// client has for itself counts as one where no request waits on it.
+        upstream_rq_moved,
+        /// One-way messages of which not a byte could be sent to any host.
+        upstream_rq_lost,
         /// Requests that were not answered in time.
         upstream_rq_timeout,
         /// Requests whose answer no client waits for any more.

@@ -36,8 +36,8 @@ CLUSTER = Fields(
     " max_requests_per_connection circuit_breakers common_http_protocol_options http2_protocol_options"
     " typed_extension_protocol_options dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_lookup_family"
     " outlier_detection ring_hash_lb_config maglev_lb_config least_request_lb_config round_robin_lb_config"
-    " original_dst_lb_config common_lb_config transport_socket transport_socket_matches load_balancing_policy"
-    " ignore_health_on_host_removal",
+    " original_dst_lb_config cleanup_interval common_lb_config transport_socket transport_socket_matches"
+    " load_balancing_policy ignore_health_on_host_removal",
     moot={
         "metadata": "is for people",
         "http_protocol_options": "is for HTTP",
@@ -297,6 +297,8 @@ def _original_dst(
         (place / "lb_policy").error("is CLUSTER_PROVIDED with type ORIGINAL_DST, and with no other")
     if kind is ClusterKind.ORIGINAL_DST:
         config["original_dst"] = True
+        if message.HasField("cleanup_interval"):
+            config["cleanup_interval"] = milliseconds(message.cleanup_interval, place / "cleanup_interval")
         ORIGINAL_DST.check(message.original_dst_lb_config, place / "original_dst_lb_config")
 
 

@@ -11,7 +11,7 @@ use mio::net::{TcpListener, TcpStream};
 
 use super::downstream::{Downstream, Ids, Long, Protocol, To, Waits};
 use super::groups::resolved;
-use super::hosts::End;
+use super::hosts::{End, LINGER};
 use super::out::Out;
 use super::{ACCEPTS, CHUNK, CLIENT, Counts, Due, Id, LISTENER, Local, READS, Worker, token};
 use crate::proxy::BACKLOG;
@@ -301,10 +301,19 @@ impl Worker {
             _ => {}
         }
         if let Some(Long { to: To::Host(host), .. }) = self.client(id).and_then(|client| client.long.take()) {
-            // The host has the beginning of a frame that will never end.
-            self.close_host(host, End::Cut);
+            self.cut(host);
         }
         self.settle(id);
+    }
+
+    /// A host has the beginning of a frame that will never end.
+    fn cut(&mut self, host: Id) {
+        if self.host(host).is_some_and(|host| host.is_shared()) {
+            return self.close_host(host, End::Cut);
+        }
+        // It may still answer what its client has asked before.
+        self.finish_host(host);
+        self.timers.set(self.now + LINGER, Due::Linger(host));
     }
 
     /// Reads nothing more from a client, which is closed when all that it has asked is answered.
@@ -430,27 +439,25 @@ impl Worker {
         let Some(long) = &mut client.long else { return data };
         let (own, rest) = data.split_at(long.left.min(data.len()));
         long.left -= own.len();
-        match long.to {
-            To::Host(host) => {
-                let last = long.left == 0;
-                self.send_on(id, host, own);
-                if last {
-                    self.long_sent(host);
-                    if let Some(client) = self.client(id) {
-                        client.long = None;
-                    }
-                    self.settle(id);
-                }
-            }
-            To::Nowhere => {
-                if long.left == 0 {
-                    client.long = None;
-                    self.settle(id);
-                }
-            }
+        let (at, last, to) = (client.listener, long.left == 0, long.to);
+        match to {
+            To::Host(host) => self.send_on(id, host, own),
+            To::Nowhere => {}
             To::Unknown => {
                 long.bytes.extend_from_slice(own);
                 self.look(id);
+            }
+        }
+        if last {
+            self.count(at, |counts| counts.request_decoding_success.add(1));
+            if let To::Host(host) = to {
+                self.long_sent(host);
+            }
+            if to != To::Unknown {
+                if let Some(client) = self.client(id) {
+                    client.long = None;
+                }
+                self.settle(id);
             }
         }
         rest
@@ -566,7 +573,7 @@ impl Worker {
             client.holds.push(host);
             let shared = self.host(host).is_some_and(|host| {
                 host.held_by = Some(id);
-                matches!(host.role, super::upstream::Role::Shared(_))
+                host.is_shared()
             });
             if shared {
                 self.timers.set(self.now + SLOW, Due::Slow(id));
@@ -582,10 +589,13 @@ impl Worker {
             client.slow_since = now;
         }
         client.behind.push(host);
-        if let Some(host) = self.host(host) {
+        let shared = self.host(host).is_some_and(|host| {
             host.held_by = Some(id);
+            host.is_shared()
+        });
+        if shared {
+            self.timers.set(now + SLOW, Due::Slow(id));
         }
-        self.timers.set(now + SLOW, Due::Slow(id));
     }
 
     /// A client has got the whole of a long answer.
@@ -698,8 +708,7 @@ impl Worker {
             self.cancel(id, in_flight);
         }
         if let Some(Long { to: To::Host(host), .. }) = client.long {
-            // The host has the beginning of a frame that will never end.
-            self.close_host(host, End::Cut);
+            self.cut(host);
         }
         for host in client.bound {
             self.drop_bound(host, id);

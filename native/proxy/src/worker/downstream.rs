@@ -78,6 +78,11 @@ impl Downstream {
         if self.passing.is_some() && self.passing != host { &mut self.after } else { &mut self.out }
     }
 
+    /// The frame that is to go on next of those that wait.
+    pub fn waiting(&self) -> Option<&Head> {
+        self.held.front().map(|held| &held.head).or_else(|| self.long.as_ref().map(|long| &long.head))
+    }
+
     /// Bytes that wait to be sent.
     pub const fn unsent(&self) -> usize {
         self.out.len() + self.after.len()

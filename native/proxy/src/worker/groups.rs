@@ -11,8 +11,9 @@ use super::clients::PATIENCE;
 use super::{Counts, Due, Id, Pool, Worker};
 use crate::balance::{Host, Picker};
 use crate::cluster::Cluster;
+use crate::config::RouteTable;
 use crate::route::{Extra, Table};
-use crate::snapshot::{Listener, Snapshot};
+use crate::snapshot::{Dialect, Listener, Snapshot};
 use crate::stats::{ClusterStats, ListenerCounts};
 
 /// The metadata key under which routes see what users call the protocol.
@@ -26,6 +27,8 @@ pub type Resolved = (Arc<dyn AnyCodec>, Option<(Arc<Table>, Vec<Option<usize>>)>
 pub struct Local {
     pub listener: Arc<Listener>,
     pub tables: Vec<Resolved>,
+    /// Codecs that the listener had before and that clients still speak, and their tables of the present routes.
+    older: Vec<Older>,
     /// What every message has that comes by it.
     pub extra: Vec<Extra<'static>>,
     /// The socket, until it accepts no more.
@@ -44,7 +47,40 @@ impl Local {
         counts: Arc<ListenerCounts>,
     ) -> Self {
         let extra = vec![(APPLICATION_PROTOCOL.into(), listener.config.application_protocol.clone().into())];
-        Self { listener: Arc::clone(listener), tables, extra, socket: Some(socket), again: 0, counts, clients: 0 }
+        let listener = Arc::clone(listener);
+        Self { listener, tables, older: Vec::new(), extra, socket: Some(socket), again: 0, counts, clients: 0 }
+    }
+
+    /// Takes another configuration, or looks up its clusters anew. Clients keep the codecs that they began with.
+    fn follow(&mut self, listener: Option<&Arc<Listener>>, snapshot: &Snapshot, by_name: &ByName) {
+        if let Some(listener) = listener.filter(|listener| !Arc::ptr_eq(listener, &self.listener)) {
+            let replaced = std::mem::replace(&mut self.listener, Arc::clone(listener));
+            for dialect in &replaced.dialects {
+                self.older.push(Older { codec: Arc::clone(&dialect.codec), routes: None, table: None });
+            }
+        }
+        // Also where only clusters came or went.
+        self.tables = resolved(&self.listener, by_name);
+        if self.older.is_empty() {
+            return;
+        }
+        let dialects = &self.listener.dialects;
+        // Another one than this has it as long as a client, or a connection to a host, speaks it.
+        self.older.retain(|older| {
+            Arc::strong_count(&older.codec) > 1
+                && !dialects.iter().any(|dialect| Arc::ptr_eq(&dialect.codec, &older.codec))
+        });
+        let routes = snapshot.routes.get(&self.listener.config.routes);
+        for older in &mut self.older {
+            if older.routes.as_ref().map(Arc::as_ptr) != routes.map(Arc::as_ptr) || older.table.is_none() {
+                older.routes = routes.map(Arc::clone);
+                let table = routes.map(|routes| Table::compile(routes, older.codec.as_ref()));
+                // Routes that the old codec cannot have are those of the new one alone.
+                older.table = table.and_then(Result::ok).map(Arc::new);
+            }
+            let table = older.table.as_ref().map(|table| resolve(table, by_name));
+            self.tables.push((Arc::clone(&older.codec), table));
+        }
     }
 
     /// The routes of a codec, if there are any yet.
@@ -57,9 +93,20 @@ impl Local {
 
 /// The tables of a listener's codecs.
 pub fn resolved(listener: &Listener, by_name: &ByName) -> Vec<Resolved> {
-    let group = |name: &Arc<str>| by_name.get(name).copied();
-    let resolve = |table: &Arc<Table>| (Arc::clone(table), table.clusters().iter().map(group).collect());
-    listener.dialects.iter().map(|dialect| (Arc::clone(&dialect.codec), dialect.table.as_ref().map(resolve))).collect()
+    let table = |dialect: &Dialect| dialect.table.as_ref().map(|table| resolve(table, by_name));
+    listener.dialects.iter().map(|dialect| (Arc::clone(&dialect.codec), table(dialect))).collect()
+}
+
+fn resolve(table: &Arc<Table>, by_name: &ByName) -> (Arc<Table>, Vec<Option<usize>>) {
+    (Arc::clone(table), table.clusters().iter().map(|name| by_name.get(name).copied()).collect())
+}
+
+/// A codec that an update has replaced.
+struct Older {
+    codec: Arc<dyn AnyCodec>,
+    /// The routes that its table was made of.
+    routes: Option<Arc<RouteTable>>,
+    table: Option<Arc<Table>>,
 }
 
 /// A cluster.
@@ -68,7 +115,7 @@ pub struct Group {
     /// False once it is no longer configured; what is under way is finished.
     pub alive: bool,
     pub picker: Picker,
-    /// Connections that clients share.
+    /// Connections that clients share, those of them that have room for more requests, or had when they were last asked.
     pub pools: HashMap<Pool, Vec<Id>, foldhash::fast::RandomState>,
     /// Hosts that clients were redirected from.
     pub originals: HashMap<SocketAddr, Arc<Host>>,
@@ -126,11 +173,7 @@ impl Worker {
             self.close_listener(at, PATIENCE);
         }
         for (_, local) in &mut self.listeners {
-            if let Some(listener) = snapshot.listeners.get(&local.listener.name) {
-                local.listener = Arc::clone(listener);
-            }
-            // Also where only clusters came or went.
-            local.tables = resolved(&local.listener, &self.by_name);
+            local.follow(snapshot.listeners.get(&local.listener.name), snapshot, &self.by_name);
         }
     }
 
@@ -159,21 +202,27 @@ impl Worker {
         self.timers.set(self.now + outliers.interval.max(1), Due::Sweep(at));
     }
 
+    /// Forgets hosts that clients were redirected from and that nobody has a connection to any more.
+    pub(super) fn forget_originals(&mut self, at: usize) {
+        let Some(group) = self.groups.get_mut(at) else { return };
+        prune(&mut group.originals);
+        if !group.originals.is_empty() {
+            self.timers.set(self.now + group.cluster.config.cleanup_interval.max(1), Due::Originals(at));
+        }
+    }
+
     /// Gives up connections to hosts that are no longer in their cluster, as soon as nothing is under way on them.
     fn leave_hosts(&mut self, at: usize) {
         let Some(group) = self.groups.get(at) else { return };
         let mut left = Vec::new();
-        for id in group.pools.values().flatten() {
-            let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else {
-                continue;
-            };
+        for (number, host) in self.hosts.iter_mut().filter(|(_, host)| host.group == at && host.is_shared()) {
             let stays = group.alive
                 && (group.cluster.config.original_dst || group.cluster.hosts.member(host.host.address).is_some());
             if stays {
                 continue;
             }
             host.draining = true;
-            left.push(*id);
+            left.push(Id { at: number as u32, serial: host.serial });
         }
         for id in left {
             self.retire(id);
@@ -185,5 +234,30 @@ impl Worker {
         if self.groups.get(at).is_some_and(|group| !group.alive && group.connections == 0) {
             self.groups.remove(at);
         }
+    }
+}
+
+/// Keeps the hosts that somebody else has.
+fn prune(hosts: &mut HashMap<SocketAddr, Arc<Host>>) {
+    hosts.retain(|_, host| Arc::strong_count(host) > 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_that_nobody_has_are_forgotten() {
+        let host = |port: u16| {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            (address, Arc::new(Host::new(address, 0)))
+        };
+        let mut hosts: HashMap<_, _> = (1..=100).map(host).collect();
+        let used: Vec<_> = hosts.values().filter(|host| host.address.port() % 10 == 0).map(Arc::clone).collect();
+        prune(&mut hosts);
+        assert_eq!((hosts.len(), hosts.values().all(|host| host.address.port() % 10 == 0)), (10, true));
+        drop(used);
+        prune(&mut hosts);
+        assert!(hosts.is_empty());
     }
 }

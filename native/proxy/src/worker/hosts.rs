@@ -16,7 +16,7 @@ use super::clients::LONG;
 use super::downstream::{Filtered, Held, Protocol};
 use super::out::Out;
 use super::serve::shares;
-use super::upstream::{Exchange, Role, Shared, Upstream};
+use super::upstream::{Exchange, Role, Shared, Tried, Upstream};
 use super::{Due, HOST, Id, Pool, READS, Worker, token};
 use crate::balance::{Host, Outcome};
 use crate::stats::ClusterStats;
@@ -27,11 +27,12 @@ const S2C: Direction = Direction::ServerToClient;
 pub type Refusal = (ErrorType, &'static str);
 
 const NO_CONNECTION: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many connections");
-const NO_SOCKET: Refusal = (ErrorType::UpstreamReset, "meta protocol upstream request: no connection could be opened");
+pub const NO_SOCKET: Refusal =
+    (ErrorType::UpstreamReset, "meta protocol upstream request: no connection could be opened");
 /// How long a copy of a message may wait for its answer if its route does not say, in milliseconds.
 pub const MIRROR_TIMEOUT: u64 = 15_000;
 /// How long a host may take for what a client had sent before it left, in milliseconds.
-const LINGER: u64 = 5000;
+pub const LINGER: u64 = 5000;
 
 /// Why a connection to a host ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +64,13 @@ impl Worker {
         }
     }
 
-    /// Opens a connection, unless there are too many or the system gives none.
-    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Result<Id, Refusal> {
-        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
+    /// Opens a connection, unless there are too many or the system gives none; the role goes back then.
+    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Result<Id, (Refusal, Role)> {
+        let Some(own) = self.groups.get(group) else { return Err((NO_SOCKET, role)) };
         let cluster = &own.cluster;
         if !cluster.gauges.connections.enter(cluster.config.thresholds.max_connections) {
             own.stats.upstream_cx_overflow.add(1);
-            return Err(NO_CONNECTION);
+            return Err((NO_CONNECTION, role));
         }
         let timeout = cluster.config.connect_timeout;
         let entry = self.hosts.vacant_entry();
@@ -78,12 +79,24 @@ impl Worker {
             self.poll.registry().register(&mut socket, token(HOST, entry.key()), interest)?;
             Ok(socket)
         });
-        let Ok(socket) = opened else {
-            own.stats.upstream_cx_connect_fail.add(1);
-            cluster.gauges.connections.leave();
-            host.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
-            cluster.hosts.report(host, Outcome::ConnectFailed, self.now);
-            return Err(NO_SOCKET);
+        let socket = match opened {
+            Ok(socket) => socket,
+            Err(error) => {
+                own.stats.upstream_cx_connect_fail.add(1);
+                cluster.gauges.connections.leave();
+                host.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
+                // That this process has no more sockets is not the host's failure.
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused
+                        | io::ErrorKind::HostUnreachable
+                        | io::ErrorKind::NetworkUnreachable
+                        | io::ErrorKind::TimedOut
+                ) {
+                    cluster.hosts.report(host, Outcome::ConnectFailed, self.now);
+                }
+                return Err((NO_SOCKET, role));
+            }
         };
         let _ = socket.set_nodelay(true);
         own.stats.upstream_cx_total.add(1);
@@ -112,6 +125,10 @@ impl Worker {
             pending: 0,
             finish: false,
             ended: false,
+            passing: None,
+            spoke: false,
+            tried: Tried::default(),
+            moved: Vec::new(),
             role,
         });
         self.timers.set(self.now + timeout, Due::Connect(id));
@@ -134,20 +151,26 @@ impl Worker {
         codec: &Arc<dyn AnyCodec>,
         head: &Head,
     ) -> Result<Id, Refusal> {
-        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
+        let own = self.groups.get_mut(group).ok_or(NO_SOCKET)?;
         let most = own.cluster.config.max_in_flight_per_connection.min((1 << 20) - 1);
         let pool = Pool {
             host: Arc::as_ptr(host) as usize,
             codec: Arc::as_ptr(codec).cast::<()>() as usize,
             dialect: codec.dialect(head),
         };
-        for id in own.pools.get(&pool).into_iter().flatten() {
-            let Some(host) = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial) else { continue };
-            if let Role::Shared(shared) = &host.role
-                && !host.draining
-                && shared.has_room(most)
-            {
-                return Ok(*id);
+        if let Some(open) = own.pools.get_mut(&pool) {
+            while let Some(id) = open.last().copied() {
+                if let Some(host) = self.hosts.get_mut(id.at as usize) {
+                    let takes_more = host.takes_more();
+                    if let Role::Shared(shared) = &mut host.role {
+                        if takes_more && shared.has_room(most) {
+                            return Ok(id);
+                        }
+                        shared.listed = false;
+                    }
+                }
+                // It comes back when it has room again.
+                open.pop();
             }
         }
         self.open_shared(group, host, codec, pool)
@@ -161,11 +184,21 @@ impl Worker {
         pool: Pool,
     ) -> Result<Id, Refusal> {
         let decoder = Arc::clone(codec).connect(self.limits);
-        let id = self.connect(group, host, Role::Shared(Shared::new(Arc::clone(codec), decoder, pool)))?;
-        if let Some(group) = self.groups.get_mut(group) {
-            group.pools.entry(pool).or_default().push(id);
-        }
+        let role = Role::Shared(Shared::new(Arc::clone(codec), decoder, pool));
+        let id = self.connect(group, host, role).map_err(|(refusal, _)| refusal)?;
+        self.list(id);
         Ok(id)
+    }
+
+    /// Puts a connection among those that have room, if it is not there.
+    fn list(&mut self, id: Id) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let (group, takes_more) = (host.group, host.takes_more());
+        let (Role::Shared(shared), Some(group)) = (&mut host.role, self.groups.get_mut(group)) else { return };
+        if takes_more && !shared.listed && !shared.reserved {
+            shared.listed = true;
+            group.pools.entry(shared.pool).or_default().push(id);
+        }
     }
 
     /// A connection that one client has to itself for as long as a long frame and its answer take.
@@ -186,7 +219,7 @@ impl Worker {
             let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             host.is_some_and(|host| match &host.role {
                 // Ids are not changed on it, so no answer may be outstanding that another one could be taken for.
-                Role::Shared(shared) => !host.draining && shared.has_room(1),
+                Role::Shared(shared) => host.takes_more() && shared.has_room(1),
                 Role::Bound(..) => false,
             })
         });
@@ -208,17 +241,14 @@ impl Worker {
         {
             shared.sending = false;
             shared.reserved = shared.in_flight > 0;
+            self.list(id);
             self.retire(id);
         }
     }
 
     /// Closes a connection that is to be closed when nothing is under way on it, if nothing is.
     pub(super) fn retire(&mut self, id: Id) {
-        let over = self.host(id).is_some_and(|host| {
-            let busy = matches!(&host.role, Role::Shared(shared) if shared.busy());
-            host.draining && !busy && host.out.is_empty()
-        });
-        if over {
+        if self.host(id).is_some_and(|host| host.draining && !host.busy() && host.out.is_empty()) {
             self.close_host(id, End::Done);
         }
     }
@@ -359,6 +389,7 @@ impl Worker {
                 }
                 Ok(len) => {
                     host.readable = len == chunk.len() || host.fin;
+                    host.spoke = true;
                     self.count_cluster(group, |stats| stats.upstream_cx_rx_bytes_total.add(len as u64));
                     self.host_data(id, chunk.get(..len).unwrap_or_default());
                     self.chunk = chunk;
@@ -400,30 +431,33 @@ impl Worker {
 
     fn host_data(&mut self, id: Id, data: &[u8]) {
         let Some(host) = self.host(id) else { return };
+        let data = if host.passing.is_some() { self.pass_on(id, data) } else { data };
+        if data.is_empty() {
+            return;
+        }
+        let Some(host) = self.host(id) else { return };
         match &mut host.role {
             Role::Bound(client, own) => {
                 let client = *client;
                 let own = own.take();
                 self.bound_data(id, client, own, data);
             }
-            Role::Shared(shared) => {
-                let mut data = data;
-                if let Some((client, left)) = shared.passing {
-                    let (part, rest) = data.split_at(left.min(data.len()));
-                    shared.passing = (part.len() < left).then_some((client, left - part.len()));
-                    let over = shared.passing.is_none();
-                    self.pass(id, client, part);
-                    data = rest;
-                    if over {
-                        self.passed(client);
-                        self.retire(id);
-                    }
-                }
-                if !data.is_empty() {
-                    self.shared_data(id, data);
-                }
-            }
+            Role::Shared(_) => self.shared_data(id, data),
         }
+    }
+
+    /// Hands on what belongs to a long frame; returns the rest.
+    fn pass_on<'d>(&mut self, id: Id, data: &'d [u8]) -> &'d [u8] {
+        let Some(host) = self.host(id) else { return &[] };
+        let Some((client, left)) = host.passing else { return data };
+        let (part, rest) = data.split_at(left.min(data.len()));
+        host.passing = (part.len() < left).then_some((client, left - part.len()));
+        self.pass(id, client, part);
+        if part.len() == left {
+            self.passed(client);
+            self.retire(id);
+        }
+        rest
     }
 
     /// Sends a client bytes that are not the beginning of an answer.
@@ -504,12 +538,12 @@ impl Worker {
                 return self.close_host(id, End::Garbage);
             }
         }
-        shared.passing = Some((client.unwrap_or(Id { at: u32::MAX, serial: 0 }), left));
+        host.passing = Some((client.unwrap_or(Id { at: u32::MAX, serial: 0 }), left));
         let Some(exchange) = shared.leave(slot) else { return };
         if let Some(client) = client.and_then(|client| self.clients.get_mut(client.at as usize)) {
             client.passing = Some(id);
         }
-        self.finished(id, &exchange, head.kind);
+        self.finished(id, &exchange, Frame { head, bytes: &detached.bytes });
         if let Some(client) = client {
             self.pass(id, client, &detached.bytes);
             self.left(client, exchange.id);
@@ -524,7 +558,9 @@ impl Worker {
                 let slot = shared.asked(number);
                 let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
                     let group = host.group;
-                    if !shared.late(number) {
+                    if shared.late(number) {
+                        self.list(id);
+                    } else {
                         self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
                     }
                     return;
@@ -535,7 +571,7 @@ impl Worker {
                     // A filter may refuse it.
                     exchange.asked.clone_from(&place.asked);
                 }
-                self.finished(id, &exchange, head.kind);
+                self.finished(id, &exchange, Frame { head, bytes });
                 self.answer(id, exchange, head, bytes);
             }
             (Kind::Heartbeat, _) => {
@@ -552,21 +588,27 @@ impl Worker {
     }
 
     /// Notes that a request on a connection was answered.
-    fn finished(&mut self, id: Id, exchange: &Exchange, kind: Kind) {
+    fn finished(&mut self, id: Id, exchange: &Exchange, answer: Frame<'_>) {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
         host.heard = now;
-        if let Role::Shared(shared) = &mut host.role
-            && shared.in_flight == 0
-        {
-            shared.reserved = shared.sending;
+        let mut unlisted = false;
+        if let Role::Shared(shared) = &mut host.role {
+            if shared.in_flight == 0 {
+                shared.reserved = shared.sending;
+            }
+            unlisted = !shared.listed;
         }
         let close = host.draining;
+        if unlisted {
+            self.list(id);
+        }
         self.left_host(group, &node);
-        let failed = kind == Kind::Error;
+        let failed = answer.head.kind == Kind::Error;
         if let Some(group) = self.groups.get(group) {
-            group.cluster.hosts.report(&node, if failed { Outcome::Failure } else { Outcome::Success }, now);
+            let unwell = failed && group.cluster.config.outliers.is_some() && self.says_unwell(id, exchange, answer);
+            group.cluster.hosts.report(&node, if unwell { Outcome::Failure } else { Outcome::Success }, now);
         }
         let success = if failed { &node.stats.rq_error } else { &node.stats.rq_success };
         success.fetch_add(1, Ordering::Relaxed);
@@ -588,6 +630,17 @@ impl Worker {
                 counts.response_success.add(1);
             }
             local.counts.request_time_ms.record(since);
+        }
+    }
+
+    /// Whether an error is the host's own, and not what its application has to say.
+    #[cold]
+    fn says_unwell(&self, id: Id, exchange: &Exchange, answer: Frame<'_>) -> bool {
+        let owner = exchange.client.and_then(|client| self.clients.get(client.at as usize));
+        match (self.hosts.get(id.at as usize).map(|host| &host.role), owner.map(|client| &client.protocol)) {
+            (Some(Role::Shared(shared)), _) => shared.codec.host_failed(answer),
+            (_, Some(Protocol::Known(codec, _))) => codec.host_failed(answer),
+            _ => false,
         }
     }
 
@@ -671,9 +724,10 @@ impl Worker {
         let Some(client) = self.client(id) else { return };
         client.in_flight -= 1;
         client.ids.leave(request);
-        let next = client.held.front().is_some_and(|held| held.head.request_id == RequestId::Int(request));
         let idle = client.in_flight == 0;
-        if client.waits.turn && (idle || next) {
+        if client.waits.turn
+            && (idle || client.waiting().is_some_and(|head| head.request_id == RequestId::Int(request)))
+        {
             self.resume.push(id);
         }
         if idle {
@@ -708,7 +762,50 @@ impl Worker {
             *place = own;
         }
         if result.is_err() {
-            self.close_host(id, End::Garbage);
+            return self.close_host(id, End::Garbage);
+        }
+        self.long_bound_answer(id, owner);
+    }
+
+    /// As [`Worker::long_answer`], by a connection that a client has for itself: also of what nobody has asked for.
+    fn long_bound_answer(&mut self, id: Id, owner: Id) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let Some(client) = self.clients.get_mut(owner.at as usize).filter(|client| client.serial == owner.serial)
+        else {
+            return;
+        };
+        let (Role::Bound(_, own), Protocol::Known(codec, decoder)) = (&mut host.role, &mut client.protocol) else {
+            return;
+        };
+        let decoder = own.as_mut().unwrap_or(decoder);
+        let Some((head, received)) = decoder.unfinished(S2C) else { return };
+        if head.frame_len <= LONG || head.is_opaque() || received < head.header_len as usize || host.filtering {
+            return;
+        }
+        let pair = match head.request_id {
+            _ if !head.kind.is_response() => None,
+            RequestId::Bytes { .. } => return,
+            _ => PairId::of(&Frame { head, bytes: &[] }, codec.info().pair_by),
+        };
+        let asked = client.asked.as_mut();
+        let waits = pair.as_ref().zip(asked).and_then(|(pair, asked)| asked.waits(pair));
+        if waits.is_some_and(|(_, exchange)| exchange.route.is_some()) {
+            return;
+        }
+        if client.passing.is_some() {
+            return self.wait_behind(owner, id);
+        }
+        let Some(detached) = decoder.detach(S2C) else { return };
+        host.passing = Some((owner, head.frame_len - detached.bytes.len()));
+        client.passing = Some(id);
+        client.stream_ends(head, S2C);
+        let answered = pair.and_then(|pair| client.asked.as_mut()?.answer(&pair));
+        if let Some((_, exchange)) = &answered {
+            self.finished(id, exchange, Frame { head, bytes: &detached.bytes });
+        }
+        self.pass(id, owner, &detached.bytes);
+        if let Some((_, exchange)) = answered {
+            self.left(owner, exchange.id);
         }
     }
 
@@ -744,7 +841,7 @@ impl Worker {
         }
         match asked {
             Some((_, exchange)) => {
-                self.finished(id, &exchange, head.kind);
+                self.finished(id, &exchange, frame);
                 self.answer(id, exchange, head, bytes);
             }
             None => self.pass(id, owner, bytes),
@@ -803,6 +900,7 @@ impl Worker {
             && matches!(host.role, Role::Bound(owner, _) if owner == client)
         {
             // What it sent before is still for the host.
+            host.passing = None;
             host.draining = true;
             host.finish = true;
             self.timers.set(self.now + LINGER, Due::Linger(id));
@@ -811,7 +909,7 @@ impl Worker {
     }
 
     pub(super) fn linger_late(&mut self, id: Id) {
-        self.close_host(id, End::Done);
+        self.close_host(id, End::Cut);
     }
 
     pub(super) fn connect_late(&mut self, id: Id) {
@@ -824,10 +922,7 @@ impl Worker {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
         let (group, heard) = (host.group, host.heard);
-        let busy = match &host.role {
-            Role::Shared(shared) => shared.busy() || !host.out.is_empty(),
-            Role::Bound(..) => true,
-        };
+        let busy = !host.is_shared() || host.busy() || !host.out.is_empty();
         let Some(after) = self.groups.get(group).and_then(|group| group.cluster.config.idle_timeout) else { return };
         let until = if busy { now + after } else { heard + after };
         if until > now {
@@ -856,7 +951,7 @@ impl Worker {
     }
 
     /// Tells a client that there will be no answer.
-    fn lost(&mut self, exchange: &Exchange, asked: &[u8], error: ErrorType, message: &str) {
+    pub(super) fn lost(&mut self, exchange: &Exchange, asked: &[u8], error: ErrorType, message: &str) {
         let Some(client) = exchange.client else { return };
         self.count(exchange.listener, |counts| counts.request_active.sub(1));
         self.refuse(client, exchange.head, asked, error, message);
@@ -877,10 +972,13 @@ impl Worker {
     /// Ends a connection that a client has for itself, and with it the client's: at once if something waits for it, else when
     /// nothing is under way elsewhere.
     fn end_bound(&mut self, id: Id, error: ErrorType, message: &str) {
-        let Some(host) = self.host(id) else { return };
-        let (group, node) = (host.group, Arc::clone(&host.host));
+        let Some(host) = self.remove_host(id) else { return };
+        self.bound_ended(id, &host, error, message);
+    }
+
+    fn bound_ended(&mut self, id: Id, host: &Upstream, error: ErrorType, message: &str) {
         let Role::Bound(owner, _) = host.role else { return };
-        self.remove_host(id);
+        let (group, node) = (host.group, &host.host);
         let Some(client) = self.client(owner) else { return };
         // What waits, waits for the last.
         let last = client.bound.last() == Some(&id);
@@ -894,7 +992,7 @@ impl Worker {
         }
         let mut asked = client.asked.take();
         while let Some((_, exchange)) = asked.as_mut().and_then(|asked| asked.forget()) {
-            self.left_host(group, &node);
+            self.left_host(group, node);
             let bytes = exchange.asked.clone();
             self.lost(&exchange, &bytes, error, message);
         }
@@ -922,10 +1020,8 @@ impl Worker {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
         let (group, node) = (host.group, Arc::clone(&host.host));
-        let busy = match &host.role {
-            Role::Shared(shared) => shared.busy(),
-            Role::Bound(..) => true,
-        };
+        let busy = !host.is_shared() || host.busy();
+        let passing = host.passing;
         let (outcome, error, message) = match end {
             End::Remote => (
                 busy.then_some(Outcome::Failure),
@@ -974,24 +1070,26 @@ impl Worker {
         if matches!(end, End::Refused | End::Late) {
             node.stats.cx_connect_fail.fetch_add(1, Ordering::Relaxed);
         }
-        let Some(host) = self.host(id) else { return };
-        if let Role::Bound(owner, _) = host.role {
-            let plain = self.client(owner).is_some_and(|client| matches!(client.protocol, Protocol::Plain));
-            if plain {
-                self.remove_host(id);
-                if let Some(client) = self.client(owner) {
-                    client.closing = true;
-                    self.client_unsent(owner);
-                }
-                return;
-            }
-            return self.end_bound(id, error, message);
-        }
-        let Some(Upstream { role: Role::Shared(mut shared), .. }) = self.remove_host(id) else { return };
-        if let Some((client, _)) = shared.passing {
+        if let Some((client, _)) = passing {
             // It has the beginning of an answer that will never end.
             self.close_client(client, false);
         }
+        let Some(mut host) = self.remove_host(id) else { return };
+        // Where the proxy itself ends it, nobody waits for what was not sent.
+        let moves = !matches!(end, End::Cut | End::Done);
+        if moves && self.bound_moves(id, &mut host) {
+            return;
+        }
+        if let Role::Bound(owner, _) = host.role {
+            let client = self.client(owner).filter(|client| matches!(client.protocol, Protocol::Plain));
+            if let Some(client) = client {
+                client.closing = true;
+                return self.client_unsent(owner);
+            }
+            return self.bound_ended(id, &host, error, message);
+        }
+        let moving = if moves { self.take_unsent(&mut host) } else { Vec::new() };
+        let Role::Shared(shared) = &mut host.role else { return };
         for place in &mut shared.slots {
             let Some(exchange) = place.exchange.take() else { continue };
             self.left_host(group, &node);
@@ -1000,6 +1098,9 @@ impl Worker {
                 self.count(exchange.listener, |counts| counts.response_decoding_error.add(1));
             }
             self.lost(&exchange, &place.asked, error, message);
+        }
+        if moves {
+            self.move_unsent(id, &host, moving, (error, message));
         }
     }
 
@@ -1019,7 +1120,9 @@ impl Worker {
             if let Role::Shared(shared) = &host.role
                 && let Some(pool) = group.pools.get_mut(&shared.pool)
             {
-                pool.retain(|other| *other != id);
+                if shared.listed {
+                    pool.retain(|other| *other != id);
+                }
                 if pool.is_empty() {
                     group.pools.remove(&shared.pool);
                 }

@@ -8,6 +8,7 @@ mod downstream;
 mod filtered;
 mod groups;
 mod hosts;
+mod moves;
 mod out;
 mod serve;
 mod upstream;
@@ -103,6 +104,8 @@ enum Due {
     Accept(usize),
     /// It is time to look whether hosts of a cluster may come back.
     Sweep(usize),
+    /// It is time to forget hosts of a cluster that clients were redirected from.
+    Originals(usize),
 }
 
 /// Which connections can be shared: host and codec by their addresses in memory, and the dialect.
@@ -301,6 +304,7 @@ impl Worker {
                 Due::Linger(id) => self.linger_late(id),
                 Due::Accept(at) => self.accept(at),
                 Due::Sweep(at) => self.sweep(at),
+                Due::Originals(at) => self.forget_originals(at),
             }
         }
         self.due = due;

@@ -31,6 +31,8 @@ pub struct Out {
     bytes: Vec<u8>,
     /// How many of them were sent.
     sent: usize,
+    /// How many bytes were sent in all.
+    total: u64,
 }
 
 impl Out {
@@ -42,6 +44,22 @@ impl Out {
     /// True if nothing waits.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Where the first byte that waits is among all that were ever put in.
+    pub const fn sent(&self) -> u64 {
+        self.total
+    }
+
+    /// Where the next byte will be.
+    pub const fn end(&self) -> u64 {
+        self.total + self.len() as u64
+    }
+
+    /// Bytes that wait, from a place among all on.
+    pub fn waiting(&self, from: u64) -> &[u8] {
+        let at = from.checked_sub(self.total).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| self.bytes.get(self.sent + at..)).unwrap_or_default()
     }
 
     /// Puts bytes behind the others, and gives them back to be changed.
@@ -84,6 +102,7 @@ impl Out {
             }
         };
         let sent = self.sent - before;
+        self.total += sent as u64;
         if self.is_empty() {
             self.sent = 0;
             buffers.give(std::mem::take(&mut self.bytes));
@@ -129,6 +148,9 @@ mod tests {
             socket.0 = usize::from(round % 13);
             out.send(&mut socket, &mut buffers).unwrap_or_default();
             assert_eq!(out.len() + socket.1.len(), expected.len());
+            assert_eq!((out.sent() as usize, out.end() as usize), (socket.1.len(), expected.len()));
+            assert_eq!(out.waiting(out.sent()), &expected[socket.1.len()..]);
+            assert_eq!((out.waiting(out.end()), out.waiting(out.end() + 1)), (&[][..], &[][..]));
         }
         socket.0 = usize::MAX;
         out.send(&mut socket, &mut buffers).unwrap_or_default();

@@ -12,10 +12,11 @@ use metaprotocol_core::{
 use super::clients::LONG;
 use super::downstream::{Downstream, Filtered, Held, Protocol, Stream, To, Turn};
 use super::hosts::{MIRROR_TIMEOUT, Refusal};
-use super::upstream::{Exchange, Role, kept};
+use super::out::{Buffers, Out};
+use super::upstream::{Exchange, Role, Tried, Upstream, kept};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
-use crate::route::{Chosen, Message, Route};
+use crate::route::{Chosen, Message, Route, Sets};
 
 const C2S: Direction = Direction::ClientToServer;
 /// The most that is kept of a request on a connection that a client has for itself.
@@ -26,6 +27,18 @@ struct Way {
     route: Arc<Route>,
     group: usize,
     host: Arc<Host>,
+}
+
+/// What becomes of a message, or of the beginning of a long one, that goes by a connection for its client alone.
+enum Went {
+    /// It goes by this connection.
+    To(Id),
+    /// It was answered, or is dropped.
+    Nowhere,
+    /// It has to wait until nothing else is under way.
+    Later,
+    /// All of it must be there first.
+    Whole,
 }
 
 /// Why a message goes nowhere.
@@ -68,6 +81,10 @@ impl Worker {
                     break;
                 }
             }
+            let looks = self.client(id).is_some_and(|client| !client.waits.turn && client.held.is_empty());
+            if looks {
+                self.look(id);
+            }
             self.settle(id);
             self.wake_client(id);
         }
@@ -96,19 +113,19 @@ impl Worker {
             }
             Kind::Request | Kind::Oneway | Kind::StreamOpen => self.request(id, head, bytes, filtered),
             _ => {
-                self.more(id, head, bytes);
+                let _ = self.more(id, head, bytes);
                 true
             }
         }
     }
 
     /// A frame that belongs to what is under way already: of a stream, of a login, or an answer to the host.
-    fn more(&mut self, id: Id, head: Head, bytes: &[u8]) {
-        let Some(client) = self.client(id) else { return };
+    fn more(&mut self, id: Id, head: Head, bytes: &[u8]) -> Went {
+        let Some(client) = self.client(id) else { return Went::Nowhere };
         let shared = matches!(&client.protocol, Protocol::Known(codec, _) if shares(codec.as_ref()));
         let host = self.place(id, &head, bytes);
-        match host {
-            Some(host) => self.send_bound(id, host, bytes),
+        let bound = match host {
+            Some(host) => Ok(host),
             // It cannot be shared, nor what follows be read.
             None if shared && head.is_opaque() => {
                 let at = client_listener(self.client(id));
@@ -117,19 +134,25 @@ impl Worker {
                     counts.bad_request.add(1);
                 });
                 self.end_client(id);
+                return Went::Nowhere;
             }
             // Nobody is there that could know what to do with it.
-            None if shared => {}
-            None => {
-                let bound = match self.way(id, head, bytes) {
-                    Ok(way) => self.bind(id, &way),
-                    Err(Stop::Error(error, message)) => Err((error, message)),
-                    Err(Stop::More) => Err(INCOMPLETE),
-                };
-                match bound {
-                    Ok(host) => self.send_bound(id, host, bytes),
-                    Err((error, message)) => self.refuse(id, head, bytes, error, message),
-                }
+            None if shared => return Went::Nowhere,
+            None => match self.way(id, head, bytes) {
+                Ok(way) => self.bind(id, &way),
+                Err(Stop::Error(error, message)) => Err((error, message)),
+                Err(Stop::More) if bytes.len() < head.frame_len => return Went::Whole,
+                Err(Stop::More) => Err(INCOMPLETE),
+            },
+        };
+        match bound {
+            Ok(host) => {
+                self.send_bound(id, host, bytes);
+                Went::To(host)
+            }
+            Err((error, message)) => {
+                self.refuse(id, head, bytes, error, message);
+                Went::Nowhere
             }
         }
     }
@@ -191,44 +214,58 @@ impl Worker {
         head: Head,
         bytes: &[u8],
     ) -> bool {
-        let Some(client) = self.client(id) else { return true };
+        if !shared {
+            return !matches!(self.forward_bound(id, codec, head, bytes), Went::Later);
+        }
+        let at = client_listener(self.client(id));
+        let way = self.way(id, head, bytes);
+        self.note_request(at, head.kind);
+        match way {
+            Ok(way) => {
+                self.mirror(id, codec, &way, head, bytes);
+                self.send_shared(id, codec, &way, head, bytes);
+            }
+            Err(stop) => {
+                let (error, message) = stop.said();
+                self.stop(id, head, bytes, error, message);
+            }
+        }
+        true
+    }
+
+    /// As [`Worker::forward`], by a connection that its client has for itself; of a long request the beginning, where nothing of
+    /// it is to be changed.
+    fn forward_bound(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) -> Went {
+        let Some(client) = self.client(id) else { return Went::Nowhere };
         let at = client.listener;
+        let part = bytes.len() < head.frame_len;
         // What is said here must not overtake answers that are under way: who has a connection for itself gets them in order,
         // whatever pairs them.
         let in_turn = client.in_flight > 0 && !shares(codec.as_ref());
-        let way = match self.way(id, head, bytes) {
-            Ok(way) => way,
-            Err(stop) => {
-                let (error, message) = match stop {
-                    Stop::Error(error, message) => (error, message),
-                    Stop::More => INCOMPLETE,
-                };
-                if in_turn {
-                    return self.wait_turn(id);
-                }
-                self.note_request(at, head.kind);
-                self.stop(id, head, bytes, error, message);
-                return true;
+        let sent = match self.way(id, head, bytes) {
+            Ok(way) if part && !way.route.request_set.is_empty() => return Went::Whole,
+            Ok(way) if !self.may_bind(id, way.group, head.kind) => {
+                self.wait_turn(id);
+                return Went::Later;
             }
+            Ok(way) => self
+                .bind(id, &way)
+                .and_then(|host| self.send_request_bound(id, host, &way.route, head, bytes).map(|()| host)),
+            Err(Stop::More) if part => return Went::Whole,
+            Err(stop) => Err(stop.said()),
         };
-        if shared {
-            self.note_request(at, head.kind);
-            self.mirror(id, codec, &way, head, bytes);
-            self.send_shared(id, codec, &way, head, bytes);
-            return true;
-        }
-        if !self.may_bind(id, way.group, head.kind) {
-            return self.wait_turn(id);
-        }
-        let sent = self.bind(id, &way).and_then(|host| self.send_request_bound(id, host, &way.route, head, bytes));
         if sent.is_err() && in_turn {
-            return self.wait_turn(id);
+            self.wait_turn(id);
+            return Went::Later;
         }
         self.note_request(at, head.kind);
-        if let Err((error, message)) = sent {
-            self.stop(id, head, bytes, error, message);
+        match sent {
+            Ok(host) => Went::To(host),
+            Err((error, message)) => {
+                self.stop(id, head, bytes, error, message);
+                Went::Nowhere
+            }
         }
-        true
     }
 
     /// Whether a request may go on now, by its id.
@@ -307,7 +344,7 @@ impl Worker {
         let hash = route.hash.hash(&mut message).map_err(unreadable)?;
         drop(message);
         let route = Arc::clone(route);
-        let (group, own) = group.and_then(|at| Some((at, self.groups.get_mut(at)?))).ok_or(UNKNOWN)?;
+        let (at, own) = group.and_then(|at| Some((at, self.groups.get_mut(at)?))).ok_or(UNKNOWN)?;
         if own.cluster.config.maintenance {
             own.stats.upstream_rq_maintenance_mode.add(1);
             return Err(Stop::Error(
@@ -319,13 +356,16 @@ impl Worker {
         let bound = || {
             let known = |id: &Id| self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             let mut hosts = client.bound.iter().filter_map(known);
-            hosts.find(|host| host.group == group).map(|host| Arc::clone(&host.host))
+            hosts.find(|host| host.group == at).map(|host| Arc::clone(&host.host))
         };
         let bound = if codec.info().sharing == Sharing::Bound { bound() } else { None };
         let host = if bound.is_some() {
             bound
         } else if own.cluster.config.original_dst {
             original_address(&client.socket).map(|address| {
+                if own.originals.is_empty() {
+                    self.timers.set(self.now + own.cluster.config.cleanup_interval.max(1), Due::Originals(at));
+                }
                 let host = || Arc::new(Host::new(address, self.now));
                 Arc::clone(own.originals.entry(address).or_insert_with(host))
             })
@@ -336,7 +376,7 @@ impl Worker {
             own.stats.upstream_cx_none_healthy.add(1);
             return Err(Stop::Error(ErrorType::NoHealthyUpstream, "meta protocol router: no healthy upstream"));
         };
-        Ok(Way { route, group, host })
+        Ok(Way { route, group: at, host })
     }
 
     /// Counts a request in at a host, if the cluster's bounds allow one more.
@@ -354,7 +394,7 @@ impl Worker {
     }
 
     /// Counts a request in that has to wait for its connection, if the cluster's bounds allow one more.
-    fn enter_pending(&mut self, group: usize, host: Id) -> bool {
+    pub(super) fn enter_pending(&mut self, group: usize, host: Id) -> bool {
         let Some(upstream) = self.hosts.get_mut(host.at as usize) else { return false };
         if upstream.connected {
             return true;
@@ -370,11 +410,18 @@ impl Worker {
     }
 
     fn send_shared(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
-        let host = match self.shared(way.group, &way.host, codec, &head) {
-            Ok(host) => host,
-            Err((error, message)) => return self.stop(id, head, bytes, error, message),
-        };
-        self.send(Some(id), host, way, head, bytes);
+        match self.shared(way.group, &way.host, codec, &head) {
+            Ok(host) => {
+                self.send(Some(id), host, way, head, bytes);
+            }
+            Err(refusal) => match self.shared_elsewhere(way.group, &way.host, codec, &head, refusal) {
+                Ok((host, node)) => {
+                    let way = Way { route: Arc::clone(&way.route), group: way.group, host: node };
+                    self.send(Some(id), host, &way, head, bytes);
+                }
+                Err((error, message)) => self.stop(id, head, bytes, error, message),
+            },
+        }
     }
 
     /// Sends a request by a shared connection; the client is `None` for a copy. False if it was refused.
@@ -395,22 +442,9 @@ impl Worker {
         let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else {
             return false;
         };
-        let Role::Shared(shared) = &mut host.role else { return false };
         host.heard = now;
-        let slot = (!oneway).then(|| shared.enter());
-        // A client that has the connection to itself keeps its ids.
-        let number = slot.filter(|_| !shared.reserved).map(|slot| shared.id(slot));
-        let mut send = |number| {
-            write(shared.codec.as_ref(), &mut host.out, &mut self.buffers, &way.route, &limits, number, head, bytes)
-        };
-        let mut failed = send(number);
-        if let (Err(true), Some(number), Some(slot)) = (failed, number, slot)
-            && number != u64::from(slot)
-        {
-            // What is under way has ids without a turn: others could not be sent.
-            failed = send(Some(slot.into()));
-            shared.narrow |= failed != Err(true);
-        }
+        let (slot, failed) = put(host, &mut self.buffers, &way.route.request_set, &limits, head, bytes);
+        let Role::Shared(shared) = &mut host.role else { return false };
         let last = self.groups.get(way.group).and_then(|group| group.cluster.config.max_requests_per_connection);
         let last = last.is_some_and(|last| shared.requests >= last);
         host.draining |= last;
@@ -455,6 +489,7 @@ impl Worker {
                 turn = place.turn;
                 place.asked.clear();
                 place.asked.extend_from_slice(keep);
+                place.until = timeout.map_or(0, |timeout| now + timeout);
                 place.exchange = Some(Exchange {
                     client: id,
                     listener: listener.unwrap_or(usize::MAX),
@@ -463,6 +498,7 @@ impl Worker {
                     since: now_us,
                     route,
                     asked: Vec::new(),
+                    tried: Tried::default(),
                 });
             }
             if let Some(timeout) = timeout {
@@ -583,7 +619,10 @@ impl Worker {
             // From here on the client's own decoder knows also what is asked of others.
             *own = Some(Arc::clone(codec).connect(*decoder.limits()));
         }
-        let host = self.connect(way.group, &way.host, Role::Bound(id, decoder))?;
+        let host = match self.connect(way.group, &way.host, Role::Bound(id, decoder)) {
+            Ok(host) => host,
+            Err((refusal, role)) => self.bound_elsewhere(way.group, &way.host, role, refusal)?,
+        };
         if let Some(client) = self.client(id) {
             client.number += 1;
             client.bound.push(host);
@@ -600,7 +639,7 @@ impl Worker {
             let cluster = self.listeners.get(at).and_then(|local| local.listener.config.unknown_to.clone());
             let group = cluster.and_then(|name| self.by_name.get(name.as_str()).copied());
             let host = group.and_then(|group| self.groups.get_mut(group)?.picker.pick(None, now).map(Arc::clone));
-            group.zip(host).and_then(|(group, host)| self.connect(group, &host, Role::Bound(id, None)).ok())
+            group.zip(host).and_then(|(group, host)| self.open_alone(id, group, &host))
         } else {
             let head = Head {
                 kind: Kind::Control,
@@ -611,7 +650,7 @@ impl Worker {
                 variant: 0,
             };
             let way = self.way(id, head, &[]).ok();
-            way.and_then(|way| self.connect(way.group, &way.host, Role::Bound(id, None)).ok())
+            way.and_then(|way| self.open_alone(id, way.group, &way.host))
         };
         let Some(client) = self.client(id) else { return };
         match host {
@@ -624,14 +663,22 @@ impl Worker {
         }
     }
 
+    fn open_alone(&mut self, id: Id, group: usize, node: &Arc<Host>) -> Option<Id> {
+        match self.connect(group, node, Role::Bound(id, None)) {
+            Ok(host) => Some(host),
+            Err((refusal, role)) => self.bound_elsewhere(group, node, role, refusal).ok(),
+        }
+    }
+
     /// Sends a frame by a connection that a client has for itself.
     fn send_bound(&mut self, id: Id, to: Id, bytes: &[u8]) {
         let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
         if let Role::Bound(_, Some(decoder)) = &mut host.role {
             // It has to know what was asked to read the answers. The frame was read once already: what this decoder makes of
-            // it shows in the answers.
+            // it shows in the answers. The rest of a long one tells nothing more.
             let mut fed = metaprotocol_core::Fed::default();
             let _ = decoder.feed(C2S, bytes, &mut fed);
+            let _ = decoder.detach(C2S);
         }
         host.out.push(bytes, &mut self.buffers);
         host.heard = self.now;
@@ -695,6 +742,7 @@ impl Worker {
             since: now_us,
             route: (filtered || !route.response_set.is_empty()).then(|| Arc::clone(route)),
             asked: keep.to_vec(),
+            tried: Tried::default(),
         };
         client.in_flight += 1;
         client.number += 1;
@@ -750,7 +798,7 @@ impl Worker {
     /// Looks where a long frame goes, as soon as enough of it has come.
     pub(super) fn look(&mut self, id: Id) {
         let Some(client) = self.client(id) else { return };
-        let Some(long) = &mut client.long else { return };
+        let Some(long) = client.long.as_mut().filter(|long| long.to == To::Unknown) else { return };
         if long.left == 0 {
             let (head, bytes) = (long.head, std::mem::take(&mut long.bytes));
             client.long = None;
@@ -764,24 +812,22 @@ impl Worker {
         let Protocol::Known(codec, _) = &client.protocol else { return };
         let codec = Arc::clone(codec);
         let (head, at) = (long.head, client.listener);
-        let whole = match (head.kind, head.request_id) {
-            (Kind::Request, RequestId::None | RequestId::Bytes { .. }) => true,
-            _ if !shares(codec.as_ref()) || !matches!(head.kind, Kind::Request | Kind::Oneway) => {
-                // Where it goes is known if its connection is: else it is looked at when all of it has come.
-                return self.long_bound(id);
+        match (head.kind, head.request_id) {
+            (Kind::Request, RequestId::Int(number)) if shares(codec.as_ref()) => {
+                if self.turn(id, number) == Turn::Later {
+                    return self.look_later(id);
+                }
             }
-            (Kind::Request, RequestId::Int(number)) => self.turn(id, number) == Turn::Later,
-            _ => false,
-        };
-        if whole {
-            return;
+            (Kind::Oneway, _) if shares(codec.as_ref()) => {}
+            _ => return self.look_bound(id, &codec),
         }
         let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
         let bytes = std::mem::take(&mut long.bytes);
-        let filtered = self.has_filters(at, false);
-        let way = self.way(id, head, &bytes);
-        let way = match way {
-            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() && !filtered => way,
+        if self.has_filters(at, false) {
+            return self.keep_looking(id, head, bytes);
+        }
+        let way = match self.way(id, head, &bytes) {
+            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() => way,
             Ok(_) | Err(Stop::More) => return self.keep_looking(id, head, bytes),
             Err(Stop::Error(error, message)) => {
                 self.note_request(at, head.kind);
@@ -817,18 +863,57 @@ impl Worker {
         }
     }
 
-    /// A long frame of a client that has its connection for itself, and of which nothing else is to be known.
-    fn long_bound(&mut self, id: Id) {
-        let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
-        if !matches!(long.head.kind, Kind::StreamData | Kind::Control) {
+    /// Looks where a long frame goes by a connection that its client has for itself.
+    fn look_bound(&mut self, id: Id, codec: &Arc<dyn AnyCodec>) {
+        let Some(client) = self.client(id) else { return };
+        let at = client.listener;
+        let Some(long) = &mut client.long else { return };
+        let head = long.head;
+        let least = match (head.kind, head.request_id) {
+            (Kind::Heartbeat, _) if codec.info().heartbeats => return,
+            (Kind::Request, RequestId::Bytes { at, len }) => KEPT_BOUND.max(at as usize + len as usize),
+            (Kind::Request, _) => KEPT_BOUND,
+            _ => 0,
+        };
+        if long.bytes.len() < least {
+            long.look = least;
             return;
         }
-        let (head, bytes) = (long.head, std::mem::take(&mut long.bytes));
-        if let Some(host) = self.place(id, &head, &bytes) {
-            self.sent_to(id, To::Host(host));
-            self.send_on(id, host, &bytes);
-        } else if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
-            long.bytes = bytes;
+        let bytes = std::mem::take(&mut long.bytes);
+        let went = match head.kind {
+            Kind::Request | Kind::Oneway | Kind::StreamOpen if self.has_filters(at, false) => Went::Whole,
+            Kind::Request | Kind::Oneway | Kind::StreamOpen => self.forward_bound(id, codec, head, &bytes),
+            _ => self.more(id, head, &bytes),
+        };
+        match went {
+            Went::To(host) => self.sent_to(id, To::Host(host)),
+            Went::Nowhere => self.sent_to(id, To::Nowhere),
+            Went::Later | Went::Whole => {
+                if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
+                    long.bytes = bytes;
+                }
+                if matches!(went, Went::Later) {
+                    self.look_later(id);
+                }
+            }
+        }
+    }
+
+    /// Looks at a long frame again when it is its turn; nothing is read meanwhile.
+    fn look_later(&mut self, id: Id) {
+        if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
+            long.look = 0;
+        }
+        self.wait_turn(id);
+    }
+}
+
+impl Stop {
+    /// What the client is told.
+    const fn said(self) -> Refusal {
+        match self {
+            Self::Error(error, message) => (error, message),
+            Self::More => INCOMPLETE,
         }
     }
 }
@@ -845,14 +930,45 @@ fn client_listener(client: Option<&mut Downstream>) -> usize {
     client.map_or(usize::MAX, |client| client.listener)
 }
 
+/// Writes a message to a shared connection, a request under the id of a slot that it takes. The result is that of [`write`].
+#[inline(always)]
+pub fn put(
+    host: &mut Upstream,
+    buffers: &mut Buffers,
+    sets: &Sets,
+    limits: &Limits,
+    head: Head,
+    bytes: &[u8],
+) -> (Option<u32>, Result<(), bool>) {
+    let Role::Shared(shared) = &mut host.role else { return (None, Err(true)) };
+    let slot = (head.kind == Kind::Request).then(|| shared.enter());
+    // A client that has the connection to itself keeps its ids.
+    let number = slot.filter(|_| !shared.reserved).map(|slot| shared.id(slot));
+    let at = host.out.end();
+    let mut send = |number| write(shared.codec.as_ref(), &mut host.out, buffers, sets, limits, number, head, bytes);
+    let mut written = send(number);
+    if let (Err(true), Some(number), Some(slot)) = (written, number, slot)
+        && number != u64::from(slot)
+    {
+        // What is under way has ids without a turn: others could not be sent.
+        written = send(Some(slot.into()));
+        shared.narrow |= written != Err(true);
+    }
+    if let Some(place) = slot.and_then(|slot| shared.slots.get_mut(slot as usize)) {
+        place.at = at;
+        place.len = (host.out.end() - at) as u32;
+    }
+    (slot, written)
+}
+
 /// Writes a request as a host is to get it: under another id, if one is given, and with what the route sets. `Err` if what
 /// the route sets has no place in it: true if nothing was written.
 #[allow(clippy::too_many_arguments, reason = "parts of a worker that are borrowed apart")]
 fn write(
     codec: &dyn AnyCodec,
-    out: &mut super::out::Out,
-    buffers: &mut super::out::Buffers,
-    route: &Route,
+    out: &mut Out,
+    buffers: &mut Buffers,
+    sets: &Sets,
     limits: &Limits,
     number: Option<u64>,
     head: Head,
@@ -860,7 +976,7 @@ fn write(
 ) -> Result<(), bool> {
     let frame = Frame { head, bytes };
     let place = number.and_then(|number| Some((codec.id_place(frame)?, number)));
-    if route.request_set.is_empty() && (number.is_none() || place.is_some()) {
+    if sets.is_empty() && (number.is_none() || place.is_some()) {
         let copy = out.push(bytes, buffers);
         return match place {
             Some((place, number)) if !place.write(copy, number) => {
@@ -871,7 +987,7 @@ fn write(
         };
     }
     let mut edits = Edits { request_id: number, ..Edits::default() };
-    route.request_set.add_to(&mut edits);
+    sets.add_to(&mut edits);
     let mut refused = false;
     let segments = match codec.rewrite(frame, &edits, limits) {
         Err(_) if !edits.set.is_empty() => {

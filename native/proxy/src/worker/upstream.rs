@@ -1,6 +1,7 @@
 //! What a worker knows of a connection to a host.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Connection, ErrorType, Frame, Head, Reply};
@@ -43,7 +44,46 @@ pub struct Upstream {
     pub finish: bool,
     /// Its last byte was read; a plain connection still takes what its client sends.
     pub ended: bool,
+    /// The client that gets the rest of a long frame, and how much is still to come.
+    pub passing: Option<(Id, usize)>,
+    /// Something was read from it.
+    pub spoke: bool,
+    /// Where what waits on it was to go before; of a connection that one client has for itself.
+    pub tried: Tried,
+    /// Where one-way messages are in `out` that were to go elsewhere before.
+    pub moved: Vec<u64>,
     pub role: Role,
+}
+
+/// Hosts that were to get a message and never got a byte of it.
+#[derive(Clone, Debug, Default)]
+#[allow(clippy::box_collection, reason = "every request has room for it, and next to none needs it")]
+pub struct Tried(Option<Box<Vec<SocketAddr>>>);
+
+impl Tried {
+    pub fn hosts(&self) -> &[SocketAddr] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    pub fn add(&mut self, host: SocketAddr) {
+        self.0.get_or_insert_default().push(host);
+    }
+}
+
+impl Upstream {
+    /// True if anything is under way on it that can be told to be: on a client's own connection a frame that is passed on.
+    pub const fn busy(&self) -> bool {
+        self.passing.is_some() || matches!(&self.role, Role::Shared(shared) if shared.in_flight > 0 || shared.sending)
+    }
+
+    /// True if a request may be sent by it. A host that has said its last will hardly answer one.
+    pub const fn takes_more(&self) -> bool {
+        !self.draining && !self.fin
+    }
+
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.role, Role::Shared(_))
+    }
 }
 
 /// Whose connection it is.
@@ -75,8 +115,8 @@ pub struct Shared {
     keeps_all: Option<bool>,
     /// What it can be shared for.
     pub pool: Pool,
-    /// The rest of a long answer goes to this client.
-    pub passing: Option<(Id, usize)>,
+    /// It stands in that pool, as one that has room.
+    pub listed: bool,
 }
 
 /// A place for a request that waits for its answer.
@@ -87,6 +127,11 @@ pub struct Slot {
     pub exchange: Option<Exchange>,
     /// Nobody waits for the answer any more. Until it has come the id is not used again, or it would be taken for another.
     given_up: bool,
+    /// Where the request begins among all that is sent by the connection, and its length.
+    pub at: u64,
+    pub len: u32,
+    /// When it should be answered, in milliseconds; 0 for never.
+    pub until: u64,
     /// The beginning of the request, to answer it from; its memory is used again.
     pub asked: Vec<u8>,
 }
@@ -107,6 +152,7 @@ pub struct Exchange {
     pub route: Option<Arc<Route>>,
     /// The beginning of the request, where no slot keeps it.
     pub asked: Vec<u8>,
+    pub tried: Tried,
 }
 
 /// Bytes of a request that are kept to answer it from, behind its header.
@@ -137,7 +183,7 @@ impl Shared {
             narrow: false,
             keeps_all: None,
             pool,
-            passing: None,
+            listed: false,
         }
     }
 
@@ -220,11 +266,6 @@ impl Shared {
         if self.keeps_all == Some(true) { bytes } else { begun }
     }
 
-    /// True if anything is under way in either direction.
-    pub const fn busy(&self) -> bool {
-        self.in_flight > 0 || self.sending || self.passing.is_some()
-    }
-
     /// True if it can take one more request, where so many may be under way.
     pub const fn has_room(&self, most: u32) -> bool {
         !self.reserved && self.in_flight + self.given_up < most
@@ -253,7 +294,16 @@ mod tests {
             frame_len: 1,
             variant: 0,
         };
-        Exchange { client: None, listener: 0, head, id: 7, since: 0, route: None, asked: Vec::new() }
+        Exchange {
+            client: None,
+            listener: 0,
+            head,
+            id: 7,
+            since: 0,
+            route: None,
+            asked: Vec::new(),
+            tried: Tried::default(),
+        }
     }
 
     fn shared() -> Shared {

@@ -233,10 +233,10 @@ fn what_a_client_sent_before_it_left_still_arrives() {
 }
 
 /// A protocol whose servers greet: lines.
-struct Greeting(Info);
+pub struct Greeting(Info);
 
 impl Greeting {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Info {
             name: "greeting".into(),
             aliases: [].as_slice().into(),

@@ -231,3 +231,33 @@ fn what_is_configured_is_counted_at_once() {
     assert!(listeners.values().all(|(totals, _)| totals.get("request") == Some(&0)) && listeners.len() == 1);
     assert_eq!(rig.proxy.cluster_stats().keys().map(|name| &**name).collect::<Vec<_>>(), ["c"]);
 }
+
+#[test]
+fn clients_keep_their_codec_when_an_update_brings_another_one_and_follow_new_routes() {
+    let host = |name: &'static str| {
+        Host::raw(move |peer, _| {
+            peer.send(b"hello\n");
+            let mut chunk = [0; 100];
+            while let Some(len) = crate::common::read(&mut peer.socket, &mut chunk) {
+                peer.send(&[name.as_bytes(), &chunk[..len]].concat());
+            }
+        })
+    };
+    let (one, two) = (host("one "), host("two "));
+    let base = with(simple("greeting", &[&one]), json!({ "clusters": { "d": { "hosts": hosts_of(&[&two]) } } }));
+    // Each time it is asked for, it is another one.
+    let rig = Rig::with(1, Box::new(|_| Ok(Arc::new(super::bound::Greeting::new()))), base);
+    let mut client = Client::new(rig.address(), Arc::new(super::bound::Greeting::new()));
+    assert_eq!(client.frame(), b"hello\n");
+    assert_eq!(client.send(b"first\n").frame(), b"one first\n");
+    for number in 1..=3 {
+        rig.update(
+            json!({ "listeners": { "l": with(listener(&["greeting"]), json!({ "idle_timeout": 60_000 + number })) } }),
+        );
+        assert_eq!(client.send(b"again\n").frame(), b"one again\n");
+    }
+    rig.update(json!({ "routes": { "r": { "routes": [{ "to": { "cluster": "d" } }] } } }));
+    assert_eq!(client.send(b"then\n").frame(), b"hello\n");
+    assert_eq!(client.frame(), b"two then\n");
+    assert_eq!(rig.listener("route_not_found"), 0);
+}

@@ -26,12 +26,12 @@ fn shares(codec: &dyn AnyCodec) -> bool {
 }
 
 /// An address where nobody listens.
-fn nobody() -> SocketAddr {
+pub fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// An address where connections are never accepted, as long as what comes with it lives.
-fn blackhole() -> (SocketAddr, (socket2::Socket, Vec<TcpStream>)) {
+pub fn blackhole() -> (SocketAddr, (socket2::Socket, Vec<TcpStream>)) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
     socket.listen(0).unwrap();

@@ -11,15 +11,15 @@ use serde_json::json;
 use crate::common::message::*;
 use crate::common::{Host, PATIENCE, Peer, Rig, hosts_of, read, simple, until, with};
 
-const MIB: usize = 1 << 20;
+pub const MIB: usize = 1 << 20;
 
 /// Text that differs at every place.
-fn text(len: usize) -> Vec<u8> {
+pub fn text(len: usize) -> Vec<u8> {
     (0..len as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
 /// A host that counts the bytes it reads, and answers when it has all of the long frame.
-fn counting(seen: &Arc<AtomicUsize>, act: impl Fn(&mut Peer, usize) + Send + Sync + 'static) -> Host {
+pub fn counting(seen: &Arc<AtomicUsize>, act: impl Fn(&mut Peer, usize) + Send + Sync + 'static) -> Host {
     let seen = Arc::clone(seen);
     Host::raw(move |peer, _| {
         let (mut chunk, mut all) = (vec![0; 64 << 10], 0);
@@ -35,7 +35,7 @@ fn counting(seen: &Arc<AtomicUsize>, act: impl Fn(&mut Peer, usize) + Send + Syn
 }
 
 /// Writes as much as the other side takes before it has been silent for a while.
-fn write_until_blocked(socket: &mut TcpStream, bytes: &[u8]) -> usize {
+pub fn write_until_blocked(socket: &mut TcpStream, bytes: &[u8]) -> usize {
     socket.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut at = 0;
     while at < bytes.len() {

@@ -300,3 +300,35 @@ reply:
     }
     assert_eq!(host.accepted.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn connections_that_have_room_again_are_used_again() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let host = Host::new("thrift", move |peer, _, bytes| {
+        if peer.number == 0 {
+            wait.lock().unwrap().recv_timeout(crate::common::PATIENCE).unwrap();
+        }
+        peer.send(&thrift_answer(thrift_id(bytes), b"x"));
+    });
+    let one = json!({ "clusters": { "c": { "max_in_flight_per_connection": 1 } } });
+    let rig = Rig::new(with(simple("thrift", &[&host]), one));
+    let (mut slow, mut fast) = (rig.client("thrift"), rig.client("thrift"));
+    slow.send(&thrift_call(1, b"x"));
+    host.until_got(1);
+    for id in 1..=20 {
+        assert_eq!(fast.call(id, "x"), "x");
+    }
+    assert_eq!(host.accepted.load(Ordering::SeqCst), 2);
+    go.send(()).unwrap();
+    slow.frame();
+    // Both are free: two calls at once need no third one, and the first is as good as the second.
+    for id in 2..=20 {
+        go.send(()).unwrap();
+        slow.send(&thrift_call(id, b"x"));
+        fast.send(&thrift_call(id, b"x"));
+        slow.frame();
+        fast.frame();
+    }
+    assert_eq!(host.accepted.load(Ordering::SeqCst), 2);
+}

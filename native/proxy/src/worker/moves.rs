@@ -1,0 +1,383 @@
+//! What was to go to a host that never got a byte of it goes to another one of its cluster. Nothing is sent twice.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use metaprotocol_core::{AnyCodec, Direction, Head, Kind, Split};
+
+use super::downstream::{Long, Protocol, To};
+use super::hosts::{NO_SOCKET, Refusal};
+use super::serve::put;
+use super::upstream::{Exchange, Role, Shared, Tried, Upstream};
+use super::{Due, Id, Worker};
+use crate::balance::{Host, Usable};
+use crate::route::Sets;
+
+const C2S: Direction = Direction::ClientToServer;
+/// To so many other hosts a message is moved, each of them once.
+const MOVES: usize = 3;
+/// So many times the balancer is asked for a host that was not tried.
+const PICKS: u32 = 8;
+
+/// A request that waits to be sent to another host.
+pub struct Moving {
+    exchange: Exchange,
+    asked: Vec<u8>,
+    /// Where it is among all that was put on its connection.
+    at: u64,
+    len: u32,
+    until: u64,
+}
+
+impl Worker {
+    /// Another host of a cluster than those that were tried.
+    fn another(&mut self, group: usize, tried: &[SocketAddr]) -> Option<Arc<Host>> {
+        let now = self.now;
+        let own = self.groups.get_mut(group).filter(|own| own.alive && !own.cluster.config.original_dst)?;
+        if tried.len() > MOVES {
+            return None;
+        }
+        let unwanted = |host: &Host| tried.contains(&host.address);
+        let picked = own.picker.pick_again(None, now, PICKS, unwanted).filter(|host| !unwanted(host));
+        if let Some(picked) = picked {
+            return Some(Arc::clone(picked));
+        }
+        // The balancer may hardly ever pick it.
+        let members = own.cluster.hosts.members().iter();
+        let others = members.filter(|member| member.usable() == Usable::Yes && !unwanted(&member.host));
+        others.min_by_key(|member| member.priority).map(|member| Arc::clone(&member.host))
+    }
+
+    /// A shared connection to another host than one to which none could be opened.
+    #[cold]
+    pub(super) fn shared_elsewhere(
+        &mut self,
+        group: usize,
+        node: &Arc<Host>,
+        codec: &Arc<dyn AnyCodec>,
+        head: &Head,
+        refusal: Refusal,
+    ) -> Result<(Id, Arc<Host>), Refusal> {
+        let mut tried = Tried::default();
+        tried.add(node.address);
+        if refusal == NO_SOCKET { self.shared_untried(group, codec, head, &mut tried) } else { Err(refusal) }
+    }
+
+    fn shared_untried(
+        &mut self,
+        group: usize,
+        codec: &Arc<dyn AnyCodec>,
+        head: &Head,
+        tried: &mut Tried,
+    ) -> Result<(Id, Arc<Host>), Refusal> {
+        while let Some(node) = self.another(group, tried.hosts()) {
+            match self.shared(group, &node, codec, head) {
+                Ok(id) => {
+                    self.count_cluster(group, |stats| stats.upstream_rq_moved.add(1));
+                    return Ok((id, node));
+                }
+                Err(NO_SOCKET) => tried.add(node.address),
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Err(NO_SOCKET)
+    }
+
+    /// A connection for one client to another host than one to which none could be opened.
+    #[cold]
+    pub(super) fn bound_elsewhere(
+        &mut self,
+        group: usize,
+        node: &Arc<Host>,
+        role: Role,
+        refusal: Refusal,
+    ) -> Result<Id, Refusal> {
+        let mut tried = Tried::default();
+        tried.add(node.address);
+        if refusal != NO_SOCKET {
+            return Err(refusal);
+        }
+        let id = self.bound_untried(group, role, tried).map_err(|_| refusal)?;
+        self.count_cluster(group, |stats| stats.upstream_rq_moved.add(1));
+        Ok(id)
+    }
+
+    fn bound_untried(&mut self, group: usize, mut role: Role, mut tried: Tried) -> Result<Id, Role> {
+        while let Some(node) = self.another(group, tried.hosts()) {
+            match self.connect(group, &node, role) {
+                Ok(id) => {
+                    if let Some(host) = self.host(id) {
+                        host.tried = tried;
+                    }
+                    return Ok(id);
+                }
+                Err((NO_SOCKET, back)) => {
+                    role = back;
+                    tried.add(node.address);
+                }
+                Err((_, back)) => return Err(back),
+            }
+        }
+        Err(role)
+    }
+
+    /// Gives a client another connection for a lost one of its own by which not a byte has gone either way. False if that is
+    /// not possible.
+    pub(super) fn bound_moves(&mut self, id: Id, lost: &mut Upstream) -> bool {
+        let waits = !lost.connected || !lost.out.is_empty();
+        let &mut Role::Bound(owner, ref mut own) = &mut lost.role else { return false };
+        let Some(client) = self.client(owner) else { return false };
+        // A client that has left in the middle of a frame has nothing to be moved.
+        let cut = lost.finish && !matches!(client.protocol, Protocol::Plain);
+        if lost.out.sent() > 0 || lost.spoke || !waits || cut {
+            return false;
+        }
+        let mut tried = std::mem::take(&mut lost.tried);
+        tried.add(lost.host.address);
+        let to = match self.bound_untried(lost.group, Role::Bound(owner, own.take()), tried) {
+            Ok(to) => to,
+            Err(role) => {
+                lost.role = role;
+                return false;
+            }
+        };
+        for _ in 0..lost.pending {
+            // It was among those that may wait a moment ago.
+            self.enter_pending(lost.group, to);
+        }
+        let Some(host) = self.hosts.get_mut(to.at as usize) else { return false };
+        host.out = std::mem::take(&mut lost.out);
+        host.finish = lost.finish;
+        let node = Arc::clone(&host.host);
+        let Some(client) = self.client(owner) else { return false };
+        let last = client.bound.last() == Some(&id);
+        for bound in client.bound.iter_mut().filter(|bound| **bound == id) {
+            *bound = to;
+        }
+        for stream in client.streams.iter_mut().flat_map(|streams| streams.values_mut()) {
+            if stream.host == id {
+                stream.host = to;
+            }
+        }
+        if let Some(Long { to: long, .. }) = &mut client.long
+            && *long == To::Host(id)
+        {
+            *long = To::Host(to);
+        }
+        // What waits, waits for the last.
+        let asked = client.asked.as_ref().filter(|_| last).map_or(0, |asked| asked.len()) as u32;
+        changes_host(&lost.host, &node, asked);
+        self.count_cluster(lost.group, |stats| stats.upstream_rq_moved.add(u64::from(asked.max(1))));
+        true
+    }
+
+    /// The requests on a lost connection of which no byte was sent, in their order. Copies are not among them.
+    pub(super) fn take_unsent(&mut self, host: &mut Upstream) -> Vec<Moving> {
+        let sent = host.out.sent();
+        let Role::Shared(shared) = &mut host.role else { return Vec::new() };
+        let unsent = shared.slots.iter_mut().filter(|place| {
+            place.at >= sent && place.exchange.as_ref().is_some_and(|exchange| exchange.client.is_some())
+        });
+        let taken = unsent.filter_map(|place| {
+            let (at, len, until) = (place.at, place.len, place.until);
+            let exchange = place.exchange.take()?;
+            Some(Moving { exchange, asked: std::mem::take(&mut place.asked), at, len, until })
+        });
+        let mut taken: Vec<Moving> = taken.collect();
+        taken.sort_unstable_by_key(|moving| moving.at);
+        taken
+    }
+
+    /// Sends to other hosts what was not sent by a lost connection; what can go to none is answered with the refusal.
+    pub(super) fn move_unsent(&mut self, id: Id, lost: &Upstream, moving: Vec<Moving>, refusal: Refusal) {
+        let Role::Shared(shared) = &lost.role else { return };
+        if shared.reserved {
+            return self.move_long(id, lost, shared, moving, refusal);
+        }
+        // Between requests there are one-way messages; where the first one begins is known if nothing was sent before.
+        let first = moving.first().map_or(u64::MAX, |moving| moving.at);
+        let mut at = if lost.out.sent() == 0 { 0 } else { first };
+        for moving in moving {
+            self.move_oneways(lost, shared, at, moving.at);
+            at = moving.at + u64::from(moving.len);
+            let bytes = lost.out.waiting(moving.at).get(..moving.len as usize).unwrap_or_default();
+            if let Err(moving) = self.move_request(lost, shared, moving, bytes) {
+                self.not_moved(lost, &moving, refusal);
+            }
+        }
+        self.move_oneways(lost, shared, at, lost.out.end());
+    }
+
+    fn not_moved(&mut self, lost: &Upstream, moving: &Moving, (error, message): Refusal) {
+        self.left_host(lost.group, &lost.host);
+        lost.host.stats.rq_error.fetch_add(1, Ordering::Relaxed);
+        self.lost(&moving.exchange, &moving.asked, error, message);
+    }
+
+    fn move_request(
+        &mut self,
+        lost: &Upstream,
+        shared: &Shared,
+        mut moving: Moving,
+        bytes: &[u8],
+    ) -> Result<(), Box<Moving>> {
+        let tried = &mut moving.exchange.tried;
+        tried.add(lost.host.address);
+        // It has the edits of its route already.
+        let head = match shared.codec.split(C2S, &self.limits, bytes) {
+            Ok(Split::Head(head)) if head.frame_len == bytes.len() && head.kind == Kind::Request => head,
+            _ => return Err(Box::new(moving)),
+        };
+        let Ok((to, node)) = self.shared_untried(lost.group, &shared.codec, &head, tried) else {
+            return Err(Box::new(moving));
+        };
+        if !self.enter_pending(lost.group, to) {
+            return Err(Box::new(moving));
+        }
+        let limits = self.limits;
+        let Some(host) = self.hosts.get_mut(to.at as usize) else { return Err(Box::new(moving)) };
+        let (Some(slot), written) = put(host, &mut self.buffers, &Sets::default(), &limits, head, bytes) else {
+            return Err(Box::new(moving));
+        };
+        if written.is_err() {
+            if let Role::Shared(shared) = &mut host.role {
+                shared.abandon(slot);
+            }
+            return Err(Box::new(moving));
+        }
+        self.settle_in(to, slot, moving);
+        changes_host(&lost.host, &node, 1);
+        Ok(())
+    }
+
+    /// Lets a request wait for its answer in a slot of another connection.
+    fn settle_in(&mut self, to: Id, slot: u32, moving: Moving) {
+        let now = self.now;
+        let Some(host) = self.host(to) else { return };
+        host.heard = now;
+        let Role::Shared(shared) = &mut host.role else { return };
+        let Some(place) = shared.slots.get_mut(slot as usize) else { return };
+        place.exchange = Some(moving.exchange);
+        place.asked = moving.asked;
+        place.until = moving.until;
+        let turn = place.turn;
+        if moving.until > 0 {
+            self.timers.set(moving.until, Due::Request(to, slot, turn));
+        }
+        self.host_unsent(to);
+    }
+
+    /// Sends one-way messages on that wait between two places of a lost connection. Each of them is moved once.
+    fn move_oneways(&mut self, lost: &Upstream, shared: &Shared, mut at: u64, end: u64) {
+        let mut bytes = lost.out.waiting(at);
+        bytes = bytes.get(..end.saturating_sub(at) as usize).unwrap_or_default();
+        while let Ok(Split::Head(head)) = shared.codec.split(C2S, &self.limits, bytes) {
+            let Some((message, rest)) = bytes.split_at_checked(head.frame_len) else { return };
+            if head.kind == Kind::Oneway {
+                let moved = !lost.moved.contains(&at) && self.move_oneway(lost, shared, head, message);
+                self.count_cluster(lost.group, |stats| stats.upstream_rq_lost.add(u64::from(!moved)));
+            }
+            at += head.frame_len as u64;
+            bytes = rest;
+            if bytes.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn move_oneway(&mut self, lost: &Upstream, shared: &Shared, head: Head, message: &[u8]) -> bool {
+        let mut tried = Tried::default();
+        tried.add(lost.host.address);
+        let Ok((to, _)) = self.shared_untried(lost.group, &shared.codec, &head, &mut tried) else { return false };
+        if !self.enter_pending(lost.group, to) {
+            return false;
+        }
+        let Some(host) = self.hosts.get_mut(to.at as usize) else { return false };
+        host.moved.push(host.out.end());
+        host.out.push(message, &mut self.buffers);
+        self.host_unsent(to);
+        true
+    }
+
+    /// Moves the long frame that a connection was reserved for, or what there is of it so far.
+    fn move_long(&mut self, id: Id, lost: &Upstream, shared: &Shared, mut moving: Vec<Moving>, refusal: Refusal) {
+        let moving = moving.pop();
+        let sender = self
+            .clients
+            .iter()
+            .find(|(_, client)| client.long.as_ref().is_some_and(|long| long.to == To::Host(id)))
+            .map(|(at, client)| Id { at: at as u32, serial: client.serial });
+        let bytes = lost.out.waiting(0);
+        let to = match shared.codec.split(C2S, &self.limits, bytes) {
+            // It is the only one there, and was there from the beginning.
+            Ok(Split::Head(head)) if head.frame_len >= bytes.len() && lost.moved.is_empty() => {
+                (head.kind == Kind::Oneway || moving.is_some())
+                    .then(|| self.reserved_untried(lost, shared, &head, moving.as_ref()))
+                    .flatten()
+            }
+            _ => None,
+        };
+        let Some(to) = to else {
+            match moving {
+                Some(moving) => self.not_moved(lost, &moving, refusal),
+                None => self.count_cluster(lost.group, |stats| stats.upstream_rq_lost.add(1)),
+            }
+            return;
+        };
+        let Some(host) = self.hosts.get_mut(to.at as usize) else { return };
+        let node = Arc::clone(&host.host);
+        let at = host.out.end();
+        host.out.push(bytes, &mut self.buffers);
+        let mut slot = None;
+        if let Role::Shared(other) = &mut host.role {
+            slot = moving.as_ref().map(|_| other.enter());
+            if let Some(place) = slot.and_then(|slot| other.slots.get_mut(slot as usize)) {
+                place.at = at;
+            }
+        }
+        match (slot, moving) {
+            (Some(slot), Some(mut moving)) => {
+                moving.exchange.tried.add(lost.host.address);
+                self.settle_in(to, slot, moving);
+                changes_host(&lost.host, &node, 1);
+            }
+            _ => {
+                host.moved.push(at);
+                self.host_unsent(to);
+            }
+        }
+        self.count_cluster(lost.group, |stats| stats.upstream_rq_moved.add(1));
+        if let Some(long) = sender.and_then(|sender| self.client(sender)?.long.as_mut()) {
+            long.to = To::Host(to);
+        }
+        if !shared.sending {
+            self.long_sent(to);
+        }
+    }
+
+    fn reserved_untried(
+        &mut self,
+        lost: &Upstream,
+        shared: &Shared,
+        head: &Head,
+        moving: Option<&Moving>,
+    ) -> Option<Id> {
+        let mut tried = moving.map(|moving| moving.exchange.tried.clone()).unwrap_or_default();
+        tried.add(lost.host.address);
+        let node = self.another(lost.group, tried.hosts())?;
+        let to = self.reserved(lost.group, &node, &shared.codec, head)?;
+        if self.enter_pending(lost.group, to) {
+            return Some(to);
+        }
+        self.long_sent(to);
+        None
+    }
+}
+
+/// Requests under way are another host's from here on.
+fn changes_host(from: &Host, to: &Host, requests: u32) {
+    from.active.fetch_sub(requests, Ordering::Relaxed);
+    to.active.fetch_add(requests, Ordering::Relaxed);
+    to.stats.rq_total.fetch_add(requests.into(), Ordering::Relaxed);
+}

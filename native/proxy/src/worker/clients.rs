@@ -20,8 +20,9 @@ use crate::stats::ListenerCounts;
 
 /// Frames longer than this are passed on as they come.
 pub const LONG: usize = CHUNK;
-/// For so long a client may hold up a connection that it shares, in milliseconds.
+/// For so long a client may hold up a connection that it shares, in milliseconds; and for so long while it takes nothing.
 const SLOW: u64 = 5000;
+const STUCK: u64 = 1000;
 
 /// A client that is to leave has paused when nothing came or went for so long, in milliseconds: whoever asks at the very
 /// moment in which its connection is closed gets no answer, so it is not closed between two requests of a busy client.
@@ -551,50 +552,60 @@ impl Worker {
         self.leave_client(id);
     }
 
+    /// When a client that makes others wait has to be done with that.
+    fn slow_until(&self, id: Id) -> Option<u64> {
+        let client = self.clients.get(id.at as usize).filter(|client| client.serial == id.serial)?;
+        let shared = |id: &Id| {
+            let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
+            host.is_some_and(super::upstream::Upstream::is_shared)
+        };
+        let stuck = if client.unsent() > 0 { client.heard + STUCK } else { u64::MAX };
+        client.holds.iter().chain(&client.behind).any(shared).then(|| stuck.min(client.slow_since + SLOW))
+    }
+
     /// A client that has made others wait all the time is closed.
     pub(super) fn client_slow(&mut self, id: Id) {
-        let now = self.now;
-        let slow = |client: &mut Downstream| {
-            (!client.holds.is_empty() || !client.behind.is_empty()) && client.slow_since + SLOW <= now
-        };
-        if self.client(id).is_some_and(slow) {
-            self.close_client(id, false);
+        match self.slow_until(id) {
+            Some(until) if until <= self.now => self.close_client(id, false),
+            Some(until) => self.timers.set(until, Due::Slow(id)),
+            None => {}
         }
     }
 
     /// Notes that a connection to a host waits for a client to take what it was sent.
     pub(super) fn hold_host(&mut self, id: Id, host: Id) {
+        let holds = self.slow_until(id).is_some();
         let now = self.now;
         let Some(client) = self.client(id) else { return };
-        if !client.holds.contains(&host) {
-            if client.holds.is_empty() && client.behind.is_empty() {
-                client.slow_since = now;
-            }
-            client.holds.push(host);
-            let shared = self.host(host).is_some_and(|host| {
-                host.held_by = Some(id);
-                host.is_shared()
-            });
-            if shared {
-                self.timers.set(self.now + SLOW, Due::Slow(id));
-            }
+        if client.holds.is_empty() && client.behind.is_empty() {
+            client.slow_since = now;
         }
+        if !client.holds.contains(&host) {
+            client.holds.push(host);
+        }
+        self.held(id, host, holds);
     }
 
     /// Lets a connection wait until the client has got the whole of the long answer before that of its own.
     pub(super) fn wait_behind(&mut self, id: Id, host: Id) {
+        let holds = self.slow_until(id).is_some();
         let now = self.now;
         let Some(client) = self.client(id) else { return };
         if client.holds.is_empty() && client.behind.is_empty() {
             client.slow_since = now;
         }
         client.behind.push(host);
-        let shared = self.host(host).is_some_and(|host| {
+        self.held(id, host, holds);
+    }
+
+    /// Reads nothing from a connection for now. `watched` if the client made others wait before.
+    fn held(&mut self, id: Id, host: Id, watched: bool) {
+        if let Some(host) = self.host(host) {
             host.held_by = Some(id);
-            host.is_shared()
-        });
-        if shared {
-            self.timers.set(now + SLOW, Due::Slow(id));
+        }
+        // One that has taken nothing for long makes nobody wait, not even once more.
+        if !watched || self.slow_until(id).is_some_and(|until| until <= self.now) {
+            self.client_slow(id);
         }
     }
 

@@ -256,8 +256,41 @@ fn clients_that_never_read_do_not_hold_up_others_for_ever() {
         deaf.send(&thrift_call(id, b"much"));
     }
     until("the host is held up", || rig.cluster("c", "upstream_flow_control_paused_reading") > 0);
-    let began = Instant::now();
-    let mut other = Client::new(rig.address(), codec("thrift"));
+    // Others ask by another connection.
+    let mut other = rig.client("thrift");
     assert_eq!(other.call(9, "little"), "x");
-    assert!(began.elapsed() < Duration::from_secs(8));
+    assert_eq!((rig.cluster("c", "upstream_cx_active"), rig.listener("downstream_cx_active")), (2, 2));
+    // It is closed although it has no idle timeout.
+    rig.until_listener("downstream_cx_active", 1);
+    assert!(rig.listener("cx_destroy_local_with_active_rq") > 0);
+}
+
+#[test]
+fn of_clients_that_never_read_each_is_waited_for_at_the_same_time() {
+    const DEAF: u32 = 20;
+    let host = Host::new("thrift", |peer, _, bytes| {
+        let len = if thrift_text(bytes) == b"much" { 60_000 } else { 1 };
+        peer.send(&thrift_answer(thrift_id(bytes), &vec![b'x'; len]));
+    });
+    let changes = json!({
+        "listeners": { "l": { "buffer_limit": 10_000 } },
+        "clusters": { "c": { "thresholds":
+            { "max_connections": 1, "max_pending": 99_999, "max_requests": 99_999, "max_retries": 3 } } },
+    });
+    let rig = Rig::new(with(simple("thrift", &[&host]), changes));
+    // What its socket takes, and some more; all is under way before the first one holds up the connection.
+    let calls: Vec<u8> = (1..=200).flat_map(|id| thrift_call(id, b"much")).collect();
+    let deaf: Vec<Client> = (0..DEAF)
+        .map(|_| {
+            let mut client = rig.client("thrift");
+            client.send(&calls);
+            client
+        })
+        .collect();
+    until("the host is held up", || rig.cluster("c", "upstream_flow_control_paused_reading") > 0);
+    let began = Instant::now();
+    // There is no other connection.
+    assert_eq!(rig.client("thrift").call(9, "little"), "x");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    drop(deaf);
 }

@@ -131,6 +131,7 @@ impl Worker {
             in_flight: 0,
             suspended: 0,
             heard: self.now,
+            took: self.now,
             begun: self.now,
             readable: false,
             fin: false,
@@ -559,7 +560,7 @@ impl Worker {
             let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             host.is_some_and(super::upstream::Upstream::is_shared)
         };
-        let stuck = if client.unsent() > 0 { client.heard + STUCK } else { u64::MAX };
+        let stuck = if client.stuck() { client.took + STUCK } else { u64::MAX };
         client.holds.iter().chain(&client.behind).any(shared).then(|| stuck.min(client.slow_since + SLOW))
     }
 
@@ -637,6 +638,9 @@ impl Worker {
         let (closing, at) = (client.closing && client.passing.is_none(), client.listener);
         let sent = client.out.send(&mut client.socket, &mut self.buffers);
         let left = client.unsent();
+        if client.out.is_empty() || matches!(sent, Ok(1..)) {
+            client.took = self.now;
+        }
         match sent {
             Err(_) => return self.close_client(id, true),
             Ok(0) => {}

@@ -33,6 +33,8 @@ pub struct Downstream {
     pub suspended: u32,
     /// When bytes last came from it or went to it, in milliseconds.
     pub heard: u64,
+    /// When it last took some of what it is sent, in milliseconds.
+    pub took: u64,
     /// When the unfinished frame began, in milliseconds.
     pub begun: u64,
     /// There may be something to read.
@@ -98,16 +100,21 @@ impl Downstream {
         }
     }
 
+    /// True if its socket did not take all that there is for it.
+    pub const fn stuck(&self) -> bool {
+        !self.out.is_empty() && !self.is_unsent
+    }
+
     /// True if it waits for something that is not its own doing.
     pub const fn busy(&self) -> bool {
-        self.in_flight > 0 || self.passing.is_some() || self.waits.any()
+        self.in_flight > 0 || self.passing.is_some() || self.waits.any() || self.is_unsent
     }
 
     /// When it must have taken something of its answers, or have finished its frame, if either is for it to do and takes
     /// `patience` at most, all in milliseconds.
     pub fn must_move(&mut self, now: u64, patience: u64) -> Option<u64> {
-        if self.unsent() > 0 {
-            return Some(self.heard + patience);
+        if self.stuck() {
+            return Some(self.took + patience);
         }
         if self.waits.any() {
             // That time is not its own.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::common::message::*;
-use crate::common::{Client, Host, Rig, codec, simple, until, with};
+use crate::common::{Client, Host, Rig, simple, until, with};
 
 /// A host that takes its time.
 fn slow(ms: u64) -> Host {
@@ -293,4 +293,14 @@ fn of_clients_that_never_read_each_is_waited_for_at_the_same_time() {
     assert_eq!(rig.client("thrift").call(9, "little"), "x");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     drop(deaf);
+}
+
+#[test]
+fn an_answer_later_than_the_idle_timeout_is_no_reason_to_close() {
+    let host = slow(25);
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "idle_timeout": 20 } } })));
+    let mut client = rig.client("thrift");
+    for id in 1..=60 {
+        assert_eq!(client.call(id, "x"), "x");
+    }
 }

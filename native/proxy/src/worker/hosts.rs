@@ -161,13 +161,18 @@ impl Worker {
             codec: Arc::as_ptr(codec).cast::<()>() as usize,
             dialect: codec.dialect(head),
         };
+        let mut held = None;
         if let Some(open) = own.pools.get_mut(&pool) {
             while let Some(id) = open.last().copied() {
                 if let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) {
-                    let takes_more = host.takes_more();
+                    let (takes_more, free) = (host.takes_more(), host.held_by.is_none());
                     if let Role::Shared(shared) = &mut host.role {
                         if takes_more && shared.has_room(most) {
-                            return Ok(id);
+                            if free {
+                                return Ok(id);
+                            }
+                            held = Some(id);
+                            break;
                         }
                         shared.listed = false;
                     }
@@ -176,7 +181,24 @@ impl Worker {
                 open.pop();
             }
         }
-        self.open_shared(group, host, codec, pool)
+        let Some(held) = held else { return self.open_shared(group, host, codec, pool) };
+        // A client that reads slowly has the answers of others wait there: what can go by another connection does.
+        let free = |id: &Id| {
+            let host = self.hosts.get(id.at as usize);
+            host.is_some_and(|host| {
+                host.takes_more()
+                    && host.held_by.is_none()
+                    && matches!(&host.role, Role::Shared(shared) if shared.has_room(most))
+            })
+        };
+        if let Some(open) = own.pools.get_mut(&pool)
+            && let Some(at) = open.iter().position(free)
+        {
+            let last = open.len() - 1;
+            open.swap(at, last);
+            return Ok(open.get(last).copied().unwrap_or(held));
+        }
+        self.open_shared(group, host, codec, pool).or(Ok(held))
     }
 
     fn open_shared(

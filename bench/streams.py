@@ -73,6 +73,12 @@ def brpc_frame(size: int, correlation_id: int) -> bytes:
     return b"PRPC" + struct.pack("!II", len(meta) + len(body), len(meta)) + meta + body
 
 
+def kafka_frame(size: int, correlation_id: int) -> bytes:
+    """A Fetch request of `size` bytes, version 12, as a consumer named "consumer-1" sends it."""
+    header = struct.pack("!hhih", 1, 12, correlation_id, 10) + b"consumer-1\0"
+    return struct.pack("!i", size - 4) + header + bytes(size - 4 - len(header))
+
+
 def trpc_frame(size: int, request_id: int) -> bytes:
     """A unary tRPC request of about `size` bytes to Greeter/SayHello, with the header message that trpc-go writes."""
     callee = b"trpc.test.helloworld.Greeter"
@@ -98,6 +104,7 @@ def stream(protocol: str, size: int, total: int = 4 << 20) -> tuple[bytes, int]:
         "brpc": brpc_frame,
         "thrift": thrift_frame,
         "dubbo": dubbo_frame,
+        "kafka": kafka_frame,
         "qza": qza_frame,
         "trpc": trpc_frame,
         "videopacket": videopacket_frame,

@@ -1,13 +1,12 @@
-"""bRPC: frames beside Thrift's, and the meta beside Google's protobuf package."""
+"""bRPC: the meta of each request, beside Google's protobuf package."""
 
 from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING
 
-import pytest
 from kit.brpc_messages import MESSAGES
-from streams import CHUNKS, chunks, stream
+from streams import stream
 
 import metaprotocol
 
@@ -17,26 +16,6 @@ if TYPE_CHECKING:
 CLIENT = metaprotocol.Direction.CLIENT_TO_SERVER
 SIZE = 256
 HEADER = struct.Struct("!4xII")
-
-
-@pytest.mark.parametrize("chunk", CHUNKS)
-@pytest.mark.parametrize("protocol", ["thrift", "brpc"])
-def test_batches_beside_thrift(race: Callable[..., None], protocol: str, chunk: int) -> None:
-    data, count = chunks(protocol, SIZE, chunk)
-    codec = metaprotocol.get_codec(protocol)
-
-    def run() -> int:
-        connection = codec.connection()
-        total = 0
-        for part in data:
-            batch = connection.feed_batch(CLIENT, part)
-            total += len(batch.offsets)
-            batch.lengths, batch.kinds, batch.request_ids  # noqa: B018 -- columns are made when asked for
-        return total
-
-    race(
-        f"brpc, {SIZE} B frames, {chunk >> 10} KiB reads", f"metaprotocol feed_batch, {protocol}", run, count, size=SIZE
-    )
 
 
 class TestMeta:

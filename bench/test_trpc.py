@@ -1,13 +1,12 @@
-"""tRPC: frames beside Thrift's, and the header message beside Google's protobuf package."""
+"""tRPC: the header message of each request, beside Google's protobuf package."""
 
 from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING
 
-import pytest
 from kit.trpc_messages import message_class
-from streams import CHUNKS, chunks, stream
+from streams import stream
 
 import metaprotocol
 
@@ -17,24 +16,6 @@ if TYPE_CHECKING:
 CLIENT = metaprotocol.Direction.CLIENT_TO_SERVER
 SIZE = 256
 FIXED = struct.Struct("!4xIH6x")
-
-
-@pytest.mark.parametrize("chunk", CHUNKS)
-@pytest.mark.parametrize("protocol", ["thrift", "dubbo", "trpc"])
-def test_batches_beside_thrift(race: Callable[..., None], protocol: str, chunk: int) -> None:
-    data, count = chunks(protocol, SIZE, chunk)
-    codec = metaprotocol.get_codec(protocol)
-
-    def run() -> int:
-        connection = codec.connection()
-        total = 0
-        for part in data:
-            batch = connection.feed_batch(CLIENT, part)
-            total += len(batch.offsets)
-            batch.lengths, batch.kinds, batch.request_ids  # noqa: B018 -- columns are made when asked for
-        return total
-
-    race(f"{SIZE} B frames, {chunk >> 10} KiB reads", f"metaprotocol feed_batch, {protocol}", run, count, size=SIZE)
 
 
 class TestHeaderMessage:

@@ -148,43 +148,14 @@ pub fn numbers(header: &[u8]) -> Result<Numbers, DecodeError> {
     Ok(found)
 }
 
-/// The same numbers, of a message without the fixed header whose tags take one byte, as do all of this protocol, its
-/// lengths at most two and its numbers at most nine. False for all others, and for what is broken; `found` means nothing
-/// then. A field that only passes costs a dozen instructions.
+/// The same numbers, of a message without the fixed header; false if it is not plain, and `found` means nothing then.
 #[inline(always)]
 pub fn plain_numbers(message: &[u8], found: &mut Numbers) -> bool {
-    // Of a field's first two bytes: that the second goes on, and the wire type.
-    const LAST_AND_WIRE: u16 = 0x8007;
-    let Some(last) = message.len().checked_sub(1) else { return true };
-    let mut at = 0;
-    while at < last
-        && let (Some(&tag), Some(&first)) = (message.get(at), message.get(at + 1))
-    {
-        at += 2;
-        // The number 0, or more than one byte.
-        if tag.cast_signed() < 8 {
-            return false;
+    protobuf::plain_numbers(message, |number, value| {
+        if let Some(found) = found.get_mut(number) {
+            *found = value as u32;
         }
-        if u16::from_le_bytes([tag, first]) & LAST_AND_WIRE == LEN.into() {
-            at += usize::from(first);
-            continue;
-        }
-        match (tag & 7, found.get_mut(usize::from(tag >> 3))) {
-            (VARINT, Some(number)) if first < 0x80 => *number = first.into(),
-            (VARINT, Some(number)) => {
-                let rest = message.get(at..).unwrap_or_default();
-                let Some((value, behind)) = protobuf::long_varint(first, rest) else { return false };
-                *number = value as u32;
-                at = message.len() - behind.len();
-            }
-            (LEN, _) => {
-                let Some(&high @ 0..0x80) = message.get(at) else { return false };
-                at += 1 + (usize::from(high) << 7 | usize::from(first & 0x7f));
-            }
-            _ => return false,
-        }
-    }
-    at == message.len()
+    })
 }
 
 /// What a look-up keeps of a field: its number, or its bytes.

@@ -61,7 +61,12 @@ pub(crate) struct Message {
     wanted: u64,
     fields: Vec<(u32, Leaf)>,
     inner: Vec<(u32, Message)>,
+    /// The register of each number that is looked for, if nothing but numbers is, and all are below 16.
+    numbers: Option<[u8; 16]>,
 }
+
+/// No register.
+const NOWHERE: u8 = u8::MAX;
 
 /// What is looked for in a list of tags.
 #[derive(Clone, Debug, PartialEq)]
@@ -250,6 +255,7 @@ impl Steps<'_> {
                 message.fields.push((*last, leaf));
             }
         }
+        root.numbers = root.only_numbers();
         root
     }
 
@@ -281,6 +287,19 @@ impl Message {
             self.inner.len() - 1
         });
         &mut self.inner[at].1
+    }
+
+    fn only_numbers(&self) -> Option<[u8; 16]> {
+        let mut registers = [NOWHERE; 16];
+        for (number, leaf) in &self.fields {
+            let register = registers.get_mut(*number as usize)?;
+            let plain = matches!(leaf.ty, Ty::Varint { zigzag: false } | Ty::Twos) && leaf.place.is_none();
+            if !plain || *register != NOWHERE {
+                return None;
+            }
+            *register = leaf.value?;
+        }
+        self.inner.is_empty().then_some(registers)
     }
 }
 
@@ -539,6 +558,11 @@ impl Run<'_> {
     fn message(&mut self, message: &Message, buf: &[u8], at: usize) -> Option<()> {
         // What it is called is of no use: the walk tells what is wrong.
         const BROKEN: DecodeError = Reason::BadEncoding { field: "" }.at(0);
+        if let Some(registers) = &message.numbers
+            && self.numbers(registers, buf.get(at..)?)
+        {
+            return Some(());
+        }
         let visited = protobuf::each(buf, at, "", |field| {
             if message.wanted >> (field.number & 63) & 1 == 1 {
                 return self.part(message, buf, &field).ok_or(BROKEN);
@@ -546,6 +570,19 @@ impl Run<'_> {
             Ok(())
         });
         visited.ok()
+    }
+
+    /// The numbers of a plain message. If it is not one, some may be in their registers, where those that are read again
+    /// come.
+    ///
+    /// A call of its own, so that the loop within has the registers of the machine to itself.
+    #[inline(never)]
+    fn numbers(&mut self, registers: &[u8; 16], message: &[u8]) -> bool {
+        protobuf::plain_numbers(message, |number, value| {
+            if let Some(to) = registers.get(number) {
+                self.put(*to, value);
+            }
+        })
     }
 
     /// A field of a message that is looked for, or has a number like one.

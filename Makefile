@@ -12,7 +12,7 @@ SOURCES := $(shell find native codecs src build_backend -type f \
 	-not -path '*/fuzz/*' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format bench bench-proxy captures vectors schemas commands protos drawings interop fuzz docs wheel sdist-check clean
+.PHONY: help demo test test-rust test-python lint format bench bench-proxy captures vectors schemas commands protos drawings interop chaos fuzz docs wheel sdist-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -103,6 +103,10 @@ drawings: $(VENV)/.package ## Draw the layouts in the documentation again from t
 
 interop: $(VENV)/.package $(VENV)/.group-test ## Talk to real peers (needs JDK 17+, Maven, Go, redis-server)
 	$(BIN)/python -m pytest tests/interop -m interop
+
+chaos: $(VENV)/.package $(VENV)/.group-test ## Throw faults and load at the proxy (some minutes; METAPROTOCOL_CHAOS=10 for a soak)
+	cargo build -q --profile quick -p metaprotocol-proxy-bench
+	$(BIN)/python -m pytest tests/chaos -m chaos
 
 FUZZ_SECONDS ?= 30
 fuzz: ## Fuzz every target for FUZZ_SECONDS each (needs a C++ compiler; installs cargo-fuzz)

@@ -58,7 +58,8 @@ SECTIONS = {
     "Where configuration is discovered": (("sources",), "In place of what stands in the file."),
     "TLS to a control plane": (
         ("sockets", "tls"),
-        "Clusters that configuration is discovered through may be encrypted; messages never are.",
+        "Clusters that configuration is discovered through may be encrypted, with certificates from files or by discovery (SDS)."
+        " Messages never are.",
     ),
 }
 """The modules whose tables are in each section, and what is said of it."""
@@ -113,8 +114,9 @@ def sections() -> dict[str, list[Fields]]:
     shown: set[str] = set()
     for title, (modules, _) in SECTIONS.items():
         values = [value for name in modules for value in vars(import_module(f"metaprotocol.xds.{name}")).values()]
-        found[title] = [each for each in values if isinstance(each, Fields) and each.message not in shown]
-        shown |= {each.message for each in found[title]}
+        fresh = {each.message: each for each in values if isinstance(each, Fields) and each.message not in shown}
+        found[title] = list(fresh.values())
+        shown |= fresh.keys()
     return found
 
 

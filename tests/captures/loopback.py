@@ -1,15 +1,56 @@
-"""What the recorders share: capturing what peers say to each other over the loopback interface, and reading it back."""
+"""What the recorders share: running peers, capturing what they say over the loopback interface, and reading it back."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def chosen(every: Mapping[str, T], protocol: str, *tools: str) -> list[T]:
+    """The captures that the command line names, or all. Ends the program if a name or a tool is missing."""
+    parser = argparse.ArgumentParser(description=f"Records the {protocol} captures.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these captures")
+    names = parser.parse_args().names or list(every)
+    if unknown := sorted(set(names) - set(every)):
+        parser.error(f"no such capture: {', '.join(unknown)}. There are: {', '.join(every)}")
+    for tool in ("tcpdump", *tools):
+        if shutil.which(tool) is None:
+            sys.exit(f"{tool} not found: install it and try again")
+    return [every[name] for name in names]
+
+
+def conversation(server: Sequence[str], client: Sequence[str], name: str) -> list[dict[str, Any]]:
+    """The calls that a client told of, to a server that runs meanwhile. Ends the program if that does not start."""
+    # The servers log the failures that a scenario provokes.
+    process = subprocess.Popen(server, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        if process.stdout.readline() != "READY\n":
+            sys.exit(f"{name}: the server didn't start; is its port free?")
+        done = subprocess.run(client, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    finally:
+        process.terminate()
+        process.wait()
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def write_calls(path: Path, expectations: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> None:
+    """Write what a client told: one line a call, so that differences can be read."""
+    head = json.dumps(expectations, indent=1)[:-2]
+    lines = ",\n".join(f"  {json.dumps(call, ensure_ascii=False)}" for call in calls)
+    path.write_text(f'{head},\n "calls": [\n{lines}\n ]\n}}\n')
 
 
 @contextmanager

@@ -22,10 +22,8 @@ So tests need not trust the decoder under test. The three are compared with each
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -38,7 +36,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from loopback import capturing, segments
+from loopback import capturing, chosen, segments
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "kafka"
@@ -386,24 +384,16 @@ def write(path: Path, expectations: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    every = {recording.name: recording for recording in recordings()}
-    parser = argparse.ArgumentParser(description="Records the Kafka captures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these captures")
-    names = parser.parse_args().names or list(every)
-    if unknown := sorted(set(names) - set(every)):
-        parser.error(f"no such capture: {', '.join(unknown)}. There are: {', '.join(every)}")
-    for tool in ("tcpdump", "mvn", "java"):
-        if shutil.which(tool) is None:
-            sys.exit(f"{tool} not found: install it and try again")
+    wanted = chosen({recording.name: recording for recording in recordings()}, "Kafka", "mvn", "java")
     subprocess.run([RUN, "build"], check=True)
     OUT.mkdir(exist_ok=True)
-    for name in names:
-        expectations = record(every[name])
-        check(every[name], expectations)
-        pcap = OUT / f"{name}.pcap"
+    for recording in wanted:
+        expectations = record(recording)
+        check(recording, expectations)
+        pcap = OUT / f"{recording.name}.pcap"
         write(pcap.with_suffix(".json"), expectations)
         counts = ", ".join(f"{len(expectations[key])} {key}" for key in ("calls", "received", "frames"))
-        print(f"{name}: {counts}, {pcap.stat().st_size} bytes", flush=True)
+        print(f"{recording.name}: {counts}, {pcap.stat().st_size} bytes", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ installed, its numbers of strings, integers, errors and arrays are compared, too
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -63,7 +62,7 @@ from interop.peers.redis.clients import LOGS, PORT  # noqa: E402
 from interop.peers.redis.redis_servers import ErrorReply, Server, alone, tls, users  # noqa: E402
 from interop.peers.redis.scenarios import CASES, Case  # noqa: E402
 from interop.peers.redis.wire import Incomplete, Reader, Said, same, text  # noqa: E402
-from loopback import capturing, segments  # noqa: E402
+from loopback import capturing, chosen, segments  # noqa: E402
 
 
 @contextmanager
@@ -270,18 +269,11 @@ def record(case: Case, oracle: Server) -> None:
 
 
 def main() -> None:
-    every = {each.name: each for each in CASES}
-    parser = argparse.ArgumentParser(description="Records the Redis captures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these captures")
-    names = parser.parse_args().names or list(every)
-    if unknown := sorted(set(names) - set(every)):
-        parser.error(f"no such capture: {', '.join(unknown)}. There are: {', '.join(every)}")
-    if shutil.which("tcpdump") is None:
-        sys.exit("tcpdump not found: install it and try again")
+    wanted = chosen({each.name: each for each in CASES}, "Redis")
     OUT.mkdir(exist_ok=True)
     with alone("--cluster-enabled", "yes") as oracle:
-        for name in names:
-            record(every[name], oracle)
+        for case in wanted:
+            record(case, oracle)
 
 
 if __name__ == "__main__":

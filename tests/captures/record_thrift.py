@@ -10,7 +10,6 @@ Where tshark is installed, the messages that it finds are compared with that fil
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ PORT = 9090
 
 sys.path.insert(0, str(PEERS))
 
-from loopback import capturing  # noqa: E402
+from loopback import capturing, chosen, conversation, write_calls  # noqa: E402
 
 from build import build  # noqa: E402
 
@@ -99,30 +98,11 @@ def record(recording: Recording, peers: dict[str, list[str]]) -> tuple[Path, dic
         *("--transport", recording.transport, "--protocol", recording.protocol),
         *recording.flags,
     ]
+    count = ["--count", str(recording.count)] if recording.count else []
+    server = [*peers[recording.server], "server", *options]
+    client = [*peers[recording.client], "client", *options, "--scenario", recording.scenario, *count]
     with capturing(pcap, PORT):
-        server = subprocess.Popen(
-            [*peers[recording.server], "server", *options],
-            stdout=subprocess.PIPE,
-            # The servers log the failures that the scenario provokes.
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            assert server.stdout is not None
-            if server.stdout.readline() != "READY\n":
-                sys.exit(f"{recording.name}: the server didn't start; is port {PORT} free?")
-            count = ["--count", str(recording.count)] if recording.count else []
-            client = subprocess.run(
-                [*peers[recording.client], "client", *options, "--scenario", recording.scenario, *count],
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-                timeout=60,
-            )
-        finally:
-            server.terminate()
-            server.wait()
-    calls = [json.loads(line) for line in client.stdout.splitlines()]
+        calls = conversation(server, client, recording.name)
     # Several connections print in the order of their threads' luck.
     calls.sort(key=lambda call: call["conn"])
     expectations = {
@@ -136,9 +116,7 @@ def record(recording: Recording, peers: dict[str, list[str]]) -> tuple[Path, dic
         "host": recording.host,
         "server_port": PORT,
     }
-    head = json.dumps(expectations, indent=1)[:-2]
-    lines = ",\n".join(f"  {json.dumps(call, ensure_ascii=False)}" for call in calls)
-    pcap.with_suffix(".json").write_text(f'{head},\n "calls": [\n{lines}\n ]\n}}\n')
+    write_calls(pcap.with_suffix(".json"), expectations, calls)
     return pcap, {**expectations, "calls": calls}
 
 
@@ -201,21 +179,14 @@ def check(pcap: Path, expectations: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    every = {recording.name: recording for recording in recordings()}
-    parser = argparse.ArgumentParser(description="Records the Thrift captures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these captures")
-    names = parser.parse_args().names or list(every)
-    if unknown := sorted(set(names) - set(every)):
-        parser.error(f"no such capture: {', '.join(unknown)}. There are: {', '.join(every)}")
-    if shutil.which("tcpdump") is None:
-        sys.exit("tcpdump not found: install it and try again")
+    wanted = chosen({recording.name: recording for recording in recordings()}, "Thrift")
     peers = build()
     OUT.mkdir(exist_ok=True)
-    for name in names:
-        pcap, expectations = record(every[name], peers)
+    for recording in wanted:
+        pcap, expectations = record(recording, peers)
         verdict = check(pcap, expectations)
         size = pcap.stat().st_size
-        print(f"{name}: {len(expectations['calls'])} calls, {size} bytes, {verdict}", flush=True)
+        print(f"{recording.name}: {len(expectations['calls'])} calls, {size} bytes, {verdict}", flush=True)
 
 
 if __name__ == "__main__":

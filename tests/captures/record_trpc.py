@@ -9,10 +9,6 @@ client itself, so that tests need not trust any decoder.
 
 from __future__ import annotations
 
-import argparse
-import json
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +21,7 @@ PORT = 9090
 
 sys.path.insert(0, str(PEERS))
 
-from loopback import capturing  # noqa: E402
+from loopback import capturing, chosen, conversation, write_calls  # noqa: E402
 
 from build import build  # noqa: E402
 
@@ -60,26 +56,11 @@ def record(recording: Recording, peers: dict[str, list[str]]) -> list[dict[str, 
     """Captures one conversation; writes the pcap and the expectations."""
     pcap = OUT / f"{recording.name}.pcap"
     options = ["--host", recording.host, "--port", str(PORT)]
+    count = ["--count", str(recording.count)] if recording.count else []
+    server = [*peers[recording.server], "server", *options]
+    client = [*peers[recording.client], "client", *options, "--scenario", recording.scenario, *count]
     with capturing(pcap, PORT):
-        server = subprocess.Popen(
-            [*peers[recording.server], "server", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        try:
-            assert server.stdout is not None
-            if server.stdout.readline() != "READY\n":
-                sys.exit(f"{recording.name}: the server didn't start; is port {PORT} free?")
-            count = ["--count", str(recording.count)] if recording.count else []
-            client = subprocess.run(
-                [*peers[recording.client], "client", *options, "--scenario", recording.scenario, *count],
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-                timeout=60,
-            )
-        finally:
-            server.terminate()
-            server.wait()
-    calls: list[dict[str, Any]] = [json.loads(line) for line in client.stdout.splitlines()]
+        calls = conversation(server, client, recording.name)
     expectations = {
         "client": recording.client,
         "server": recording.server,
@@ -87,27 +68,18 @@ def record(recording: Recording, peers: dict[str, list[str]]) -> list[dict[str, 
         "host": recording.host,
         "server_port": PORT,
     }
-    head = json.dumps(expectations, indent=1)[:-2]
-    lines = ",\n".join(f"  {json.dumps(call, ensure_ascii=False)}" for call in calls)
-    pcap.with_suffix(".json").write_text(f'{head},\n "calls": [\n{lines}\n ]\n}}\n')
+    write_calls(pcap.with_suffix(".json"), expectations, calls)
     return calls
 
 
 def main() -> None:
-    every = {recording.name: recording for recording in RECORDINGS}
-    parser = argparse.ArgumentParser(description="Records the tRPC captures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these captures")
-    names = parser.parse_args().names or list(every)
-    if unknown := sorted(set(names) - set(every)):
-        parser.error(f"no such capture: {', '.join(unknown)}. There are: {', '.join(every)}")
-    if shutil.which("tcpdump") is None:
-        sys.exit("tcpdump not found: install it and try again")
+    wanted = chosen({recording.name: recording for recording in RECORDINGS}, "tRPC")
     peers = build()
     OUT.mkdir(exist_ok=True)
-    for name in names:
-        calls = record(every[name], peers)
-        size = (OUT / f"{name}.pcap").stat().st_size
-        print(f"{name}: {len(calls)} calls, {size} bytes", flush=True)
+    for recording in wanted:
+        calls = record(recording, peers)
+        size = (OUT / f"{recording.name}.pcap").stat().st_size
+        print(f"{recording.name}: {len(calls)} calls, {size} bytes", flush=True)
 
 
 if __name__ == "__main__":

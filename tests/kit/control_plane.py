@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -15,6 +16,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, Dis
 from envoy.service.endpoint.v3 import eds_pb2_grpc
 from envoy.service.listener.v3 import lds_pb2_grpc
 from envoy.service.route.v3 import rds_pb2_grpc
+from envoy.service.secret.v3 import sds_pb2_grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 PREFIX = "type.googleapis.com/"
@@ -22,6 +24,7 @@ CDS = PREFIX + "envoy.config.cluster.v3.Cluster"
 EDS = PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 LDS = PREFIX + "envoy.config.listener.v3.Listener"
 RDS = PREFIX + "envoy.config.route.v3.RouteConfiguration"
+SDS = PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
 EVERY = (CDS, LDS)
 
 _SERVICES = {
@@ -30,6 +33,7 @@ _SERVICES = {
     "eds": (eds_pb2_grpc, "EndpointDiscoveryService", "Endpoints"),
     "lds": (lds_pb2_grpc, "ListenerDiscoveryService", "Listeners"),
     "rds": (rds_pb2_grpc, "RouteDiscoveryService", "Routes"),
+    "sds": (sds_pb2_grpc, "SecretDiscoveryService", "Secrets"),
 }
 
 
@@ -194,11 +198,14 @@ class ControlPlane:
         return type("Servicer", (base,), {"Stream" + what: whole, "Delta" + what: delta})()
 
     @asynccontextmanager
-    async def serving(self, port: int = 0, credentials: Any = None) -> AsyncIterator[ControlPlane]:
+    async def serving(
+        self, port: int = 0, credentials: Any = None, path: Path | None = None
+    ) -> AsyncIterator[ControlPlane]:
+        """Serve at a port, or at a Unix socket."""
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         for service, (module, name, _) in _SERVICES.items():
             getattr(module, f"add_{name}Servicer_to_server")(self._servicer(service), server)
-        address = f"127.0.0.1:{port}"
+        address = f"127.0.0.1:{port}" if path is None else f"unix:{path}"
         self.port = (
             server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
         )

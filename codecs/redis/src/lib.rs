@@ -101,6 +101,10 @@ impl Codec for Redis {
         detect::detect(direction, prefix)
     }
 
+    fn binds(&self, request: Frame<'_>) -> bool {
+        requests::binds(request)
+    }
+
     // What it says whatever the command is. A client that is not let in, or asks for what there is not, gets other words.
     fn host_failed(&self, answer: Frame<'_>) -> bool {
         const UNWELL: [&str; 7] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "MISCONF", "BUSY", "OOM", "NOREPLICAS"];

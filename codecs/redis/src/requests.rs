@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use metaprotocol_core::{DecodeError, Value};
+use metaprotocol_core::{DecodeError, Frame, Value};
 
 use crate::command::{Argument, Arguments, quote};
 use crate::fields::{
@@ -12,7 +12,17 @@ use crate::fields::{
 };
 use crate::keys::{Positions, hash_tag, slot};
 use crate::table::{self, Entry};
-use crate::wire::Form;
+use crate::wire::{self, Form};
+
+/// The verb: whether a command ties its client to its connection; so does one that the table does not know.
+pub(crate) fn binds(frame: Frame<'_>) -> bool {
+    let form = wire::form(frame.head.variant).filter(|form| form.is_command());
+    let Some(Ok(request)) = form.map(|form| Request::open(frame.bytes, form)) else { return true };
+    // What clients say of themselves when they have connected is shown to people and has no other effect.
+    let is_introduction = request.name.eq_ignore_ascii_case(b"CLIENT")
+        && matches!(request.argument(1), Ok(Some(what)) if what.value.eq_ignore_ascii_case(b"SETINFO"));
+    !is_introduction && !matches!(request.entry(), Ok(Some(entry)) if entry.is_free)
+}
 
 /// A command with its name read; the rest is read as it is asked for.
 pub(crate) struct Request<'a> {

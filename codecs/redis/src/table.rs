@@ -72,7 +72,13 @@ pub(crate) struct Entry {
     pub(crate) flags: &'static str,
     pub(crate) specs: Vec<Spec>,
     pub(crate) has_subcommands: bool,
+    /// It leaves nothing on its connection, and does not wait there for what others do.
+    pub(crate) is_free: bool,
 }
+
+/// Commands besides those that read and write keys that leave nothing on their connection. Scripts hold up the whole server
+/// while they run, whoever asks for them.
+const FREE: [&str; 8] = ["echo", "eval", "evalsha", "fcall", "ping", "publish", "spublish", "time"];
 
 impl Entry {
     /// A line of the table, but no comment.
@@ -82,9 +88,11 @@ impl Entry {
         let specs = columns.nth(3)?;
         let own = name.rsplit('|').next()?.to_ascii_uppercase().into();
         let specs = specs.split(';').filter_map(spec).collect();
+        let has = |wanted| flags.split(',').any(|flag| flag == wanted);
+        let is_free = FREE.contains(&name) || (has("readonly") || has("write")) && !has("blocking");
         Some((
             name.as_bytes().into(),
-            Self { name: own, arity: arity.parse().ok()?, flags, specs, has_subcommands: false },
+            Self { name: own, arity: arity.parse().ok()?, flags, specs, has_subcommands: false, is_free },
         ))
     }
 

@@ -249,3 +249,47 @@ fn a_look_up_reads_no_further_than_it_must() {
     }
     assert!(try_field(&Redis, frame, "arg.2").is_err());
 }
+
+#[test]
+fn commands_that_leave_nothing_on_a_connection_do_not_bind() {
+    let free = [
+        &["GET", "k"][..],
+        &["set", "k", "v"],
+        &["MGET", "a", "b"],
+        &["EVAL", "return 1", "0"],
+        &["PING"],
+        &["PUBLISH", "c", "m"],
+        &["CLIENT", "SETINFO", "LIB-NAME", "x"],
+        &["OBJECT", "ENCODING", "k"],
+        &["SCAN", "0"],
+    ];
+    let binding = [
+        &["SELECT", "1"][..],
+        &["AUTH", "p"],
+        &["HELLO", "3"],
+        &["MULTI"],
+        &["EXEC"],
+        &["WATCH", "k"],
+        &["SUBSCRIBE", "c"],
+        &["BLPOP", "k", "0"],
+        &["XREAD", "BLOCK", "0", "STREAMS", "s", "$"],
+        &["WAIT", "1", "0"],
+        &["CLIENT", "REPLY", "OFF"],
+        &["CLIENT", "TRACKING", "ON"],
+        &["READONLY"],
+        &["ASKING"],
+        &["MONITOR"],
+        &["RESET"],
+        &["QUIT"],
+        &["JSON.SET", "k", "$", "1"],
+    ];
+    for (commands, binds) in [(&free[..], false), (&binding[..], true)] {
+        for words in commands {
+            let array = command(words);
+            let line = [words.join(" ").as_bytes(), b"\r\n"].concat();
+            for bytes in [array, line] {
+                assert_eq!(AnyCodec::binds(&Redis, whole(&Redis, CLIENT, &bytes)), binds, "{words:?}");
+            }
+        }
+    }
+}

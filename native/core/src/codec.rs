@@ -235,6 +235,14 @@ pub trait Codec: Send + Sync + Sized + 'static {
         0
     }
 
+    /// Whether a whole request ties its client to the connection it goes by: it leaves something there that later ones depend
+    /// on (a database, a login, a subscription, an open transaction), or holds up who comes behind it. All do, unless the codec
+    /// knows better, where connections are [`Sharing::Bound`]. Where answers come in order, requests of many clients that do
+    /// not may share an upstream connection.
+    fn binds(&self, _request: Frame<'_>) -> bool {
+        self.info().sharing == Sharing::Bound
+    }
+
     /// True if a server keeps something for the client of a connection in this state, so that the client could not go on by
     /// another connection: a login, a database, a transaction, a subscription. Asked of codecs that are [`Sharing::Bound`].
     fn ties(&self, _state: &Self::State) -> bool {
@@ -304,6 +312,7 @@ pub trait AnyCodec: Send + Sync + 'static {
     fn detect(&self, direction: Direction, prefix: &[u8]) -> Detection;
     fn id_place(&self, frame: Frame<'_>) -> Option<IdPlace>;
     fn dialect(&self, head: &Head) -> u32;
+    fn binds(&self, request: Frame<'_>) -> bool;
     fn host_failed(&self, answer: Frame<'_>) -> bool;
     /// The codec itself, for those who know what only its own type can do.
     fn as_any(&self) -> &dyn Any;
@@ -373,6 +382,10 @@ impl<C: Codec> AnyCodec for C {
 
     fn dialect(&self, head: &Head) -> u32 {
         Codec::dialect(self, head)
+    }
+
+    fn binds(&self, request: Frame<'_>) -> bool {
+        request.head.is_opaque() || Codec::binds(self, request)
     }
 
     fn host_failed(&self, answer: Frame<'_>) -> bool {

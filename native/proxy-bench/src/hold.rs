@@ -1,4 +1,4 @@
-//! Connections that did one request each and then stay, for start-up times and memory per idle connection.
+//! Connections that did one request each and then stay, for start-up times, memory per idle connection, and its end.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -35,6 +35,30 @@ pub fn open(
         }
     }
     Ok(held)
+}
+
+/// How many of these connections are still open. An end that is no orderly one, or bytes that nobody asked for, are an error.
+///
+/// # Errors
+/// What came on the first of them on which something else came than an end.
+pub fn still_open(held: &mut Vec<TcpStream>) -> io::Result<usize> {
+    for socket in &*held {
+        socket.set_nonblocking(true)?;
+    }
+    let mut failure = None;
+    held.retain_mut(|socket| match socket.read(&mut [0; 16]) {
+        Ok(0) => false,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+        Ok(_) => {
+            failure.get_or_insert_with(|| io::Error::other("bytes that nobody asked for"));
+            false
+        }
+        Err(error) => {
+            failure.get_or_insert(error);
+            false
+        }
+    });
+    failure.map_or(Ok(held.len()), Err)
 }
 
 fn connect_and_ask(protocol: Protocol, target: SocketAddr, asked: Asked, patience: Duration) -> io::Result<TcpStream> {

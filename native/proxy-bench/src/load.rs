@@ -1,30 +1,21 @@
-//! The load: a closed loop. Each connection keeps the same number of requests in flight; every answer is verified, and
-//! makes room for the next request. All that one read brings is answered with one write.
+//! The load: a closed loop. Each connection keeps the same number of requests in flight; every answer is verified.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use metaprotocol_core::{Connection, Direction, Frame, Limits, PairBy, Placed, RequestId};
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::json;
 
+use crate::client::{Came, Client};
 use crate::cpu;
-use crate::protocol::{Asked, Protocol};
-use crate::wire::{Filled, Inbox, Outbox};
+use crate::protocol::Protocol;
 
 /// How often the clock is looked at when nothing comes.
 const TICK: Duration = Duration::from_millis(20);
 /// How long answers may still come once nothing more is asked; what is missing then is lost.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The lower bits of an id are the slot of its request, those above count the slot's rounds. Ids stay below 2^31.
-const SLOT_BITS: u32 = 16;
-/// The upper bits of a stamp are its connection's number, plus one.
-const CONNECTION_AT: u32 = 40;
 const LONGEST: u64 = 60_000_000_000;
 
 /// What to do.
@@ -92,27 +83,6 @@ impl Report {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Slot {
-    asked: Asked,
-    sent: Instant,
-    waiting: bool,
-}
-
-struct Client {
-    protocol: Protocol,
-    socket: TcpStream,
-    decoder: Box<dyn Connection>,
-    inbox: Inbox,
-    outbox: Outbox,
-    slots: Vec<Slot>,
-    free: Vec<usize>,
-    /// The slots in the order they were asked, where that is the order of the answers.
-    order: Option<VecDeque<usize>>,
-    next_stamp: u64,
-    open: bool,
-}
-
 /// Runs the load.
 ///
 /// # Errors
@@ -130,17 +100,19 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
     let mut events = Events::with_capacity(1024);
     let mut clients = Vec::with_capacity(plan.connections);
     for number in 0..plan.connections {
-        let mut client = Client::open(plan, number)?;
+        let mut client = Client::open(plan.protocol, plan.target, number as u64, plan.in_flight, plan.payload_len)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut client.socket, Token(number), interest)?;
-        clients.push(client);
+        clients.push(Some(client));
     }
     let cpu = || plan.watch.map(cpu::seconds).transpose();
     let begin = Instant::now();
-    for client in &mut clients {
-        client.ask();
-        if let Err(error) = client.outbox.flush(&mut client.socket) {
-            client.give_up(&mut report, &error.to_string());
+    for place in &mut clients {
+        let Some(client) = place else { continue };
+        client.ask(&mut { u64::MAX });
+        if let Err(reason) = client.flush() {
+            give_up(client, &mut report, &reason);
+            *place = None;
         }
     }
     // When counting began, and the CPU time at that moment; when it ended.
@@ -166,22 +138,35 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
             _ => {}
         }
         for event in &events {
-            if let Some(client) = clients.get_mut(event.token().0).filter(|client| client.open) {
-                let done = client.turn(event.is_read_closed(), over.is_none(), &mut frames, &mut report);
-                if let Err(reason) = done {
-                    client.give_up(&mut report, &reason);
+            let Some(place) = clients.get_mut(event.token().0) else { continue };
+            let Some(client) = place else { continue };
+            let (counts, mut quota) = (over.is_none(), if over.is_none() { u64::MAX } else { 0 });
+            let done = client.turn(event.is_read_closed(), &mut quota, &mut frames, |came| match came {
+                Came::Right(time) if counts => {
+                    report.requests += 1;
+                    report.latency.saturating_record(time.as_nanos() as u64);
                 }
+                // Once nothing more is asked, a right one does not count.
+                Came::Right(_) => {}
+                Came::Wrong { reason, asked, frame } => {
+                    report.wrong(1, || format!("{reason}: {asked:?} {:?}", frame.head));
+                }
+                Came::Unasked(head) => report.wrong(1, || format!("an answer that nobody waits for: {head:?}")),
+            });
+            if let Err(reason) = done {
+                give_up(client, &mut report, &reason);
+                *place = None;
             }
         }
         match over {
-            Some(_) if !clients.iter().any(Client::waits) => break,
+            Some(_) if waiting(&clients).next().is_none() => break,
             Some(since) if now >= since + PATIENCE => {
-                for client in clients.iter_mut().filter(|client| client.waits()) {
-                    client.give_up(&mut report, "no answer came");
+                for client in waiting(&clients) {
+                    give_up(client, &mut report, "no answer came");
                 }
                 break;
             }
-            None if clients.iter().all(|client| !client.open) => {
+            None if clients.iter().all(Option::is_none) => {
                 report.time = counting.map_or(Duration::ZERO, |(since, _)| now - since);
                 break;
             }
@@ -191,111 +176,12 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
     Ok(report)
 }
 
-impl Client {
-    fn open(plan: &Plan, number: usize) -> io::Result<Self> {
-        let socket = std::net::TcpStream::connect(plan.target)?;
-        socket.set_nodelay(true)?;
-        socket.set_nonblocking(true)?;
-        let codec = plan.protocol.codec();
-        let ordered = codec.info().pair_by == PairBy::Order;
-        let asked = Asked { id: 0, stamp: 0, payload_len: plan.payload_len };
-        Ok(Self {
-            protocol: plan.protocol,
-            socket: TcpStream::from_std(socket),
-            decoder: Arc::clone(&codec).connect(Limits::default()),
-            inbox: Inbox::default(),
-            outbox: Outbox::default(),
-            slots: vec![Slot { asked, sent: Instant::now(), waiting: false }; plan.in_flight],
-            free: (0..plan.in_flight).collect(),
-            order: ordered.then(VecDeque::new),
-            next_stamp: (number as u64 + 1) << CONNECTION_AT,
-            open: true,
-        })
-    }
+fn waiting(clients: &[Option<Client>]) -> impl Iterator<Item = &Client> {
+    clients.iter().flatten().filter(|client| client.in_flight() > 0)
+}
 
-    fn waits(&self) -> bool {
-        self.open && self.free.len() < self.slots.len()
-    }
-
-    /// A request for every free slot.
-    fn ask(&mut self) {
-        let sent = Instant::now();
-        while let Some(at) = self.free.pop() {
-            let Some(slot) = self.slots.get_mut(at) else { continue };
-            let round = (slot.asked.id >> SLOT_BITS).wrapping_add(1) & (i32::MAX as u32 >> SLOT_BITS);
-            slot.asked.id = round << SLOT_BITS | at as u32;
-            slot.asked.stamp = self.next_stamp;
-            self.next_stamp += 1;
-            (slot.sent, slot.waiting) = (sent, true);
-            self.protocol.ask(slot.asked, self.outbox.end());
-            if let Some(order) = &mut self.order {
-                order.push_back(at);
-            }
-        }
-    }
-
-    /// Does all there is to do now.
-    fn turn(
-        &mut self,
-        closing: bool,
-        asking: bool,
-        frames: &mut Vec<Placed>,
-        report: &mut Report,
-    ) -> Result<(), String> {
-        loop {
-            self.outbox.flush(&mut self.socket).map_err(|error| error.to_string())?;
-            let filled = match self.inbox.fill(&mut self.socket).map_err(|error| error.to_string())? {
-                Filled::Closed => return Err("the connection was closed".into()),
-                Filled::Blocked => return Ok(()),
-                filled => filled,
-            };
-            let come = Instant::now();
-            frames.clear();
-            let advanced = self.decoder.advance(Direction::ServerToClient, self.inbox.bytes(), frames);
-            for placed in &*frames {
-                self.take(placed, come, asking, report);
-            }
-            self.inbox.consume(advanced.map_err(|failure| failure.error.to_string())?);
-            if asking {
-                self.ask();
-            }
-            if filled == Filled::Drained && !closing {
-                self.outbox.flush(&mut self.socket).map_err(|error| error.to_string())?;
-                return Ok(());
-            }
-        }
-    }
-
-    /// An answer; once nothing more is asked, a right one does not count.
-    fn take(&mut self, placed: &Placed, come: Instant, counts: bool, report: &mut Report) {
-        let at = match (&mut self.order, placed.head.request_id) {
-            (Some(order), _) => order.pop_front(),
-            (None, RequestId::Int(id)) => usize::try_from(id & ((1 << SLOT_BITS) - 1)).ok(),
-            (None, _) => None,
-        };
-        let slot = at.and_then(|at| self.slots.get_mut(at)).filter(|slot| slot.waiting);
-        let frame = self.inbox.bytes().get(placed.at..).and_then(|bytes| Frame::new(placed.head, bytes));
-        let (Some(at), Some(slot), Some(frame)) = (at, slot, frame) else {
-            return report.wrong(1, || format!("an answer that nobody waits for: {:?}", placed.head));
-        };
-        if let Err(reason) = self.protocol.verify(frame, slot.asked) {
-            report.wrong(1, || format!("{reason}: {:?} {:?}", slot.asked, placed.head));
-            // An answer to an older request of this slot: its own may still come.
-            if self.order.is_none() && placed.head.request_id != RequestId::Int(slot.asked.id.into()) {
-                return;
-            }
-        } else if counts {
-            report.requests += 1;
-            report.latency.saturating_record((come - slot.sent).as_nanos() as u64);
-        }
-        slot.waiting = false;
-        self.free.push(at);
-    }
-
-    /// Counts what was still to come, at least one, and never touches the connection again.
-    fn give_up(&mut self, report: &mut Report, reason: &str) {
-        self.open = false;
-        let lost = (self.slots.len() - self.free.len()).max(1) as u64;
-        report.wrong(lost, || format!("{reason}, with {lost} requests in flight"));
-    }
+/// Counts what was still to come on a connection that is over, at least one.
+fn give_up(client: &Client, report: &mut Report, reason: &str) {
+    let lost = client.in_flight().max(1) as u64;
+    report.wrong(lost, || format!("{reason}, with {lost} requests in flight"));
 }

@@ -1,16 +1,18 @@
-//! `proxy-bench serve | load | hold | forward | mux`: see [`USAGE`].
+//! `proxy-bench serve | load | hold | forward | mux | press | unruly`: see [`USAGE`].
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use metaprotocol_proxy_bench::protocol::{MAX_PAYLOAD, Protocol, STAMP_LEN};
-use metaprotocol_proxy_bench::{forward, hold, load, mux, serve};
+use metaprotocol_proxy_bench::{forward, hold, load, mux, press, serve, unruly};
 use serde_json::json;
 
 const USAGE: &str = "\
@@ -24,7 +26,14 @@ proxy-bench COMMAND --option value …
            keeps requests in flight, verifies every answer; one line of JSON. Exit code 1 if an answer was wrong or lost
   hold     --protocol P --target A [--connections N] [--payload BYTES] [--patience SECONDS]
            opens connections, one verified answer on each; says so in a line of JSON, and keeps them until its standard
-           input ends
+           input ends; for each line there it says how many are still open
+  press    --protocol P --target A [--connections N] [--in-flight N] [--payload BYTES] [--rate PER_SECOND]
+           [--requests N] [--turnover N] [--patience SECONDS]
+           asks on through every fault, at least so many requests, until its standard input ends; connections that end, or
+           have had --turnover answers, are opened anew. Lines of JSON say how far it is, the last what became of all
+  unruly   --protocol P --count N [--seed N]
+           servers at 127.0.0.2 and so on. Each line of standard input is NUMBER MODE or * MODE; what they have
+           counted is the answer, to an empty line too. Modes: well, hang, deaf, slow, reset, half-close, cut, garbage, dead
 
 P is thrift, dubbo or redis. A is ADDRESS:PORT, by default 127.0.0.1:0 for --listen. Servers print the address they got.";
 
@@ -141,13 +150,65 @@ fn run() -> Fallible<ExitCode> {
             let (connections, payload_len) = (options.count("connections", 1 << 16)?, options.payload_len()?);
             let patience = options.seconds("patience", 10.0)?;
             options.done()?;
-            let held = hold::open(protocol, target, connections, payload_len, patience)?;
+            let mut held = hold::open(protocol, target, connections, payload_len, patience)?;
             say(&json!({ "held": held.len() }))?;
-            std::io::stdin().read_to_end(&mut Vec::new())?;
+            for line in std::io::stdin().lock().lines() {
+                line?;
+                say(&json!({ "open": hold::still_open(&mut held)? }))?;
+            }
         }
+        "press" => press(options)?,
+        "unruly" => unruly(options)?,
         _ => return Err(USAGE.into()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn press(mut options: Options) -> Fallible<()> {
+    let plan = press::Plan {
+        protocol: options.protocol()?,
+        target: options.target()?,
+        connections: options.count("connections", 1 << 16)?,
+        in_flight: options.count("in-flight", 1 << 16)?,
+        payload_len: options.payload_len()?,
+        rate: options.optional("rate")?,
+        requests: options.or("requests", 0)?,
+        turnover: options.optional("turnover")?,
+        patience: options.seconds("patience", 10.0)?,
+    };
+    options.done()?;
+    let enough = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&enough);
+    std::thread::spawn(move || {
+        // However it ends, nobody wants more.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        over.store(true, Ordering::Relaxed);
+    });
+    // Who does not listen does not stop it.
+    let account =
+        press::run(&plan, &enough, |account| say(&json!({ "so_far": account.to_json() })).unwrap_or_default())?;
+    say(&json!({ "account": account.to_json() }))
+}
+
+fn unruly(mut options: Options) -> Fallible<()> {
+    let (protocol, count) = (options.protocol()?, options.count("count", 64)?);
+    let seed = options.or("seed", 1)?;
+    options.done()?;
+    // Each at an address of its own: no connection that is opened from 127.0.0.1 can get the port of one that is dead.
+    let addresses: Vec<SocketAddr> =
+        (0..count as u8).map(|at| SocketAddr::from((Ipv4Addr::new(127, 0, 0, at + 2), 0))).collect();
+    let (hosts, reins) = unruly::Hosts::new(protocol, &addresses, seed)?;
+    say(&json!({ "listening": hosts.addresses() }))?;
+    let running = std::thread::spawn(move || hosts.run());
+    for line in std::io::stdin().lock().lines() {
+        let (host, mode) = unruly::order(&line?)?;
+        say(&reins.tell(host, mode).ok_or("the hosts are gone")?)?;
+    }
+    drop(reins);
+    if running.is_finished() {
+        running.join().map_err(|_| "the hosts failed")??;
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {

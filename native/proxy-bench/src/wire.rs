@@ -89,19 +89,32 @@ impl Outbox {
         self.bytes.len() - self.sent
     }
 
+    /// What waits.
+    #[must_use]
+    pub fn waiting(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// Notes that so many of the bytes that wait were sent.
+    pub fn forget(&mut self, count: usize) {
+        self.sent += count;
+        if self.pending() == 0 {
+            self.bytes.clear();
+            self.sent = 0;
+        }
+    }
+
     /// Writes as much as the socket takes. True if nothing waits any more.
     ///
     /// # Errors
     /// Those of the socket, but neither `WouldBlock` nor `Interrupted`.
     pub fn flush(&mut self, socket: &mut impl Write) -> io::Result<bool> {
         while self.pending() > 0 {
-            match write(socket, &self.bytes[self.sent..])? {
+            match write(socket, self.waiting())? {
                 None => return Ok(false),
-                Some(count) => self.sent += count,
+                Some(count) => self.forget(count),
             }
         }
-        self.bytes.clear();
-        self.sent = 0;
         Ok(true)
     }
 }

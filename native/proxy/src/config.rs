@@ -39,7 +39,8 @@ pub struct Listener {
     pub stat_prefix: String,
     /// The name users gave the protocol, which routes see as `x-meta-protocol-application-protocol`.
     pub application_protocol: String,
-    /// A connection without frames under way and without bytes for so long is closed.
+    /// A connection without frames under way and without bytes for so long is closed. So is one that takes none of its
+    /// answers for so long, and one whose next frame is not whole by then, with a second more for each KiB that has come.
     #[serde(default)]
     pub idle_timeout: Option<u64>,
     /// A connection so old takes no more requests, and is closed when those under way are done.

@@ -90,6 +90,8 @@ def run(request: Request) -> None:
                 "service_cluster": request.service_cluster,
             }
             asyncio.run(_serve(proxy, request))
+            # It has ended in order: one more Ctrl-C while Python goes is no failure.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         except ConfigError as error:
             count = len(error.problems)
             told = f"the configuration cannot be used: {count} problem{'s' if count > 1 else ''}"

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from metaprotocol.proxy import _logs
 from metaprotocol.xds.values import join
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from metaprotocol.proxy._admin import AdminServer
     from metaprotocol.proxy._proxy import Proxy
 
@@ -70,11 +73,10 @@ class AdminPort:
         self._begun.set()
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._begun.wait(), _PATIENCE)
         try:
-            module = await loop.run_in_executor(self._threads, import_module, "metaprotocol.proxy._admin")
+            module = await _loaded("metaprotocol.proxy._admin")
             if self._socket is not None:
                 self._server = module.AdminServer(self._proxy, self._threads)
                 await self._server.start(self._socket)
@@ -109,6 +111,21 @@ class AdminPort:
         if listening is not None:
             listening.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def _loaded(name: str) -> ModuleType:
+    """A module, imported in a thread that nobody waits for at the end of the process."""
+    found: Future[ModuleType] = Future()
+    found.set_running_or_notify_cancel()
+
+    def load() -> None:
+        try:
+            found.set_result(import_module(name))
+        except Exception as error:  # noqa: BLE001 -- raised by whoever waits
+            found.set_exception(error)
+
+    threading.Thread(target=load, name="admin loads", daemon=True).start()
+    return await asyncio.wrap_future(found)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -51,7 +51,7 @@ def between(before: Loaded, after: Loaded) -> Changes:
     for name in _FIXED:
         if getattr(after.bootstrap, name) != getattr(before.bootstrap, name):
             raise Refused(f"{name}: cannot change while the proxy runs")
-    leading = [name for name, each in before.clusters.items() if each.transport_socket is not None]
+    leading = [name for name, each in before.clusters.items() if each.for_discovery]
     for name in leading:
         if name not in after.clusters or after.clusters[name].message != before.clusters[name].message:
             raise Refused(f"cluster {name!r}: leads to a control plane, and cannot change while the proxy runs")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 
-from metaprotocol.xds.hosts import split
+from metaprotocol.xds.hosts import UNIX, split
+from metaprotocol.xds.tls import credentials
 from metaprotocol.xds.values import is_ip, join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from envoy.config.core.v3.base_pb2 import Node
 
     from metaprotocol.xds import Cluster
     from metaprotocol.xds.sources import GrpcTarget
@@ -35,12 +38,14 @@ class Channels:
         target: Who is called.
         clusters: The clusters of the bootstrap file.
         tls: How those are encrypted that are, by cluster.
+        node: What the proxy says it is, where secrets are discovered.
     """
 
-    def __init__(self, target: GrpcTarget, clusters: Mapping[str, Cluster], tls: Mapping[str, Tls]) -> None:
+    def __init__(self, target: GrpcTarget, clusters: Mapping[str, Cluster], tls: Mapping[str, Tls], node: Node) -> None:
         self.name = target.cluster or target.uri
         self.metadata = target.metadata
         self._tls = tls.get(target.cluster)
+        self._for_secrets = clusters, tls, node
         self._timeout = _CONNECT_TIMEOUT / 1000
         self._targets = [target.uri]
         authority = target.authority
@@ -77,12 +82,13 @@ class Channels:
             Unreachable: If no address answers in time.
         """
         reasons = []
+        encryption = await self._credentials()
         for _ in self._targets:
             target = self._targets[self._next % len(self._targets)]
-            try:
-                channel = self._channel(target)
-            except OSError as error:
-                raise Unreachable(f"cannot read {error.filename}: {error.strerror}") from None
+            if encryption is None:
+                channel = grpc.aio.insecure_channel(target, self._options)
+            else:
+                channel = grpc.aio.secure_channel(target, encryption, self._options)
             try:
                 # wait_for would swallow a cancellation that comes together with a failure.
                 async with asyncio.timeout(self._timeout):
@@ -99,10 +105,19 @@ class Channels:
                 return channel
         raise Unreachable(", ".join(reasons) or "it has no hosts")
 
-    def _channel(self, target: str) -> grpc.aio.Channel:
+    async def _credentials(self) -> Any:
+        """Credentials of gRPC, if the connection is encrypted: of files and secrets as they are now."""
         if self._tls is None:
-            return grpc.aio.insecure_channel(target, self._options)
-        return grpc.aio.secure_channel(target, self._tls.credentials(), self._options)
+            return None
+        from metaprotocol.proxy._secrets import Secrets
+
+        secrets = Secrets(*self._for_secrets)
+        try:
+            return credentials(
+                await secrets.trusted(self._tls.trusted), await secrets.certificate(self._tls.certificate)
+            )
+        except OSError as error:
+            raise Unreachable(f"cannot read {error.filename}: {error.strerror}") from None
 
 
 async def _connected(channel: grpc.aio.Channel) -> None:
@@ -119,8 +134,14 @@ def _targets(cluster: Cluster) -> list[str]:
     found: list[tuple[bool, str]] = []
     for priority in (cluster.assignment or {"priorities": []})["priorities"]:
         for locality in priority:
-            for host in locality["hosts"]:
-                name, port = split(host["address"])
-                scheme = ("ipv6:" if ":" in name else "ipv4:") if is_ip(name) else "dns:///"
-                found.append((host.get("health") in _BAD, scheme + join(name, port)))
+            found += [(host.get("health") in _BAD, _target(host["address"])) for host in locality["hosts"]]
     return [target for _, target in sorted(found, key=lambda each: each[0])]
+
+
+def _target(address: str) -> str:
+    """The address of a host, in gRPC's terms."""
+    if address.startswith(UNIX):
+        return address
+    name, port = split(address)
+    scheme = ("ipv6:" if ":" in name else "ipv4:") if is_ip(name) else "dns:///"
+    return scheme + join(name, port)

@@ -143,10 +143,10 @@ class Clusters:
                 self._counts.modified += 1
                 upstream.hosts = old.hosts
             self._upstreams[name] = upstream
-            if entry.value.transport_socket is None:
-                upstream.start(self._feeds, self._resolver)
-            else:  # discovery alone uses it
+            if entry.value.for_discovery:
                 self._warmed(name)
+            else:
+                upstream.start(self._feeds, self._resolver)
             if old is not None:
                 self._spawn(old.close())
         if self._local in changes:
@@ -280,7 +280,7 @@ class Clusters:
         aware = {
             name: self._effective(each.entry)
             for name, each in self._upstreams.items()
-            if each.cluster.zone_aware is not None and each.cluster.transport_socket is None
+            if each.cluster.zone_aware is not None and not each.cluster.for_discovery
         }
         if aware:
             self._store.change(clusters=aware)

@@ -75,7 +75,7 @@ class Feeds:
                     " which the bootstrap file does not have with hosts of its own"
                 )
             if cluster.transport_socket is not None and cluster.name not in self._loaded.tls:
-                return f"is discovered through the cluster {cluster.name!r}, whose socket is not for that"
+                return f"is discovered through the cluster {cluster.name!r}, whose secrets nobody can tell"
         return ""
 
     def watch(self, source: Source, kind: Kind, watch: Watch) -> Watch:
@@ -112,7 +112,7 @@ class Feeds:
             from metaprotocol.proxy._streams import Stream
 
             stream = Stream(
-                Channels(asked.target, self._loaded.clusters, self._loaded.tls),
+                Channels(asked.target, self._loaded.clusters, self._loaded.tls, self._node),
                 service,
                 delta=asked.delta,
                 node=self._node,

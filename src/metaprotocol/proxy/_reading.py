@@ -85,6 +85,8 @@ class Reader:
         found = cluster(message, place, self.context)
         if found.transport_socket is not None:
             (place / "transport_socket").error("is not supported: hosts would get in plain what is to be encrypted")
+        if found.pipes:
+            (place / "load_assignment").error("has a Unix socket: messages go to hosts by TCP")
         if found.source is not None and (problem := self._feeds.problem(found.source)):
             (place / "eds_cluster_config" / "eds_config").error(problem)
         return found

@@ -96,11 +96,11 @@ class Store:
                 tables[old.value.config["routes"]] = None
         update = {
             "listeners": {name: entry and entry.value.config for name, entry in listeners.items()},
-            # Sockets that are not plain are for discovery alone.
+            # Some are for discovery alone.
             "clusters": {
                 name: entry and entry.value.config
                 for name, entry in clusters.items()
-                if entry is None or entry.value.transport_socket is None
+                if entry is None or not entry.value.for_discovery
             },
             "hosts": {name: entry.value for name, entry in hosts.items()},
             "routes": {name: entry and entry.value for name, entry in tables.items()},

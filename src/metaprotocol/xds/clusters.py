@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from metaprotocol.xds.balance import balancing
 from metaprotocol.xds.fields import Fields
 from metaprotocol.xds.health import HealthCheck, health_checks
-from metaprotocol.xds.hosts import hosts, named_hosts
+from metaprotocol.xds.hosts import UNIX, hosts, named_hosts
 from metaprotocol.xds.sockets import is_plain
 from metaprotocol.xds.sources import Source, source
 from metaprotocol.xds.unpack import unpack
@@ -62,8 +62,8 @@ CLUSTER = Fields(
         "common_http_protocol_options": "for any protocol",
         "typed_extension_protocol_options": f"those of `{_HTTP_OPTIONS}`; others are reported",
         "dns_lookup_family": "all of them",
-        "transport_socket": "`raw_buffer`; where configuration is discovered through the cluster,"
-        " [TLS](#tls-to-a-control-plane)",
+        "transport_socket": "`raw_buffer`; [TLS](#tls-to-a-control-plane) where configuration is discovered through"
+        " the cluster. No message goes to hosts that want TLS",
         "transport_socket_matches": "plain ones",
     },
 )
@@ -196,6 +196,7 @@ class Cluster:
         ignore_health_on_removal: Whether hosts that discovery takes away go at once, well or not.
         http2: Whether it is meant for gRPC.
         transport_socket: The socket that is asked for, if it is not a plain one.
+        pipes: Whether it has hosts that are Unix sockets.
         message: The message it was read from.
     """
 
@@ -212,7 +213,13 @@ class Cluster:
     ignore_health_on_removal: bool
     http2: bool
     transport_socket: Any
+    pipes: bool
     message: Any
+
+    @property
+    def for_discovery(self) -> bool:
+        """Whether only discovery can reach its hosts, so that the data path does not get it."""
+        return self.pipes or self.transport_socket is not None
 
 
 def cluster(message: envoy.Cluster, place: Place, context: Context) -> Cluster:
@@ -243,7 +250,8 @@ def cluster(message: envoy.Cluster, place: Place, context: Context) -> Cluster:
         config["outliers"] = _outliers(message.outlier_detection, place / "outlier_detection")
     assignment = None
     if message.HasField("load_assignment"):
-        assignment = hosts(message.load_assignment, place / "load_assignment", hash_by_hostname=picked.hash_by_hostname)
+        at = place / "load_assignment"
+        assignment = hosts(message.load_assignment, at, hash_by_hostname=picked.hash_by_hostname, pipes=True)
     _check_hosts(kind, assignment, place)
     if kind is ClusterKind.STATIC:
         config["hosts"] = assignment
@@ -270,6 +278,11 @@ def cluster(message: envoy.Cluster, place: Place, context: Context) -> Cluster:
         ignore_health_on_removal=message.ignore_health_on_host_removal,
         http2=http2,
         transport_socket=_transport_socket(message, place),
+        pipes=any(
+            host["address"].startswith(UNIX)
+            for locality in _groups(assignment or {"priorities": []})
+            for host in locality["hosts"]
+        ),
         message=message,
     )
 

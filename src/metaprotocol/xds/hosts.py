@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metaprotocol.xds.fields import Fields
-from metaprotocol.xds.values import join, socket_address
+from metaprotocol.xds.values import ADDRESS, join, socket_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from envoy.config.core.v3.address_pb2 import Address
     from envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint, LocalityLbEndpoints
     from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
     from metaprotocol.xds.problems import Place
 
-__all__ = ["hosts", "named_hosts", "resolved", "split"]
+__all__ = ["UNIX", "hosts", "named_hosts", "resolved", "split"]
+
+UNIX = ("unix:/", "unix:.", "unix-abstract:")
+"""What addresses of Unix sockets begin with, as gRPC has them. No host and port do."""
 
 ASSIGNMENT = Fields(
     "envoy.config.endpoint.v3.ClusterLoadAssignment",
@@ -42,19 +46,27 @@ ENDPOINT = Fields(
         "metadata": "`hash_key` of `envoy.lb`, which places the host on rings",
     },
 )
-ADDRESSES = Fields("envoy.config.endpoint.v3.Endpoint", "address hostname")
+ADDRESSES = Fields(
+    "envoy.config.endpoint.v3.Endpoint",
+    "address hostname",
+    notes={"address": "TCP; a Unix socket (`pipe`) for a host that configuration is discovered through"},
+)
+PIPE = Fields("envoy.config.core.v3.Pipe", "path", moot={"mode": "is for listeners"})
 
 MAX_PRIORITY = 127  # envoy.config.endpoint.v3: priorities are 0 to 128, without gaps
 _HEALTH = ("healthy", "healthy", "unhealthy", "draining", "unhealthy", "degraded")
 
 
-def hosts(assignment: ClusterLoadAssignment, place: Place, *, hash_by_hostname: bool = False) -> dict[str, Any]:
+def hosts(
+    assignment: ClusterLoadAssignment, place: Place, *, hash_by_hostname: bool = False, pipes: bool = False
+) -> dict[str, Any]:
     """Hosts as the data path takes them (`Hosts` of its configuration), though their addresses may be names yet.
 
     Args:
         assignment: The message.
         place: Where it stands.
         hash_by_hostname: Whether the cluster's rings go by names of hosts.
+        pipes: Whether hosts may be Unix sockets, which discovery can reach, and the data path cannot.
     """
     ASSIGNMENT.check(assignment, place)
     priorities: dict[int, list[dict[str, Any]]] = {}
@@ -63,7 +75,7 @@ def hosts(assignment: ClusterLoadAssignment, place: Place, *, hash_by_hostname: 
         if group.priority > MAX_PRIORITY:
             (below / "priority").error(f"is at most {MAX_PRIORITY}")
             continue
-        priorities.setdefault(group.priority, []).append(_locality(group, below, hash_by_hostname))
+        priorities.setdefault(group.priority, []).append(_locality(group, below, hash_by_hostname, pipes))
     if priorities and len(priorities) != max(priorities) + 1:
         missing = next(priority for priority in range(len(priorities)) if priority not in priorities)
         (place / "endpoints").error(f"skips priority {missing}: priorities are 0, 1 and so on")
@@ -81,7 +93,7 @@ def hosts(assignment: ClusterLoadAssignment, place: Place, *, hash_by_hostname: 
     return found
 
 
-def _locality(group: LocalityLbEndpoints, place: Place, hash_by_hostname: bool) -> dict[str, Any]:
+def _locality(group: LocalityLbEndpoints, place: Place, hash_by_hostname: bool, pipes: bool) -> dict[str, Any]:
     LOCALITY.check(group, place)
     endpoints, at = group.lb_endpoints, place / "lb_endpoints"
     if group.HasField("load_balancer_endpoints"):
@@ -94,7 +106,7 @@ def _locality(group: LocalityLbEndpoints, place: Place, hash_by_hostname: bool) 
         "hosts": [
             host
             for index, each in enumerate(endpoints)
-            if (host := _host(each, at[index], hash_by_hostname)) is not None
+            if (host := _host(each, at[index], hash_by_hostname, pipes)) is not None
         ],
     }
     if group.HasField("locality"):
@@ -103,16 +115,33 @@ def _locality(group: LocalityLbEndpoints, place: Place, hash_by_hostname: bool) 
     return found
 
 
-def _host(each: LbEndpoint, place: Place, hash_by_hostname: bool) -> dict[str, Any] | None:
+def _pipe(address: Address, place: Place) -> str | None:
+    ADDRESS.check(address, place, moot=("pipe",))
+    PIPE.check(address.pipe, place / "pipe")
+    path = address.pipe.path
+    if not path:
+        (place / "pipe" / "path").error("is needed")
+        return None
+    if path.startswith("@"):
+        return f"unix-abstract:{path[1:]}"
+    return f"unix:{path}" if path.startswith(("/", ".")) else f"unix:./{path}"
+
+
+def _host(each: LbEndpoint, place: Place, hash_by_hostname: bool, pipes: bool) -> dict[str, Any] | None:
     ENDPOINT.check(each, place)
     if not each.HasField("endpoint"):
         place.error("needs an endpoint")
         return None
     ADDRESSES.check(each.endpoint, place / "endpoint")
-    address = socket_address(each.endpoint.address, place / "endpoint" / "address", names=True)
+    at = place / "endpoint" / "address"
+    if pipes and each.endpoint.address.HasField("pipe"):
+        address = _pipe(each.endpoint.address, at)
+    else:
+        pair = socket_address(each.endpoint.address, at, names=True)
+        address = None if pair is None else join(*pair)
     if address is None:
         return None
-    found: dict[str, Any] = {"address": join(*address)}
+    found: dict[str, Any] = {"address": address}
     if each.endpoint.hostname:
         found["hostname"] = each.endpoint.hostname
     if each.HasField("load_balancing_weight"):
@@ -148,7 +177,8 @@ def named_hosts(found: Mapping[str, Any]) -> list[tuple[str, int]]:
     Args:
         found: What `hosts` gave.
     """
-    return list(dict.fromkeys(split(host["address"]) for host in _each(found)))
+    addresses = (host["address"] for host in _each(found))
+    return list(dict.fromkeys(split(address) for address in addresses if not address.startswith(UNIX)))
 
 
 def resolved(found: Mapping[str, Any], addresses: Mapping[tuple[str, int], Sequence[str]]) -> dict[str, Any]:

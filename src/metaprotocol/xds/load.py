@@ -75,6 +75,8 @@ ADMIN = Fields(
 )
 
 
+_NOT_FOR_MESSAGES = "messages for this cluster are answered with an error"
+
 CONTROL_KINDS = (ClusterKind.STATIC, ClusterKind.STRICT_DNS, ClusterKind.LOGICAL_DNS)
 """Clusters that configuration can be discovered through: those whose hosts stand in the file."""
 
@@ -131,11 +133,11 @@ class Loaded:
     def update(self) -> dict[str, Any]:
         """All of it as one change of the data path's configuration (`Update`).
 
-        Clusters whose sockets are not plain are left out: discovery alone uses them.
+        Clusters whose hosts are reached by TLS or by Unix sockets are left out: discovery alone uses them.
         """
         return {
             "listeners": {name: each.config for name, each in self.listeners.items()},
-            "clusters": {name: each.config for name, each in self.clusters.items() if each.transport_socket is None},
+            "clusters": {name: each.config for name, each in self.clusters.items() if not each.for_discovery},
             "routes": {each.config["routes"]: each.table for each in self.listeners.values() if each.table is not None},
         }
 
@@ -264,7 +266,11 @@ def _admin(admin: AdminMessage, place: Place) -> Admin | None:
 def _check_sources(
     sources: list[Source | None], clusters: list[Cluster], dynamic: Dynamic, place: Place
 ) -> dict[str, Tls]:
-    """Sources must be reachable through what the file has; clusters that they alone use may be encrypted."""
+    """Sources must be reachable through what the file has; clusters that they alone use may be encrypted.
+
+    Returns:
+        How clusters are encrypted that discovery can use, by name.
+    """
     asked = {each.target.cluster for each in sources if each is not None and each.target is not None}
     names = {each.name for each in clusters}
     for name in sorted(asked - names - {""}):
@@ -273,14 +279,48 @@ def _check_sources(
         place.error("has something that comes by ads, but dynamic_resources.ads_config does not say from where")
     found = {}
     for index, each in enumerate(clusters):
+        at = (place / "clusters")[index] / "transport_socket"
+        # What is discovered later may come through it.
+        if each.transport_socket is not None and (each.name in asked or each.kind in CONTROL_KINDS):
+            tls = upstream_tls(each.transport_socket, at)
+            if tls is not None:
+                found[each.name] = tls
+    readable = set(found)
+    leading = asked | _leading_to_secrets(found, asked, clusters, place)
+    for index, each in enumerate(clusters):
         at = (place / "clusters")[index]
-        if each.name in asked and each.kind not in CONTROL_KINDS:
+        if each.name in leading and each.kind not in CONTROL_KINDS:
             kinds = ", ".join(kind.name for kind in CONTROL_KINDS)
             (at / "type").error(f"is one of {kinds} where configuration is discovered through it, not {each.kind.name}")
-        if each.transport_socket is None:
+        if each.name in leading:
             continue
-        if each.name not in asked:
+        if each.transport_socket is not None and each.kind not in CONTROL_KINDS:
             (at / "transport_socket").error("is not supported: hosts would get in plain what is to be encrypted")
-        elif (tls := upstream_tls(each.transport_socket, at / "transport_socket")) is not None:
-            found[each.name] = tls
+        elif each.name in readable:
+            (at / "transport_socket").warn(f"is not supported for messages, but for discovery: {_NOT_FOR_MESSAGES}")
+        elif each.pipes:
+            (at / "load_assignment").warn(f"has a Unix socket, which is for discovery: {_NOT_FOR_MESSAGES}")
     return found
+
+
+def _leading_to_secrets(found: dict[str, Tls], asked: set[str], clusters: list[Cluster], place: Place) -> set[str]:
+    """The clusters that secrets are discovered through. What cannot get its own is taken out, after a report."""
+    leading = set()
+    names = {each.name for each in clusters}
+    for index, each in enumerate(clusters):
+        secrets = found[each.name].secrets if each.name in found else ()
+        for name in sorted({secret.target.cluster for secret in secrets}):
+            at = (place / "clusters")[index] / "transport_socket"
+            if name in found and found[name].secrets:
+                at.error(f"has secrets that come through the cluster {name!r}, whose own would have to come first")
+            elif name in names or not name:
+                leading.add(name)
+            elif each.name in asked:
+                at.error(f"has secrets that come through the cluster {name!r}, which the file does not have")
+            else:
+                at.warn(
+                    f"is not supported: its secrets come through the cluster {name!r}, which the file does not have;"
+                    f" nothing can be discovered through {each.name!r}"
+                )
+                found.pop(each.name, None)
+    return leading

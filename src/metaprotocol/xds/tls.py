@@ -1,4 +1,7 @@
-"""How connections to a control plane are encrypted: `UpstreamTlsContext`."""
+"""How connections to a control plane are encrypted: `UpstreamTlsContext`.
+
+Certificates, keys and authorities stand in the file, in files that it names, or are discovered (SDS).
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaprotocol.xds.fields import Fields
+from metaprotocol.xds.sources import INITIAL_FETCH_TIMEOUT, source
 from metaprotocol.xds.unpack import unpack
 
 if TYPE_CHECKING:
     from envoy.config.core.v3.base_pb2 import DataSource, TransportSocket
+    from envoy.extensions.transport_sockets.tls.v3.common_pb2 import CertificateValidationContext, TlsCertificate
+    from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import SdsSecretConfig
 
     from metaprotocol.xds.problems import Place
+    from metaprotocol.xds.sources import GrpcTarget
 
-__all__ = ["Pem", "Tls", "upstream_tls"]
+__all__ = [
+    "SECRET",
+    "Certificate",
+    "Pem",
+    "SecretSource",
+    "Tls",
+    "certificate",
+    "credentials",
+    "upstream_tls",
+    "validation",
+]
 
 _PACKAGE = "envoy.extensions.transport_sockets.tls.v3."
-_NO_SECRETS = "secrets stand in the file, or in files that it names"
+_NO_PROVIDERS = "certificates stand in the file, in files that it names, or are discovered by name"
 
 UPSTREAM = Fields(
     _PACKAGE + "UpstreamTlsContext",
@@ -32,17 +49,25 @@ UPSTREAM = Fields(
 )
 COMMON = Fields(
     _PACKAGE + "CommonTlsContext",
-    "tls_certificates validation_context",
+    "tls_certificates validation_context tls_certificate_sds_secret_configs validation_context_sds_secret_config",
     moot={"alpn_protocols": "is h2", "key_log": "keys are not logged"},
     refused={
         "tls_params": "gRPC picks versions and ciphers",
-        "tls_certificate_sds_secret_configs": _NO_SECRETS,
-        "validation_context_sds_secret_config": _NO_SECRETS,
-        "combined_validation_context": _NO_SECRETS,
-        "tls_certificate_provider_instance": _NO_SECRETS,
+        "combined_validation_context": "validation_context or validation_context_sds_secret_config is, alone",
+        "tls_certificate_provider_instance": _NO_PROVIDERS,
         "custom_handshaker": "gRPC does the handshake",
         "custom_tls_certificate_selector": "there is one certificate",
     },
+)
+SDS = Fields(
+    _PACKAGE + "SdsSecretConfig",
+    "name sds_config",
+    notes={"sds_config": "an `api_config_source` of type `GRPC`; a secret is asked for anew for each connection"},
+)
+SECRET = Fields(
+    _PACKAGE + "Secret",
+    "name tls_certificate validation_context",
+    refused=dict.fromkeys(("session_ticket_keys", "generic_secret"), "it is a certificate or a validation_context"),
 )
 VALIDATION = Fields(
     _PACKAGE + "CertificateValidationContext",
@@ -102,32 +127,59 @@ class Pem:
 
 
 @dataclass(frozen=True)
+class SecretSource:
+    """Where a secret is discovered.
+
+    Attributes:
+        name: Its name there.
+        target: Who is asked.
+        timeout: How long an answer may take, in milliseconds.
+    """
+
+    name: str
+    target: GrpcTarget
+    timeout: int = INITIAL_FETCH_TIMEOUT
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the client shows: a chain of certificates, and the key."""
+
+    chain: Pem
+    key: Pem
+
+
+@dataclass(frozen=True)
 class Tls:
     """How connections are encrypted.
 
     Attributes:
         trusted: Who is believed to sign the server's certificate.
         sni: The name that is asked for, and that the certificate must be for; empty for the host's own.
-        chain: The client's certificate, if it shows one.
-        key: Its key.
+        certificate: The client's own, if it shows one.
     """
 
-    trusted: Pem
+    trusted: Pem | SecretSource
     sni: str = ""
-    chain: Pem | None = None
-    key: Pem | None = None
+    certificate: Certificate | SecretSource | None = None
 
-    def credentials(self) -> Any:
-        """Credentials of gRPC.
+    @property
+    def secrets(self) -> tuple[SecretSource, ...]:
+        """What has to be discovered first."""
+        return tuple(each for each in (self.trusted, self.certificate) if isinstance(each, SecretSource))
 
-        Raises:
-            OSError: If a file cannot be read.
-        """
-        import grpc
 
-        chain = None if self.chain is None else self.chain.read()
-        key = None if self.key is None else self.key.read()
-        return grpc.ssl_channel_credentials(self.trusted.read(), key, chain)
+def credentials(trusted: Pem, certificate: Certificate | None) -> Any:
+    """Credentials of gRPC.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    import grpc
+
+    if certificate is None:
+        return grpc.ssl_channel_credentials(trusted.read())
+    return grpc.ssl_channel_credentials(trusted.read(), certificate.key.read(), certificate.chain.read())
 
 
 def upstream_tls(socket: TransportSocket, place: Place) -> Tls | None:
@@ -147,21 +199,55 @@ def upstream_tls(socket: TransportSocket, place: Place) -> Tls | None:
     COMMON.check(common, at)
     if set(common.alpn_protocols) - {"h2"}:
         (at / "alpn_protocols").error("is h2: gRPC speaks nothing else")
-    VALIDATION.check(common.validation_context, at / "validation_context")
-    trusted = None
-    if common.validation_context.HasField("trusted_ca"):
-        trusted = _pem(common.validation_context.trusted_ca, at / "validation_context" / "trusted_ca")
-    elif common.WhichOneof("validation_context_type") in (None, "validation_context"):
-        (at / "validation_context" / "trusted_ca").error("is needed: who signs the control plane's certificate")
-    if len(common.tls_certificates) > 1:
-        (at / "tls_certificates").error(f"has {len(common.tls_certificates)} items, and can have one")
-    chain = key = None
-    for index, each in enumerate(common.tls_certificates[:1]):
-        below = (at / "tls_certificates")[index]
-        CERTIFICATE.check(each, below)
-        chain = _pem(each.certificate_chain, below / "certificate_chain")
-        key = _pem(each.private_key, below / "private_key")
-    return None if trusted is None else Tls(trusted, message.sni, chain, key)
+    trusted: Pem | SecretSource | None = None
+    kind = common.WhichOneof("validation_context_type")
+    if kind == "validation_context_sds_secret_config":
+        trusted = _secret_source(common.validation_context_sds_secret_config, at / kind)
+    elif kind in (None, "validation_context"):
+        trusted = validation(common.validation_context, at / "validation_context")
+    shown: list[Certificate | SecretSource | None] = []
+    for name, read in (("tls_certificates", certificate), ("tls_certificate_sds_secret_configs", _secret_source)):
+        items = getattr(common, name)
+        if len(items) > 1:
+            (at / name).error(f"has {len(items)} items, and can have one")
+        shown += [read(each, (at / name)[index]) for index, each in enumerate(items[:1])]
+    if len(shown) > 1:
+        (at / "tls_certificate_sds_secret_configs").error("cannot be given beside tls_certificates")
+    return None if trusted is None else Tls(trusted, message.sni, shown[0] if shown else None)
+
+
+def validation(context: CertificateValidationContext, place: Place) -> Pem | None:
+    """Who is believed; nothing, after a report, if nobody is named."""
+    VALIDATION.check(context, place)
+    if not context.HasField("trusted_ca"):
+        (place / "trusted_ca").error("is needed: who signs the control plane's certificate")
+        return None
+    return _pem(context.trusted_ca, place / "trusted_ca")
+
+
+def certificate(message: TlsCertificate, place: Place) -> Certificate | None:
+    """What is shown; nothing, after a report, if it cannot be."""
+    CERTIFICATE.check(message, place)
+    chain = _pem(message.certificate_chain, place / "certificate_chain")
+    key = _pem(message.private_key, place / "private_key")
+    return None if chain is None or key is None else Certificate(chain, key)
+
+
+def _secret_source(config: SdsSecretConfig, place: Place) -> SecretSource | None:
+    SDS.check(config, place)
+    if not config.name:
+        (place / "name").error("is needed")
+    at = place / "sds_config"
+    if not config.HasField("sds_config"):
+        at.error("is needed: secrets are discovered, or stand in tls_certificates and validation_context")
+        return None
+    found = source(config.sds_config, at)
+    if found is None:
+        return None
+    if found.target is None or found.delta:
+        at.error("is not supported: secrets come by an api_config_source of type GRPC")
+        return None
+    return SecretSource(config.name, found.target, found.initial_fetch_timeout or INITIAL_FETCH_TIMEOUT)
 
 
 def _pem(source: DataSource, place: Place) -> Pem | None:

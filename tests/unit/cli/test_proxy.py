@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -79,13 +80,21 @@ def test_yaml_is_merged_over_the_file(run: Run, config: Path) -> None:
     assert run("proxy", "--mode", "validate").returncode == 2
 
 
+@contextmanager
+def started(*arguments: str | Path, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs the proxy; a test that fails leaves neither the process nor its pipe behind."""
+    environ = {**environment(), "TERM": "xterm-256color"}
+    with subprocess.Popen([*PROGRAM, "proxy", *map(str, arguments)], stderr=stderr, env=environ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_a_proxy_that_serves(config: Path, tmp_path: Path) -> None:
     address = tmp_path / "admin"
     options = ["--admin-address-path", address, "--service-node", "other", "-j", "1", "--log-level", "debug"]
-    process = subprocess.Popen(
-        [*PROGRAM, "proxy", "-c", config, *map(str, options)], stderr=subprocess.PIPE, env=environment()
-    )
-    try:
+    with started("-c", config, *options) as process:
         until = time.monotonic() + 30
         while not address.exists() and time.monotonic() < until:
             time.sleep(0.01)
@@ -94,7 +103,6 @@ def test_a_proxy_that_serves(config: Path, tmp_path: Path) -> None:
         assert info["node"]["id"] == "other"
         assert info["command_line_options"]["config_path"] == str(config)
         assert info["command_line_options"]["drain_time"] == "10s"
-    finally:
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -103,28 +111,25 @@ def test_a_proxy_that_serves(config: Path, tmp_path: Path) -> None:
 
 
 def test_a_second_signal_ends_it_at_once(config: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [*PROGRAM, "proxy", "-c", config, "--drain-time-s", "60"], stderr=subprocess.PIPE, env=environment()
-    )
-    assert process.stderr is not None
-    lines = (json.loads(line) for line in process.stderr)
-    address = next(line["address"] for line in lines if line["event"] == "listening")
-    host, _, port = address.rpartition(":")
-    next(line for line in lines if line["event"] == "serving")
-    with socket.create_connection((host, int(port))) as connection:
-        # Half a frame, which is not finished.
-        connection.sendall(b"\0\0\0\x10")
-        process.send_signal(signal.SIGINT)
-        next(line for line in lines if line["event"] == "draining")
-        time.sleep(0.2)
-        assert process.poll() is None
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        left = [line["event"] for line in lines]
-        assert process.wait(30) == 0
-        assert time.monotonic() - began < 10
+    with started("-c", config, "--drain-time-s", "60") as process:
+        assert process.stderr is not None
+        lines = (json.loads(line) for line in process.stderr)
+        address = next(line["address"] for line in lines if line["event"] == "listening")
+        host, _, port = address.rpartition(":")
+        next(line for line in lines if line["event"] == "serving")
+        with socket.create_connection((host, int(port))) as connection:
+            # Half a frame, which is not finished.
+            connection.sendall(b"\0\0\0\x10")
+            process.send_signal(signal.SIGINT)
+            next(line for line in lines if line["event"] == "draining")
+            time.sleep(0.2)
+            assert process.poll() is None
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            left = [line["event"] for line in lines]
+            assert process.wait(30) == 0
+            assert time.monotonic() - began < 10
     assert left == ["connections cut", "stopped"]
-    process.stderr.close()
 
 
 def test_on_a_terminal(run_on_terminal: Callable[..., tuple[int, str]], config: Path) -> None:
@@ -140,12 +145,9 @@ def test_on_a_terminal(run_on_terminal: Callable[..., tuple[int, str]], config: 
 
 def test_a_terminal_shows_a_table_of_listeners(config: Path) -> None:
     control, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [*PROGRAM, "proxy", "-c", config], stderr=terminal, env={**environment(), "TERM": "xterm-256color"}
-    )
-    os.close(terminal)
     shown = b""
-    with os.fdopen(control, "rb", buffering=0) as reader:
+    with started("-c", config, stderr=terminal) as process, os.fdopen(control, "rb", buffering=0) as reader:
+        os.close(terminal)
         while b"workers" not in shown:
             shown += reader.read(4096)
         process.send_signal(signal.SIGTERM)

@@ -9,11 +9,26 @@ from typing import Any
 import grpc
 import pytest
 import trustme
-from kit.control_plane import CDS, ControlPlane
-from kit.proxying import bootstrap, cluster_message, control, eventually, grpc_source, in_loop, static
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from kit.control_plane import CDS, SDS, ControlPlane
+from kit.proxying import (
+    Upstream,
+    ask,
+    bootstrap,
+    cluster_message,
+    control,
+    eventually,
+    grpc_source,
+    in_loop,
+    listener,
+    message,
+    static,
+    to,
+)
 
 from metaprotocol.proxy import Proxy
 from metaprotocol.proxy._backoff import Backoff
+from metaprotocol.proxy._logs import fields_of
 from metaprotocol.xds import ConfigError
 
 CONTEXT = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
@@ -70,6 +85,102 @@ async def test_both_ends_show_certificates(tmp_path: Path) -> None:
         assert plane.opened == 1
 
 
+def secret(name: str, **fields: Any) -> Any:
+    return message(Secret, {"name": name, **fields})
+
+
+def inline(*pems: Any) -> dict[str, str]:
+    return {"inline_string": "".join(pem.bytes().decode() for pem in pems)}
+
+
+@in_loop
+async def test_secrets_are_discovered(tmp_path: Path) -> None:
+    """As Istio's agent gives them, by a Unix socket. Each connection has those of its time."""
+    authority, stranger = trustme.CA(), trustme.CA()
+    server, client = authority.issue_cert("127.0.0.1"), authority.issue_cert("proxy.test")
+    chain = b"".join(pem.bytes() for pem in server.cert_chain_pems)
+    credentials = grpc.ssl_server_credentials(
+        [(server.private_key_pem.bytes(), chain)], authority.cert_pem.bytes(), True
+    )
+    shown = {"certificate_chain": inline(*client.cert_chain_pems), "private_key": inline(client.private_key_pem)}
+    own, root = secret("default", tls_certificate=shown), {"trusted_ca": inline(authority.cert_pem)}
+    wrong = {"trusted_ca": inline(stranger.cert_pem)}
+    plane, agent = ControlPlane(), ControlPlane()
+    agent.put(SDS, "1", own, secret("ROOTCA", validation_context=wrong))
+    plane.put(CDS, "1", cluster_message(static("a", 1)))
+    by_agent = {"sds_config": grpc_source("agent")}
+    transport = socket(
+        {
+            "tls_certificate_sds_secret_configs": [{"name": "default", **by_agent}],
+            "validation_context_sds_secret_config": {"name": "ROOTCA", **by_agent},
+        }
+    )
+    path = tmp_path / "agent"
+    pipe = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
+    async with plane.serving(credentials=credentials), agent.serving(path=path):
+        configured = config(plane.port, transport)
+        configured["static_resources"]["clusters"].append(
+            {
+                "name": "agent",
+                "type": "STATIC",
+                "http2_protocol_options": {},
+                "load_assignment": {"cluster_name": "agent", "endpoints": [{"lb_endpoints": [pipe]}]},
+            }
+        )
+        proxy = Proxy(configured, workers=1, strict=True, backoff=lambda: Backoff(0.01, 0.05))
+        async with proxy.running():
+            await eventually(lambda: proxy.stats()["cluster_manager.cds.update_failure"] > 1)
+            assert "a" not in proxy.store.clusters
+            agent.put(SDS, "2", own, secret("ROOTCA", validation_context=root))
+            await asyncio.wait_for(proxy.ready(), 20)
+            assert "a" in proxy.store.clusters
+            assert {request.node.id for request in agent.requests} == {"tester"}
+            assert {name for request in agent.requests for name in request.resource_names} == {"default", "ROOTCA"}
+            assert not agent.streams
+
+
+@in_loop
+async def test_secrets_that_do_not_come(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    agent = ControlPlane()
+    path = tmp_path / "agent"
+    transport = socket(
+        {"validation_context_sds_secret_config": {"name": "ROOTCA", "sds_config": grpc_source("agent", timeout="0.1s")}}
+    )
+    configured = config(1, transport)
+    pipe = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
+    agents = static("agent")
+    agents["load_assignment"]["endpoints"] = [{"lb_endpoints": [pipe]}]
+    configured["static_resources"]["clusters"].append(agents)
+
+    def told() -> set[str]:
+        return {fields_of(record).get("reason", "") for record in caplog.records}  # type: ignore[misc]
+
+    async with Proxy(configured, workers=1, backoff=lambda: Backoff(0.01, 0.05)).running():
+        what = "the secret 'ROOTCA' of agent: "
+        await eventually(lambda: f"{what}unix:{path} cannot be connected to" in told())
+        async with agent.serving(path=path):
+            await eventually(lambda: f"{what}did not come in time" in told())
+            agent.put(SDS, "1", secret("ROOTCA", generic_secret={"secret": inline()}))
+            await eventually(lambda: any("generic_secret: is not supported" in each for each in told()))
+            agent.put(SDS, "2", secret("ROOTCA", validation_context={}))
+            await eventually(lambda: any("validation_context.trusted_ca: is needed" in each for each in told()))
+
+
+@in_loop
+async def test_no_message_goes_in_plain_where_tls_is_wanted() -> None:
+    """A cluster that discovery may use, and that routes lead to: the proxy starts, and answers with an error."""
+    wanting = socket({"validation_context_sds_secret_config": {"name": "ROOTCA", "sds_config": grpc_source("agent")}})
+    async with Upstream("plain").serving() as server:
+        clusters = [static("aeraki-xds", server.port, transport_socket=wanting)]
+        shown = listener("in", {"route_config": to("aeraki-xds")})
+        proxy = Proxy(bootstrap(clusters=clusters, listeners=[shown]), workers=1)
+        assert [problem.path.rpartition(".")[2] for problem in proxy.problems] == ["transport_socket"] * 2
+        async with proxy.running():
+            await asyncio.wait_for(proxy.ready(), 20)
+            assert "cluster" in await ask(proxy.addresses()["in"])
+        assert server.connections == 0
+
+
 CA = {"validation_context": {"trusted_ca": {"inline_string": "x"}}}
 AT = "static_resources.clusters[0].transport_socket.typed_config"
 REFUSED = [
@@ -77,7 +188,7 @@ REFUSED = [
     (socket(CA | {"tls_params": {"cipher_suites": ["x"]}}), ".common_tls_context.tls_params: is not supported"),
     (
         socket({"validation_context_sds_secret_config": {"name": "ROOTCA"}}),
-        ".common_tls_context.validation_context_sds_secret_config: is not supported: secrets stand in the file",
+        ".common_tls_context.validation_context_sds_secret_config.sds_config: is needed",
     ),
     (
         socket({"validation_context": {"trusted_ca": {"filename": "/nowhere"}}}),

@@ -36,15 +36,19 @@ class Process:
 
     def _read(self) -> None:
         assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.events.append(json.loads(line) if line.startswith("{") else {"event": line})
+        with self._process.stderr as lines:
+            for line in lines:
+                self.events.append(json.loads(line) if line.startswith("{") else {"event": line})
 
     def wait_for(self, event: str, seconds: float = 30) -> dict[str, Any]:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
+            ended = not self._reader.is_alive()
             for each in self.events:
                 if each["event"] == event:
                     return each
+            if ended:
+                break
             time.sleep(0.01)
         raise AssertionError(f"no {event!r} among {self.events}")
 
@@ -58,14 +62,12 @@ class Process:
     def wait(self, seconds: float = 30) -> int:
         code = self._process.wait(seconds)
         self._reader.join(seconds)
-        assert self._process.stderr is not None
-        self._process.stderr.close()
         return code
 
     def kill(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self.wait()
+        # One that has ended by itself is waited for, too: what it said last, and its pipe, are not left behind.
+        self._process.kill()
+        self.wait()
 
 
 @pytest.fixture

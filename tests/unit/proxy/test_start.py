@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from kit.proxies import Upstream, bootstrap
+import pytest
+from kit.proxies import Upstream, bootstrap, call, read_frame
+from kit.proxying import eventually
+
+from metaprotocol.proxy import Proxy, _admin_port
 
 HEAVY = {"aiodns", "aiohttp", "grpc", "numpy", "pydantic", "rich", "typer"}
 MOST_MODULES = 470
@@ -88,3 +94,33 @@ asyncio.run(main())
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", script, json.dumps(bootstrap(upstream.port))]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("127.0.0.1\n", "")
+
+
+def test_what_is_loaded_later_is_missed_at_once(tmp_path: Path) -> None:
+    config = tmp_path / "bootstrap.json"
+    config.write_text(json.dumps(bootstrap(1)))
+    for missing in ("aiodns", "aiohttp", "grpc"):
+        script = f"import sys; sys.modules['{missing}'] = None; from metaprotocol.cli import main; main()"
+        command = [sys.executable, "-c", script, "proxy", "-c", str(config)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert f"the proxy needs the package {missing}: pip install 'metaprotocol[proxy]'" in done.stderr
+
+
+def test_an_admin_port_that_cannot_be_loaded_is_told(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: str) -> None:
+        raise ImportError("no such thing")
+
+    monkeypatch.setattr(_admin_port, "import_module", broken)
+
+    async def main() -> None:
+        async with Proxy(bootstrap(upstream.port), workers=1).running() as proxy:
+            await eventually(lambda: "the admin port cannot answer" in caplog.text)
+            with socket.create_connection(proxy.addresses()["thrift"], timeout=10) as connection:
+                connection.sendall(call(1))
+                assert await asyncio.to_thread(read_frame, connection)
+
+    asyncio.run(main())
+    assert "ImportError: no such thing" in caplog.text

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from metaprotocol.xds import Admin, ConfigError, Loaded, Problem, SourceKind, load
-from metaprotocol.xds.tls import Pem, Tls
+from metaprotocol.xds import Admin, ConfigError, GrpcTarget, Loaded, Problem, SourceKind, load
+from metaprotocol.xds.tls import Pem, SecretSource, Tls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,6 +118,76 @@ static_resources:
     assert loaded.context.clusters is None
 
 
+SECRET = """{{name: {name}, sds_config: {{resource_api_version: V3, initial_fetch_timeout: 0s, api_config_source: {{api_type: GRPC, transport_api_version: V3, set_node_on_first_message_only: true, grpc_services: [{{envoy_grpc: {{cluster_name: sds-grpc}}}}]}}}}}}"""
+AERAKI = f"""\
+static_resources:
+  clusters:
+  - name: aeraki-xds
+    type: STRICT_DNS
+    connect_timeout: 1s
+    max_requests_per_connection: 1
+    circuit_breakers: {{thresholds: [{{max_connections: 100000, max_pending_requests: 100000, max_requests: 100000}}, {{priority: HIGH, max_connections: 100000}}]}}
+    http2_protocol_options: {{}}
+    upstream_connection_options: {{tcp_keepalive: {{keepalive_time: 300}}}}
+    load_assignment:
+      cluster_name: aeraki-xds
+      endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: aeraki.istio-system, port_value: 15010}}}}}}}}]}}]
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        common_tls_context:
+          alpn_protocols: [h2]
+          tls_certificate_sds_secret_configs: [{SECRET.format(name="default")}]
+          validation_context_sds_secret_config: {SECRET.format(name="ROOTCA")}
+"""
+AGENT = """\
+  - name: sds-grpc
+    type: STATIC
+    http2_protocol_options: {}
+    load_assignment: {endpoints: [{lb_endpoints: [{endpoint: {address: {pipe: {path: ./var/run/secrets/socket}}}}]}]}
+"""
+
+
+def test_the_bootstrap_of_aeraki_is_taken_as_far_as_it_goes(tmp_path: Path) -> None:
+    """It is merged over Istio's, which has the cluster of the secrets; alone it has nobody to get them from."""
+    at = "static_resources.clusters[0]"
+    keepalive = f"b.yaml:9:5: {at}.upstream_connection_options: is not supported, and has no effect"
+    messages = f"b.yaml:13:5: {at}.transport_socket: is not supported for messages, but for discovery: messages for this cluster are answered with an error"
+    alone = f"b.yaml:13:5: {at}.transport_socket: is not supported: its secrets come through the cluster 'sds-grpc', which the file does not have; nothing can be discovered through 'aeraki-xds'"
+    loaded = read(tmp_path, AERAKI)
+    assert [str(each).removeprefix(f"{tmp_path}/") for each in loaded.problems] == [keepalive, alone, messages]
+    assert loaded.tls == {}
+    assert told(tmp_path, AERAKI, strict=True) == [keepalive, alone, messages]
+    loaded = read(tmp_path, AERAKI + AGENT)
+    assert [str(each).removeprefix(f"{tmp_path}/") for each in loaded.problems] == [keepalive, messages]
+    agent = GrpcTarget("sds-grpc")
+    assert loaded.tls == {"aeraki-xds": Tls(SecretSource("ROOTCA", agent), "", SecretSource("default", agent))}
+    # The data path reaches neither.
+    assert loaded.update() == {"listeners": {}, "clusters": {}, "routes": {}}
+
+
+def test_secrets_that_are_needed_and_cannot_come_are_refused(tmp_path: Path) -> None:
+    dynamic = "dynamic_resources: {cds_config: {api_config_source: {api_type: GRPC, grpc_services: {envoy_grpc: {cluster_name: aeraki-xds}}}}}\n"
+    assert read(tmp_path, AERAKI + AGENT + dynamic).tls.keys() == {"aeraki-xds"}
+    at = "static_resources.clusters[0].transport_socket"
+    missing = f"b.yaml:13:5: {at}: has secrets that come through the cluster 'sds-grpc', which the file does not have"
+    assert missing in told(tmp_path, AERAKI + dynamic)
+    circle = AERAKI.replace("aeraki-xds", "sds-grpc")
+    assert (
+        f"b.yaml:13:5: {at}: has secrets that come through the cluster 'sds-grpc', whose own would have to come first"
+        in told(tmp_path, circle)
+    )
+    delta = AERAKI.replace("api_type: GRPC", "api_type: DELTA_GRPC")
+    assert [each for each in told(tmp_path, delta) if "secrets come by an api_config_source of type GRPC" in each]
+
+
+def test_a_unix_socket_is_for_discovery_alone(tmp_path: Path) -> None:
+    [problem] = read(tmp_path, "static_resources:\n  clusters:\n" + AGENT).problems
+    assert problem.path == "static_resources.clusters[0].load_assignment"
+    assert problem.message.startswith("has a Unix socket, which is for discovery")
+
+
 TOGETHER = [
     (CLUSTERS.replace("  clusters:", "static_resources:\n  clusters:") * 1 + "  - {name: c, load_assignment: {}}\n", "b.yaml:2:3: static_resources.clusters: has 2 items called 'c'"),
     ("cluster_manager: {local_cluster_name: me}\n", "b.yaml:1:19: cluster_manager.local_cluster_name: there is no static cluster 'me'"),
@@ -129,7 +199,9 @@ TOGETHER = [
     ("dynamic_resources: {lds_config: {}}\n", "b.yaml:1:21: dynamic_resources.lds_config: needs ads, api_config_source or path_config_source"),
     ("dynamic_resources: {lds_config: {path: ''}}\n", "b.yaml:1:34: dynamic_resources.lds_config.path: needs a path"),
     ("dynamic_resources: {lds_config: {ads: {}, resource_api_version: V2}}\n", "b.yaml:1:43: dynamic_resources.lds_config.resource_api_version: is not supported: V3 is"),
-    ("static_resources: {clusters: [{name: c, load_assignment: {}, transport_socket: {name: tls}}]}\n", "b.yaml:1:62: static_resources.clusters[0].transport_socket: is not supported: hosts would get in plain what is to be encrypted"),
+    ("static_resources: {clusters: [{name: c, load_assignment: {}, transport_socket: {name: tls}}]}\n", "b.yaml:1:62: static_resources.clusters[0].transport_socket.typed_config: is needed: a envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+    ("static_resources: {clusters: [{name: c, type: EDS, eds_cluster_config: {eds_config: {path: /x}}, transport_socket: {name: tls}}]}\n", "b.yaml:1:98: static_resources.clusters[0].transport_socket: is not supported: hosts would get in plain what is to be encrypted"),
+    ("static_resources: {clusters: [{name: c, load_assignment: {endpoints: [{lb_endpoints: [{endpoint: {address: {pipe: {}}}}]}]}}]}\n", "b.yaml:1:109: static_resources.clusters[0].load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.pipe.path: is needed"),
     ("admin: {address: {pipe: {path: x}}}\n", "b.yaml:1:19: admin.address.pipe: is not supported: addresses are socket_address"),
 ]  # fmt: skip
 

@@ -20,8 +20,9 @@ use crate::stats::ListenerCounts;
 
 /// Frames longer than this are passed on as they come.
 pub const LONG: usize = CHUNK;
-/// For so long a client may hold up a connection that it shares, in milliseconds.
+/// For so long a client may hold up a connection that it shares, in milliseconds; and for so long while it takes nothing.
 const SLOW: u64 = 5000;
+const STUCK: u64 = 1000;
 
 /// A client that is to leave has paused when nothing came or went for so long, in milliseconds: whoever asks at the very
 /// moment in which its connection is closed gets no answer, so it is not closed between two requests of a busy client.
@@ -51,14 +52,22 @@ impl Worker {
     }
 
     pub(super) fn accept(&mut self, at: usize) {
+        if self.listeners.get(at).is_some_and(|local| local.again > self.now) {
+            return;
+        }
         for _ in 0..ACCEPTS {
             let Some(socket) = self.listeners.get(at).and_then(|local| local.socket.as_ref()) else { return };
             match socket.accept() {
                 Ok((socket, _)) => self.welcome(at, socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Too many open files, or a client that has left already. No event will tell of the others.
+                // Too many open files, or a client that has left already. No event will tell of the others; and not each
+                // that comes meanwhile is a reason to try.
                 Err(_) => {
-                    self.timers.set(self.now + RETRY, Due::Accept(at));
+                    let again = self.now + RETRY;
+                    if let Some(local) = self.listeners.get_mut(at) {
+                        local.again = again;
+                    }
+                    self.timers.set(again, Due::Accept(at));
                     return;
                 }
             }
@@ -122,6 +131,8 @@ impl Worker {
             in_flight: 0,
             suspended: 0,
             heard: self.now,
+            took: self.now,
+            begun: self.now,
             readable: false,
             fin: false,
             ended: false,
@@ -135,6 +146,7 @@ impl Worker {
             held: VecDeque::new(),
             long: None,
             ids: Ids::default(),
+            line: None,
             bound: Vec::new(),
             leaving: false,
             asked: None,
@@ -333,6 +345,7 @@ impl Worker {
         client.draining = true;
         client.readable = true;
         self.wake_client(id);
+        self.timers.set(self.now + PATIENCE, Due::Leave(id));
     }
 
     /// Closes a client that is to be closed once nothing is under way, if nothing is.
@@ -343,22 +356,21 @@ impl Worker {
         if !over || busy || matches!(client.protocol, Protocol::Plain) {
             return;
         }
-        let midway = match &client.protocol {
-            Protocol::Known(_, decoder) => decoder.received(C2S) > 0 || client.long.is_some(),
-            Protocol::Unknown(prefix) => !prefix.is_empty(),
-            Protocol::Plain => false,
-        };
         // Who is told to leave may finish the frame that it is sending; who has left cannot.
-        if client.ended || !midway {
+        if client.ended || client.unfinished() == 0 {
             client.closing = true;
             self.client_unsent(id);
         }
     }
 
     fn client_data(&mut self, id: Id, data: &[u8]) {
+        let now = self.now;
         let Some(client) = self.client(id) else { return };
         match &mut client.protocol {
             Protocol::Unknown(prefix) => {
+                if prefix.is_empty() {
+                    client.begun = now;
+                }
                 prefix.extend_from_slice(data);
                 self.detect(id, false);
             }
@@ -380,11 +392,15 @@ impl Worker {
         if self.client(id).is_some_and(|client| client.leaving && client.in_flight == 0) {
             self.leave_bound(id);
         }
+        let now = self.now;
         let mut fed = std::mem::take(&mut self.fed);
         let Some(client) = self.client(id) else { return };
         let Protocol::Known(_, decoder) = &mut client.protocol else { return };
         let result = decoder.feed(C2S, data, &mut fed);
         let count = fed.frames.len() as u64 + u64::from(fed.carried.is_some());
+        if count > 0 || decoder.received(C2S) == data.len() {
+            client.begun = now;
+        }
         let at = client.listener;
         self.count(at, |counts| counts.request_decoding_success.add(count));
         if let Some(carried) = fed.carried.take() {
@@ -498,12 +514,13 @@ impl Worker {
     pub(super) fn client_idle(&mut self, id: Id) {
         let now = self.now;
         let Some(client) = self.client(id) else { return };
-        let (at, heard, busy) =
-            (client.listener, client.heard, client.in_flight > 0 || client.passing.is_some() || client.unsent() > 0);
+        let at = client.listener;
         let Some(after) = self.listeners.get(at).and_then(|local| local.listener.config.idle_timeout) else { return };
-        let until = if busy { now + after } else { heard + after };
+        let Some(client) = self.client(id) else { return };
+        let until = client.must_move(now, after).unwrap_or(if client.busy() { now } else { client.heard } + after);
         if until > now {
-            self.timers.set(until, Due::Idle(id));
+            // It may be done with that much earlier.
+            self.timers.set(until.min(now + after), Due::Idle(id));
             return;
         }
         self.count(at, |counts| counts.idle_timeout.add(1));
@@ -522,6 +539,15 @@ impl Worker {
     pub(super) fn client_leaves(&mut self, id: Id) {
         let now = self.now;
         let Some(client) = self.client(id) else { return };
+        if client.draining {
+            // It is closed when it is done with what it is at; but it must get on with it.
+            let until = client.must_move(now, PATIENCE).unwrap_or(now + QUIET);
+            if until <= now {
+                return self.close_client(id, false);
+            }
+            self.timers.set(until.min(now + PATIENCE), Due::Leave(id));
+            return;
+        }
         let Some(by) = client.leave_by else { return };
         let idle = client.in_flight == 0 && client.held.is_empty() && client.out.is_empty();
         let next = if idle { client.heard + QUIET } else { now + QUIET }.min(by);
@@ -532,50 +558,60 @@ impl Worker {
         self.leave_client(id);
     }
 
+    /// When a client that makes others wait has to be done with that.
+    fn slow_until(&self, id: Id) -> Option<u64> {
+        let client = self.clients.get(id.at as usize).filter(|client| client.serial == id.serial)?;
+        let shared = |id: &Id| {
+            let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
+            host.is_some_and(super::upstream::Upstream::is_shared)
+        };
+        let stuck = if client.stuck() { client.took + STUCK } else { u64::MAX };
+        client.holds.iter().chain(&client.behind).any(shared).then(|| stuck.min(client.slow_since + SLOW))
+    }
+
     /// A client that has made others wait all the time is closed.
     pub(super) fn client_slow(&mut self, id: Id) {
-        let now = self.now;
-        let slow = |client: &mut Downstream| {
-            (!client.holds.is_empty() || !client.behind.is_empty()) && client.slow_since + SLOW <= now
-        };
-        if self.client(id).is_some_and(slow) {
-            self.close_client(id, false);
+        match self.slow_until(id) {
+            Some(until) if until <= self.now => self.close_client(id, false),
+            Some(until) => self.timers.set(until, Due::Slow(id)),
+            None => {}
         }
     }
 
     /// Notes that a connection to a host waits for a client to take what it was sent.
     pub(super) fn hold_host(&mut self, id: Id, host: Id) {
+        let holds = self.slow_until(id).is_some();
         let now = self.now;
         let Some(client) = self.client(id) else { return };
-        if !client.holds.contains(&host) {
-            if client.holds.is_empty() && client.behind.is_empty() {
-                client.slow_since = now;
-            }
-            client.holds.push(host);
-            let shared = self.host(host).is_some_and(|host| {
-                host.held_by = Some(id);
-                host.is_shared()
-            });
-            if shared {
-                self.timers.set(self.now + SLOW, Due::Slow(id));
-            }
+        if client.holds.is_empty() && client.behind.is_empty() {
+            client.slow_since = now;
         }
+        if !client.holds.contains(&host) {
+            client.holds.push(host);
+        }
+        self.held(id, host, holds);
     }
 
     /// Lets a connection wait until the client has got the whole of the long answer before that of its own.
     pub(super) fn wait_behind(&mut self, id: Id, host: Id) {
+        let holds = self.slow_until(id).is_some();
         let now = self.now;
         let Some(client) = self.client(id) else { return };
         if client.holds.is_empty() && client.behind.is_empty() {
             client.slow_since = now;
         }
         client.behind.push(host);
-        let shared = self.host(host).is_some_and(|host| {
+        self.held(id, host, holds);
+    }
+
+    /// Reads nothing from a connection for now. `watched` if the client made others wait before.
+    fn held(&mut self, id: Id, host: Id, watched: bool) {
+        if let Some(host) = self.host(host) {
             host.held_by = Some(id);
-            host.is_shared()
-        });
-        if shared {
-            self.timers.set(now + SLOW, Due::Slow(id));
+        }
+        // One that has taken nothing for long makes nobody wait, not even once more.
+        if !watched || self.slow_until(id).is_some_and(|until| until <= self.now) {
+            self.client_slow(id);
         }
     }
 
@@ -607,6 +643,9 @@ impl Worker {
         let (closing, at) = (client.closing && client.passing.is_none(), client.listener);
         let sent = client.out.send(&mut client.socket, &mut self.buffers);
         let left = client.unsent();
+        if client.out.is_empty() || matches!(sent, Ok(1..)) {
+            client.took = self.now;
+        }
         match sent {
             Err(_) => return self.close_client(id, true),
             Ok(0) => {}

@@ -10,6 +10,9 @@ use super::Id;
 use super::out::Out;
 use super::upstream::Exchange;
 
+/// A frame may take a second more for each of so many bytes that have come.
+const CRAWL: u64 = 1024;
+
 /// A client's connection.
 pub struct Downstream {
     pub serial: u32,
@@ -30,6 +33,10 @@ pub struct Downstream {
     pub suspended: u32,
     /// When bytes last came from it or went to it, in milliseconds.
     pub heard: u64,
+    /// When it last took some of what it is sent, in milliseconds.
+    pub took: u64,
+    /// When the unfinished frame began, in milliseconds.
+    pub begun: u64,
     /// There may be something to read.
     pub readable: bool,
     /// Its end has come; what is before it may be unread.
@@ -54,6 +61,8 @@ pub struct Downstream {
     /// The frame that is passed on as it comes, or is too long to be looked at as one chunk.
     pub long: Option<Long>,
     pub ids: Ids,
+    /// The connection that all go by that it waits for, where others use it too and answers come in order.
+    pub line: Option<Id>,
     /// The connections that it has for itself.
     pub bound: Vec<Id>,
     /// Some of their hosts are no longer in their cluster.
@@ -83,6 +92,41 @@ impl Downstream {
     /// Bytes that wait to be sent.
     pub const fn unsent(&self) -> usize {
         self.out.len() + self.after.len()
+    }
+
+    /// Bytes that have come of a frame that is not whole.
+    pub fn unfinished(&self) -> usize {
+        match (&self.protocol, &self.long) {
+            (_, Some(long)) => long.head.frame_len - long.left,
+            (Protocol::Known(_, decoder), None) => decoder.received(Direction::ClientToServer),
+            (Protocol::Unknown(prefix), None) => prefix.len(),
+            (Protocol::Plain, None) => 0,
+        }
+    }
+
+    /// True if its socket did not take all that there is for it.
+    pub const fn stuck(&self) -> bool {
+        !self.out.is_empty() && !self.is_unsent
+    }
+
+    /// True if it waits for something that is not its own doing.
+    pub const fn busy(&self) -> bool {
+        self.in_flight > 0 || self.passing.is_some() || self.waits.any() || self.is_unsent
+    }
+
+    /// When it must have taken something of its answers, or have finished its frame, if either is for it to do and takes
+    /// `patience` at most, all in milliseconds.
+    pub fn must_move(&mut self, now: u64, patience: u64) -> Option<u64> {
+        if self.stuck() {
+            return Some(self.took + patience);
+        }
+        if self.waits.any() {
+            // That time is not its own.
+            self.begun = now;
+        }
+        let unfinished = self.unfinished() as u64;
+        let own = !self.waits.any() && (self.in_flight == 0 || self.long.is_some());
+        (own && unfinished > 0).then(|| self.begun + patience + unfinished * 1000 / CRAWL)
     }
 
     /// Bytes that must be sent before those of a connection.

@@ -34,6 +34,8 @@ pub struct Local {
     pub extra: Vec<Extra<'static>>,
     /// The socket, until it accepts no more.
     pub socket: Option<TcpListener>,
+    /// When accepting is tried again, in milliseconds, if the system had no more to give.
+    pub again: u64,
     pub counts: Arc<ListenerCounts>,
     pub clients: usize,
 }
@@ -47,7 +49,7 @@ impl Local {
     ) -> Self {
         let extra = vec![(APPLICATION_PROTOCOL.into(), listener.config.application_protocol.clone().into())];
         let listener = Arc::clone(listener);
-        Self { listener, tables, older: Vec::new(), extra, socket: Some(socket), counts, clients: 0 }
+        Self { listener, tables, older: Vec::new(), extra, socket: Some(socket), again: 0, counts, clients: 0 }
     }
 
     /// Takes another configuration, or looks up its clusters anew. Clients keep the codecs that they began with.

@@ -27,6 +27,7 @@ const S2C: Direction = Direction::ServerToClient;
 pub type Refusal = (ErrorType, &'static str);
 
 const NO_CONNECTION: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many connections");
+const LATE: &str = "meta protocol upstream request: no answer in time";
 pub const NO_SOCKET: Refusal =
     (ErrorType::UpstreamReset, "meta protocol upstream request: no connection could be opened");
 /// How long a copy of a message may wait for its answer if its route does not say, in milliseconds.
@@ -160,13 +161,18 @@ impl Worker {
             codec: Arc::as_ptr(codec).cast::<()>() as usize,
             dialect: codec.dialect(head),
         };
+        let mut held = None;
         if let Some(open) = own.pools.get_mut(&pool) {
             while let Some(id) = open.last().copied() {
                 if let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) {
-                    let takes_more = host.takes_more();
+                    let (takes_more, free) = (host.takes_more(), host.held_by.is_none());
                     if let Role::Shared(shared) = &mut host.role {
                         if takes_more && shared.has_room(most) {
-                            return Ok(id);
+                            if free {
+                                return Ok(id);
+                            }
+                            held = Some(id);
+                            break;
                         }
                         shared.listed = false;
                     }
@@ -175,7 +181,24 @@ impl Worker {
                 open.pop();
             }
         }
-        self.open_shared(group, host, codec, pool)
+        let Some(held) = held else { return self.open_shared(group, host, codec, pool) };
+        // A client that reads slowly has the answers of others wait there: what can go by another connection does.
+        let free = |id: &Id| {
+            let host = self.hosts.get(id.at as usize);
+            host.is_some_and(|host| {
+                host.takes_more()
+                    && host.held_by.is_none()
+                    && matches!(&host.role, Role::Shared(shared) if shared.has_room(most))
+            })
+        };
+        if let Some(open) = own.pools.get_mut(&pool)
+            && let Some(at) = open.iter().position(free)
+        {
+            let last = open.len() - 1;
+            open.swap(at, last);
+            return Ok(open.get(last).copied().unwrap_or(held));
+        }
+        self.open_shared(group, host, codec, pool).or(Ok(held))
     }
 
     fn open_shared(
@@ -186,7 +209,7 @@ impl Worker {
         pool: Pool,
     ) -> Result<Id, Refusal> {
         let decoder = Arc::clone(codec).connect(self.limits);
-        let role = Role::Shared(Shared::new(Arc::clone(codec), decoder, pool));
+        let role = Role::Shared(Box::new(Shared::new(Arc::clone(codec), decoder, pool)));
         let id = self.connect(group, host, &mut Some(role))?;
         self.list(id);
         Ok(id)
@@ -256,7 +279,7 @@ impl Worker {
     }
 
     /// Gives up a request whose answer may still come. Returns what waited for it, and its beginning.
-    fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Vec<u8>)> {
+    pub(super) fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Vec<u8>)> {
         let host = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial)?;
         let (group, node) = (host.group, Arc::clone(&host.host));
         let Role::Shared(shared) = &mut host.role else { return None };
@@ -515,13 +538,13 @@ impl Worker {
         if head.frame_len <= LONG || !head.kind.is_response() || received < head.header_len as usize {
             return;
         }
-        let RequestId::Int(number) = head.request_id else { return };
-        let slot = shared.asked(number);
+        let slot = shared.awaits(&head);
         let exchange = slot.and_then(|slot| shared.slots.get(slot as usize)).and_then(|slot| slot.exchange.as_ref());
         let changes = exchange.is_some_and(|exchange| exchange.route.is_some());
         // Where nobody waits for it, the whole is dropped when it is there.
         let (Some(slot), false) = (slot, changes) else { return };
-        let unchanged = exchange.is_some_and(|exchange| exchange.id == number);
+        let own = |number| exchange.is_some_and(|exchange| exchange.id == number);
+        let unchanged = !matches!(head.request_id, RequestId::Int(number) if !own(number));
         if !unchanged && shared.codec.id_place(Frame { head, bytes: &[] }).is_none() {
             return;
         }
@@ -555,15 +578,19 @@ impl Worker {
     fn shared_frame(&mut self, id: Id, head: Head, bytes: &[u8]) {
         let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
         let Role::Shared(shared) = &mut host.role else { return };
-        match (head.kind, head.request_id) {
-            (Kind::Response | Kind::Error, RequestId::Int(number)) => {
-                let slot = shared.asked(number);
+        match head.kind {
+            Kind::Response | Kind::Error => {
+                let slot = shared.awaits(&head);
                 let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
-                    let group = host.group;
-                    if shared.late(number) {
+                    let (group, in_line) = (host.group, shared.line.is_some());
+                    if shared.late(&head) {
                         self.list(id);
                     } else {
                         self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+                        if in_line {
+                            // Whose the next answer is can no longer be told.
+                            self.close_host(id, End::Garbage);
+                        }
                     }
                     return;
                 };
@@ -576,7 +603,7 @@ impl Worker {
                 self.finished(id, &exchange, Frame { head, bytes });
                 self.answer(id, exchange, head, bytes);
             }
-            (Kind::Heartbeat, _) => {
+            Kind::Heartbeat => {
                 if let Ok(Some(reply)) = shared.codec.reply(Frame { head, bytes }, Reply::Heartbeat) {
                     host.out.push(&reply, &mut self.buffers);
                     self.host_unsent(id);
@@ -942,13 +969,23 @@ impl Worker {
         if shared.slots.get(slot as usize).is_none_or(|slot| slot.turn != turn) {
             return;
         }
+        // Where answers come in order, all that is asked there waits behind it.
+        let in_line = shared.line.is_some();
+        host.draining |= in_line;
         let Some((exchange, asked)) = self.give_up(id, slot) else { return };
         self.count_cluster(group, |stats| stats.upstream_rq_timeout.add(1));
         node.stats.rq_timeout.fetch_add(1, Ordering::Relaxed);
         if let Some(group) = self.groups.get(group) {
             group.cluster.hosts.report(&node, Outcome::Timeout, self.now);
         }
-        self.lost(&exchange, &asked, ErrorType::Timeout, "meta protocol upstream request: no answer in time");
+        if let Some(client) = exchange.client.filter(|_| in_line) {
+            if self.client(client).is_some_and(|client| client.passing == Some(id)) {
+                // It waits behind a long answer of its own, into which nothing can be said.
+                return self.close_client(client, false);
+            }
+            self.lost_before(id, slot, client, (ErrorType::Timeout, LATE));
+        }
+        self.lost(&exchange, &asked, ErrorType::Timeout, LATE);
         self.gave_up(id);
     }
 
@@ -966,7 +1003,7 @@ impl Worker {
         if waits {
             // Others wait behind it, or their order is lost with its answer: the connection ends here.
             for host in client.bound.clone() {
-                self.end_bound(host, ErrorType::Timeout, "meta protocol upstream request: no answer in time");
+                self.end_bound(host, ErrorType::Timeout, LATE);
             }
         }
     }
@@ -1096,7 +1133,9 @@ impl Worker {
         }
         let moving = if moves { self.take_unsent(&mut host) } else { Vec::new() };
         let Role::Shared(shared) = &mut host.role else { return };
-        for place in &mut shared.slots {
+        let all = 0..shared.slots.len() as u32;
+        for slot in shared.line.take().map_or_else(|| all.collect(), |line| Vec::from(line.slots)) {
+            let Some(place) = shared.slots.get_mut(slot as usize) else { continue };
             let Some(exchange) = place.exchange.take() else { continue };
             self.left_host(group, &node);
             node.stats.rq_error.fetch_add(1, Ordering::Relaxed);

@@ -8,6 +8,7 @@ mod downstream;
 mod filtered;
 mod groups;
 mod hosts;
+mod lines;
 mod moves;
 mod out;
 mod serve;

@@ -1,5 +1,6 @@
 //! What was to go to a host that never got a byte of it goes to another one of its cluster. Nothing is sent twice.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -167,8 +168,18 @@ impl Worker {
     pub(super) fn take_unsent(&mut self, host: &mut Upstream) -> Vec<Moving> {
         let sent = host.out.sent();
         let Role::Shared(shared) = &mut host.role else { return Vec::new() };
+        // Where answers come in order, a client's requests go together or not at all.
+        let mut left = HashMap::new();
+        for slot in shared.line.iter().flat_map(|line| &line.slots) {
+            let place = shared.slots.get(*slot as usize).filter(|place| place.at >= sent);
+            if let Some(client) = place.and_then(|place| place.exchange.as_ref()?.client) {
+                let under_way = || self.clients.get(client.at as usize).map_or(0, |client| client.in_flight);
+                *left.entry(client).or_insert_with(under_way) -= 1;
+            }
+        }
         let unsent = shared.slots.iter_mut().filter(|place| {
-            place.at >= sent && place.exchange.as_ref().is_some_and(|exchange| exchange.client.is_some())
+            let client = place.exchange.as_ref().and_then(|exchange| exchange.client);
+            place.at >= sent && client.is_some_and(|client| left.get(&client).is_none_or(|left| *left == 0))
         });
         let taken = unsent.filter_map(|place| {
             let (at, len, until) = (place.at, place.len, place.until);
@@ -204,6 +215,12 @@ impl Worker {
     fn not_moved(&mut self, lost: &Upstream, moving: &Moving, (error, message): Refusal) {
         self.left_host(lost.group, &lost.host);
         lost.host.stats.rq_error.fetch_add(1, Ordering::Relaxed);
+        // Some that it asked before may have been moved: whatever is said now is not for them.
+        if let Some(client) = moving.exchange.client
+            && self.line(client).is_some()
+        {
+            return self.close_client(client, false);
+        }
         self.lost(&moving.exchange, &moving.asked, error, message);
     }
 
@@ -220,9 +237,13 @@ impl Worker {
             Ok(Split::Head(head)) if head.frame_len == bytes.len() && head.kind == Kind::Request => head,
             _ => return Err(Box::new(moving)),
         };
-        let Ok((to, node)) = self.shared_untried(lost.group, &shared.codec, &head, &mut moving.tried) else {
-            return Err(Box::new(moving));
+        // Where answers come in order, the second request of a client goes where the first one went.
+        let begun = moving.exchange.client.filter(|_| shared.line.is_some()).and_then(|client| self.line(client));
+        let to = match begun {
+            Some(begun) => Ok(begun),
+            None => self.shared_untried(lost.group, &shared.codec, &head, &mut moving.tried),
         };
+        let Ok((to, node)) = to else { return Err(Box::new(moving)) };
         if !self.enter_pending(lost.group, to) {
             return Err(Box::new(moving));
         }
@@ -251,6 +272,7 @@ impl Worker {
         let Some(host) = self.host(to) else { return };
         host.heard = now;
         let Role::Shared(shared) = &mut host.role else { return };
+        let client = moving.exchange.client.filter(|_| shared.line.is_some());
         let Some(place) = shared.slots.get_mut(slot as usize) else { return };
         place.exchange = Some(moving.exchange);
         place.asked = moving.asked;
@@ -260,6 +282,9 @@ impl Worker {
         let turn = place.turn;
         if moving.until > 0 {
             self.timers.set(moving.until, Due::Request(to, slot, turn));
+        }
+        if let Some(client) = client.and_then(|client| self.client(client)) {
+            client.line = Some(to);
         }
         self.host_unsent(to);
     }

@@ -23,10 +23,10 @@ const C2S: Direction = Direction::ClientToServer;
 const KEPT_BOUND: usize = 16 << 10;
 
 /// Where a message goes.
-struct Way {
-    route: Arc<Route>,
-    group: usize,
-    host: Arc<Host>,
+pub struct Way {
+    pub route: Arc<Route>,
+    pub group: usize,
+    pub host: Arc<Host>,
 }
 
 /// What becomes of a message, or of the beginning of a long one, that goes by a connection for its client alone.
@@ -42,7 +42,7 @@ enum Went {
 }
 
 /// Why a message goes nowhere.
-enum Stop {
+pub enum Stop {
     /// It is answered with this error.
     Error(ErrorType, &'static str),
     /// What decides has not come yet.
@@ -198,6 +198,9 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
+        if self.lines_up(id, codec.as_ref(), head, bytes) {
+            return self.forward_in_line(id, &codec, head, bytes);
+        }
         if matches!(filtered, Filtered::No) && self.has_filters(at, false) {
             self.filter_request(id, &codec, shared, head, bytes);
             return true;
@@ -289,7 +292,7 @@ impl Worker {
     }
 
     /// Lets a client's frames wait until nothing is under way for it.
-    fn wait_turn(&mut self, id: Id) -> bool {
+    pub(super) fn wait_turn(&mut self, id: Id) -> bool {
         if let Some(client) = self.client(id) {
             client.waits.turn = true;
         }
@@ -316,7 +319,7 @@ impl Worker {
     }
 
     /// Where a message goes; of a long one the beginning will do if what decides is in it.
-    fn way(&mut self, id: Id, head: Head, bytes: &[u8]) -> Result<Way, Stop> {
+    pub(super) fn way(&mut self, id: Id, head: Head, bytes: &[u8]) -> Result<Way, Stop> {
         const UNKNOWN: Stop =
             Stop::Error(ErrorType::ClusterNotFound, "meta protocol router: the route's cluster is not known");
         const NO_ROUTE: Stop = Stop::Error(ErrorType::RouteNotFound, "meta protocol router: no route matches");
@@ -355,10 +358,12 @@ impl Worker {
         // Who has its connection already needs no other host.
         let bound = || {
             let known = |id: &Id| self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
-            let mut hosts = client.bound.iter().filter_map(known);
+            // What goes elsewhere waits for what is under way.
+            let line = client.line.iter().filter(|_| client.in_flight > 0 && hash.is_none());
+            let mut hosts = client.bound.iter().chain(line).filter_map(known);
             hosts.find(|host| host.group == at).map(|host| Arc::clone(&host.host))
         };
-        let bound = if codec.info().sharing == Sharing::Bound { bound() } else { None };
+        let bound = if codec.info().sharing == Sharing::Multiplexed { None } else { bound() };
         let host = if bound.is_some() {
             bound
         } else if own.cluster.config.original_dst {
@@ -410,42 +415,40 @@ impl Worker {
     }
 
     fn send_shared(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
-        match self.shared(way.group, &way.host, codec, &head) {
-            Ok(host) => {
-                self.send(Some(id), host, way, head, bytes);
-            }
+        let sent = match self.shared(way.group, &way.host, codec, &head) {
+            Ok(host) => self.send(Some(id), host, way, head, bytes),
             Err(refusal) => match self.shared_elsewhere(way.group, &way.host, codec, &head, refusal) {
                 Ok((host, node)) => {
                     let way = Way { route: Arc::clone(&way.route), group: way.group, host: node };
-                    self.send(Some(id), host, &way, head, bytes);
+                    self.send(Some(id), host, &way, head, bytes)
                 }
-                Err((error, message)) => self.stop(id, head, bytes, error, message),
+                Err(refusal) => Err(refusal),
             },
+        };
+        if let Err((error, message)) = sent {
+            self.stop(id, head, bytes, error, message);
         }
     }
 
-    /// Sends a request by a shared connection; the client is `None` for a copy. False if it was refused.
-    fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: Head, bytes: &[u8]) -> bool {
+    /// Sends a request by a shared connection; the client is `None` for a copy.
+    pub(super) fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: Head, bytes: &[u8]) -> Result<(), Refusal> {
         let oneway = head.kind != Kind::Request;
         let entered = oneway || self.enter_host(way.group, &way.host);
         if !entered || !self.enter_pending(way.group, to) {
             if entered && !oneway {
                 self.left_host(way.group, &way.host);
             }
-            if let Some(id) = id {
-                self.stop(id, head, bytes, OVERFLOW.0, OVERFLOW.1);
-            }
-            return false;
+            return Err(OVERFLOW);
         }
         let (now, now_us) = (self.now, self.now_us);
         let limits = self.limits;
         let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else {
-            return false;
+            return Err(OVERFLOW);
         };
         host.heard = now;
         let at = host.out.end();
         let (slot, failed) = put(host, &mut self.buffers, &way.route.request_set, &limits, head, bytes);
-        let Role::Shared(shared) = &mut host.role else { return false };
+        let Role::Shared(shared) = &mut host.role else { return Err(OVERFLOW) };
         let last = self.groups.get(way.group).and_then(|group| group.cluster.config.max_requests_per_connection);
         let last = last.is_some_and(|last| shared.requests >= last);
         host.draining |= last;
@@ -462,16 +465,7 @@ impl Worker {
             if unsendable {
                 // Not a byte of it was sent.
                 self.take_back(to, slot, way);
-                if let Some(id) = id {
-                    self.stop(
-                        id,
-                        head,
-                        bytes,
-                        ErrorType::BadRequest,
-                        "meta protocol router: the message cannot be sent",
-                    );
-                }
-                return false;
+                return Err((ErrorType::BadRequest, "meta protocol router: the message cannot be sent"));
             }
         }
         self.host_unsent(to);
@@ -487,7 +481,7 @@ impl Worker {
                 && let Role::Shared(shared) = &mut host.role
             {
                 let keep = shared.kept(&head, bytes);
-                let Some(place) = shared.slots.get_mut(slot as usize) else { return false };
+                let Some(place) = shared.slots.get_mut(slot as usize) else { return Err(OVERFLOW) };
                 turn = place.turn;
                 place.asked.clear();
                 place.asked.extend_from_slice(keep);
@@ -517,7 +511,7 @@ impl Worker {
         if let Some(id) = id {
             self.wait_if_full(id, to, unsent);
         }
-        true
+        Ok(())
     }
 
     fn take_back(&mut self, to: Id, slot: Option<u32>, way: &Way) {
@@ -550,11 +544,11 @@ impl Worker {
     }
 
     /// Sends copies to the mirrors of a route. What becomes of them is nobody's concern.
-    fn mirror(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
+    pub(super) fn mirror(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
         let now = self.now;
-        // Copies go where ids tell their answers from others; those of streams would never end.
+        // Copies go where ids or order tell their answers from others; those of streams would never end.
         let single = match head.kind {
-            Kind::Request => matches!(head.request_id, RequestId::Int(_)),
+            Kind::Request => matches!(head.request_id, RequestId::Int(_)) || codec.info().pair_by == PairBy::Order,
             kind => kind == Kind::Oneway,
         };
         if !single {
@@ -573,7 +567,7 @@ impl Worker {
             let copy = Way { route: Arc::clone(&way.route), group, host };
             let Ok(to) = self.shared(group, &copy.host, codec, &head) else { continue };
             let full = self.host(to).is_none_or(|host| host.out.len() > LONG);
-            if !full && self.send(None, to, &copy, head, bytes) {
+            if !full && self.send(None, to, &copy, head, bytes).is_ok() {
                 let at = client_listener(self.client(id));
                 self.count(at, |counts| counts.mirrored.add(1));
             }
@@ -592,7 +586,8 @@ impl Worker {
         if in_flight >= decoder.limits().max_in_flight {
             return false;
         }
-        let Some(last) = last else { return true };
+        // They may have gone by a connection that others use too.
+        let Some(last) = last else { return in_flight == 0 };
         in_flight == 0 || self.host(last).is_some_and(|host| host.group == group)
     }
 
@@ -872,7 +867,8 @@ impl Worker {
         };
         self.note_request(at, head.kind);
         self.sent_to(id, To::Host(to));
-        if !self.send(Some(id), to, &way, head, &bytes) {
+        if let Err((error, message)) = self.send(Some(id), to, &way, head, &bytes) {
+            self.stop(id, head, &bytes, error, message);
             self.sent_to(id, To::Nowhere);
             self.long_sent(to);
         }
@@ -941,7 +937,7 @@ impl Worker {
 
 impl Stop {
     /// What the client is told.
-    const fn said(self) -> Refusal {
+    pub const fn said(self) -> Refusal {
         match self {
             Self::Error(error, message) => (error, message),
             Self::More => INCOMPLETE,
@@ -973,8 +969,8 @@ pub fn put(
 ) -> (Option<u32>, Result<(), bool>) {
     let Role::Shared(shared) = &mut host.role else { return (None, Err(true)) };
     let slot = (head.kind == Kind::Request).then(|| shared.enter());
-    // A client that has the connection to itself keeps its ids.
-    let number = slot.filter(|_| !shared.reserved).map(|slot| shared.id(slot));
+    // A client that has the connection to itself keeps its ids. Where answers come in order there are none.
+    let number = slot.filter(|_| !shared.reserved && shared.line.is_none()).map(|slot| shared.id(slot));
     let mut send = |number| write(shared.codec.as_ref(), &mut host.out, buffers, sets, limits, number, head, bytes);
     let mut written = send(number);
     if let (Err(true), Some(number), Some(slot)) = (written, number, slot)
@@ -983,6 +979,10 @@ pub fn put(
         // What is under way has ids without a turn: others could not be sent.
         written = send(Some(slot.into()));
         shared.narrow |= written != Err(true);
+    }
+    if let (Some(line), true) = (&mut shared.line, written != Err(true)) {
+        // It has to know what was asked to read the answers; what was asked was read once already.
+        let _ = shared.decoder.feed(C2S, bytes, &mut line.fed);
     }
     (slot, written)
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, ErrorType, Frame, Head, Reply};
+use metaprotocol_core::{AnyCodec, Connection, ErrorType, Fed, Frame, Head, PairBy, Reply, RequestId};
 use mio::net::TcpStream;
 
 use super::downstream::Held;
@@ -98,7 +98,7 @@ impl Upstream {
 /// Whose connection it is.
 pub enum Role {
     /// Many clients'.
-    Shared(Shared),
+    Shared(Box<Shared>),
     /// One client's. Its decoder is the client's own, unless the client has several such connections.
     Bound(Id, Option<Box<dyn Connection>>),
 }
@@ -109,6 +109,8 @@ pub struct Shared {
     pub decoder: Box<dyn Connection>,
     pub slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Where answers come in order: what waits for them.
+    pub line: Option<Line>,
     pub in_flight: u32,
     /// Requests that nobody waits for any more, and whose answers have not come.
     pub given_up: u32,
@@ -126,6 +128,15 @@ pub struct Shared {
     pub pool: Pool,
     /// It stands in that pool, as one that has room.
     pub listed: bool,
+}
+
+/// Requests that are answered in order.
+#[derive(Default)]
+pub struct Line {
+    /// The slots of those that are not answered, the first one first.
+    pub slots: VecDeque<u32>,
+    /// What the decoder says of them.
+    pub fed: Fed,
 }
 
 /// A place for a request that waits for its answer.
@@ -180,6 +191,7 @@ const TURN_BITS: u32 = 31 - SLOT_BITS;
 impl Shared {
     pub fn new(codec: Arc<dyn AnyCodec>, decoder: Box<dyn Connection>, pool: Pool) -> Self {
         Self {
+            line: (codec.info().pair_by == PairBy::Order).then(Line::default),
             codec,
             decoder,
             // Nothing is ever in the first one, so that no id is 0, which is none in some protocols.
@@ -201,10 +213,14 @@ impl Shared {
     pub fn enter(&mut self) -> u32 {
         self.in_flight += 1;
         self.requests += 1;
-        self.free.pop().unwrap_or_else(|| {
+        let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
-        })
+        });
+        if let Some(line) = &mut self.line {
+            line.slots.push_back(slot);
+        }
+        slot
     }
 
     /// The id that the host sees for the request in a slot.
@@ -229,6 +245,18 @@ impl Shared {
         self.slots.iter().position(waiting).map(|at| at as u32)
     }
 
+    /// The slot of what waits for an answer that has this head.
+    pub fn awaits(&self, head: &Head) -> Option<u32> {
+        match (head.request_id, &self.line) {
+            (RequestId::Int(id), None) => self.asked(id),
+            (_, Some(line)) => {
+                let first = *line.slots.front()?;
+                self.slots.get(first as usize)?.exchange.is_some().then_some(first)
+            }
+            _ => None,
+        }
+    }
+
     /// Gives a slot back, with what waited there.
     pub fn leave(&mut self, slot: u32) -> Option<Exchange> {
         let place = self.slots.get_mut(slot as usize)?;
@@ -236,6 +264,9 @@ impl Shared {
         place.turn = place.turn.wrapping_add(1);
         self.free.push(slot);
         self.in_flight -= 1;
+        if let Some(line) = &mut self.line {
+            line.slots.pop_front();
+        }
         Some(exchange)
     }
 
@@ -250,11 +281,18 @@ impl Shared {
     }
 
     /// Takes an answer that nobody waits for any more. False if it is none.
-    pub fn late(&mut self, id: u64) -> bool {
-        let number = id & ((1 << SLOT_BITS) - 1);
-        if self.given_up == 0 || self.id(number as u32) != id {
-            return false;
-        }
+    pub fn late(&mut self, head: &Head) -> bool {
+        let number = match (head.request_id, &mut self.line) {
+            (_, Some(line)) => line.slots.pop_front().unwrap_or_default().into(),
+            (RequestId::Int(id), None) => {
+                let number = id & ((1 << SLOT_BITS) - 1);
+                if self.given_up == 0 || self.id(number as u32) != id {
+                    return false;
+                }
+                number
+            }
+            _ => return false,
+        };
         let Some(place) = self.slots.get_mut(number as usize).filter(|place| place.given_up) else { return false };
         place.given_up = false;
         place.turn = place.turn.wrapping_add(1);
@@ -283,6 +321,9 @@ impl Shared {
 
     /// Gives a slot back that nothing was sent for.
     pub fn abandon(&mut self, slot: u32) {
+        if let Some(line) = &mut self.line {
+            line.slots.pop_back();
+        }
         self.free.push(slot);
         self.in_flight -= 1;
         self.requests -= 1;
@@ -291,19 +332,23 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use metaprotocol_core::{Kind, Limits, RequestId};
+    use metaprotocol_core::{Kind, Limits};
 
     use super::*;
 
-    fn exchange() -> Exchange {
-        let head = Head {
-            kind: Kind::Request,
-            request_id: RequestId::Int(7),
+    fn answer(id: u64) -> Head {
+        Head {
+            kind: Kind::Response,
+            request_id: RequestId::Int(id),
             stream_id: None,
             header_len: 0,
             frame_len: 1,
             variant: 0,
-        };
+        }
+    }
+
+    fn exchange() -> Exchange {
+        let head = Head { kind: Kind::Request, ..answer(7) };
         Exchange { client: None, listener: 0, head, id: 7, since: 0, route: None, asked: Vec::new() }
     }
 
@@ -329,12 +374,12 @@ mod tests {
             let (slot, id) = ask(&mut shared);
             assert_ne!(id, late);
             assert_eq!((shared.slot(late), shared.slot(id)), (None, Some(slot)));
-            assert!(!shared.late(id) && shared.leave(slot).is_some());
+            assert!(!shared.late(&answer(id)) && shared.leave(slot).is_some());
         }
         // The first slot is never used.
         assert_eq!((shared.slots.len(), shared.in_flight, shared.given_up), (3, 0, 1));
         assert!(shared.has_room(2) && !shared.has_room(1));
-        assert!(shared.late(late) && !shared.late(late));
+        assert!(shared.late(&answer(late)) && !shared.late(&answer(late)));
         assert_eq!((ask(&mut shared).0, shared.given_up), (slot, 0));
     }
 }

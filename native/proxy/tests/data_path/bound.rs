@@ -113,7 +113,7 @@ fn a_lost_host_answers_all_that_waits_and_ends_the_client() {
     });
     let rig = Rig::simple("redis", &[&host]);
     let mut client = rig.client("redis");
-    client.send(&["1", "2", "3"].map(|key| redis(&["GET", key])).concat());
+    client.send(&["1", "2", "3"].map(|key| redis(&["WATCH", key])).concat());
     let mut answers = Vec::new();
     while let Some((_, bytes)) = client.next() {
         answers.push(bytes);
@@ -135,7 +135,7 @@ fn a_cluster_that_closes_with_nothing_under_way_costs_no_answer_of_another_one()
     });
     let rig = by_prefix(&slow, &closes);
     let mut client = rig.client("redis");
-    client.send(&[redis(&["GET", "b"]), redis(&["GET", "a"])].concat());
+    client.send(&[redis(&["WATCH", "b"]), redis(&["WATCH", "a"])].concat());
     assert_eq!([client.frame(), client.frame()], [redis_text("two"), redis_text("one")]);
     client.ended_cleanly();
 }

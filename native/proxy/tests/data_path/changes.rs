@@ -321,7 +321,8 @@ fn what_is_under_way_stays_with_a_host_that_is_gone() {
     let two = store("two");
     let rig = Rig::simple("redis", &[&slow]);
     let mut client = rig.client("redis");
-    client.send(&[redis(&["GET", "1"]), redis(&["GET", "2"])].concat());
+    // A command that nobody knows: the client gets a connection for itself.
+    client.send(&[redis(&["NOSUCH", "1"]), redis(&["GET", "2"])].concat());
     slow.until_got(1);
     rig.update(json!({ "hosts": { "c": hosts_of(&[&two]) } }));
     client.send(&redis(&["GET", "3"]));

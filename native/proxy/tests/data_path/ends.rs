@@ -1,5 +1,6 @@
 //! How connections end.
 
+use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::common::message::*;
-use crate::common::{Client, Host, Rig, codec, simple, until, with};
+use crate::common::{Client, Host, Rig, simple, until, with};
 
 /// A host that takes its time.
 fn slow(ms: u64) -> Host {
@@ -89,6 +90,67 @@ fn idle_clients_are_closed_and_busy_ones_are_not() {
     assert_eq!(thrift_text(&busy.frame()), b"x");
     busy.ended_cleanly();
     assert_eq!(rig.listener("idle_timeout"), 3);
+}
+
+/// Sends bytes, some at a time, until the connection is closed; true if all of them could be sent.
+fn crawl(client: &mut Client, bytes: &[u8], step: usize) -> bool {
+    bytes.chunks(step).all(|part| {
+        thread::sleep(Duration::from_millis(10));
+        client.socket.write_all(part).is_ok()
+    })
+}
+
+#[test]
+fn who_crawls_is_idle_and_who_is_only_slow_is_not() {
+    let host = Host::thrift("");
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "idle_timeout": 60 } } })));
+    for (len, begin) in [(10_000, 1), (1_000_000, 1), (1_000_000, 100)] {
+        let mut client = rig.client("thrift");
+        // Between two frames bytes are welcome at any time.
+        assert!(crawl(&mut client, &thrift_call(1, b"x"), 20));
+        assert_eq!(thrift_text(&client.frame()), b"x");
+        let call = thrift_call(2, &vec![b'x'; len]);
+        client.socket.write_all(&call[..begin]).unwrap();
+        assert!(!crawl(&mut client, &call[begin..1000], 1), "{len}");
+    }
+    rig.until_listener("idle_timeout", 3);
+    let mut client = rig.client("thrift");
+    let text = vec![b'x'; 100_000];
+    assert!(crawl(&mut client, &thrift_call(1, &text), 4096));
+    assert_eq!(thrift_text(&client.frame()), text);
+    client.ended_cleanly();
+    assert_eq!(rig.listener("idle_timeout"), 4);
+}
+
+#[test]
+fn who_takes_none_of_its_answers_is_idle() {
+    let host = Host::thrift("");
+    let changes = json!({ "listeners": { "l": { "idle_timeout": 60, "buffer_limit": 65536 } } });
+    let rig = Rig::new(with(simple("thrift", &[&host]), changes));
+    let mut client = rig.client("thrift");
+    client.socket.set_nonblocking(true).unwrap();
+    let call = thrift_call(1, &vec![b'x'; 50_000]);
+    let mut left = call.as_slice();
+    until("it is closed", || {
+        match client.socket.write(left) {
+            Ok(len) => left = &left[len..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return true,
+        }
+        if left.is_empty() {
+            left = &call;
+        }
+        false
+    });
+    assert_eq!(rig.listener("idle_timeout"), 1);
+}
+
+#[test]
+fn who_is_to_leave_must_get_on_with_its_frame() {
+    let host = Host::thrift("");
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "max_connection_age": 60 } } })));
+    let mut client = rig.client("thrift");
+    assert!(!crawl(&mut client, &thrift_call(2, &vec![b'x'; 100_000])[..3000], 1));
 }
 
 #[test]
@@ -194,8 +256,51 @@ fn clients_that_never_read_do_not_hold_up_others_for_ever() {
         deaf.send(&thrift_call(id, b"much"));
     }
     until("the host is held up", || rig.cluster("c", "upstream_flow_control_paused_reading") > 0);
-    let began = Instant::now();
-    let mut other = Client::new(rig.address(), codec("thrift"));
+    // Others ask by another connection.
+    let mut other = rig.client("thrift");
     assert_eq!(other.call(9, "little"), "x");
-    assert!(began.elapsed() < Duration::from_secs(8));
+    assert_eq!((rig.cluster("c", "upstream_cx_active"), rig.listener("downstream_cx_active")), (2, 2));
+    // It is closed although it has no idle timeout.
+    rig.until_listener("downstream_cx_active", 1);
+    assert!(rig.listener("cx_destroy_local_with_active_rq") > 0);
+}
+
+#[test]
+fn of_clients_that_never_read_each_is_waited_for_at_the_same_time() {
+    const DEAF: u32 = 20;
+    let host = Host::new("thrift", |peer, _, bytes| {
+        let len = if thrift_text(bytes) == b"much" { 60_000 } else { 1 };
+        peer.send(&thrift_answer(thrift_id(bytes), &vec![b'x'; len]));
+    });
+    let changes = json!({
+        "listeners": { "l": { "buffer_limit": 10_000 } },
+        "clusters": { "c": { "thresholds":
+            { "max_connections": 1, "max_pending": 99_999, "max_requests": 99_999, "max_retries": 3 } } },
+    });
+    let rig = Rig::new(with(simple("thrift", &[&host]), changes));
+    // What its socket takes, and some more; all is under way before the first one holds up the connection.
+    let calls: Vec<u8> = (1..=200).flat_map(|id| thrift_call(id, b"much")).collect();
+    let deaf: Vec<Client> = (0..DEAF)
+        .map(|_| {
+            let mut client = rig.client("thrift");
+            client.send(&calls);
+            client
+        })
+        .collect();
+    until("the host is held up", || rig.cluster("c", "upstream_flow_control_paused_reading") > 0);
+    let began = Instant::now();
+    // There is no other connection.
+    assert_eq!(rig.client("thrift").call(9, "little"), "x");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    drop(deaf);
+}
+
+#[test]
+fn an_answer_later_than_the_idle_timeout_is_no_reason_to_close() {
+    let host = slow(25);
+    let rig = Rig::new(with(simple("thrift", &[&host]), json!({ "listeners": { "l": { "idle_timeout": 20 } } })));
+    let mut client = rig.client("thrift");
+    for id in 1..=60 {
+        assert_eq!(client.call(id, "x"), "x");
+    }
 }

@@ -70,6 +70,11 @@ fn told(codec: &Arc<dyn AnyCodec>, update: Value, error: ErrorType, text: &str, 
     }
 }
 
+/// Whether a client goes on behind such an error: it has no connection for itself.
+fn goes_on(codec: &Arc<dyn AnyCodec>) -> bool {
+    shares(codec.as_ref()) || codec.info().pair_by == PairBy::Order && !codec.binds(request(codec).frame())
+}
+
 fn each(check: impl Fn(&Arc<dyn AnyCodec>, &str)) {
     for codec in metaprotocol_registry::codecs() {
         check(codec, &codec.info().name);
@@ -114,9 +119,9 @@ fn errors_of_connecting_are_told_by_every_codec() {
         };
         let error = ErrorType::UpstreamReset;
         let text = "meta protocol upstream request: the host could not be reached";
-        told(codec, to(refused), error, text, shares(codec.as_ref()));
+        told(codec, to(refused), error, text, goes_on(codec));
         let text = "meta protocol upstream request: the host could not be reached in time";
-        told(codec, to(silent), error, text, shares(codec.as_ref()));
+        told(codec, to(silent), error, text, goes_on(codec));
     });
 }
 
@@ -143,7 +148,7 @@ fn errors_of_bounds_are_told_by_every_codec() {
 fn errors_of_hosts_are_told_by_every_codec() {
     each(|codec, name| {
         let host_that = |act: fn(&mut Peer)| Host::new(name, move |peer, _, _| act(peer));
-        let shared = shares(codec.as_ref());
+        let shared = goes_on(codec);
         let lost = "meta protocol upstream request: remote connection failure";
         for act in [Peer::reset as fn(&mut Peer), Peer::close] {
             let host = host_that(act);

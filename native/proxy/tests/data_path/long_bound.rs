@@ -244,7 +244,7 @@ fn a_slow_host_makes_its_client_wait_within_bounds() {
 fn a_client_that_goes_midway_has_asked_what_it_had_asked() {
     for graceful in [true, false] {
         let seen = Arc::new(AtomicUsize::new(0));
-        let before = redis(&["INCR", "n"]);
+        let before = redis(&["WATCH", "n"]);
         let len = before.len();
         let host = counting(&seen, move |peer, all| {
             if all > len && peer.kept.is_empty() {
@@ -338,7 +338,7 @@ fn a_long_request_that_is_late_ends_its_client() {
 
 #[test]
 fn a_request_that_is_late_behind_a_long_answer_ends_its_client() {
-    let (_go, never) = channel();
+    let (go, never) = channel();
     let host = store(never);
     let routes = json!({ "routes": { "r": { "routes": [{ "to": { "cluster": "c" }, "timeout": 100 }] } } });
     let rig = Rig::new(with(simple("redis", &[&host]), routes));
@@ -348,6 +348,7 @@ fn a_request_that_is_late_behind_a_long_answer_ends_its_client() {
     let _ = client.socket.read_to_end(&mut all);
     assert!(all == value(MIB)[..MIB / 2], "nothing comes behind the beginning");
     rig.until_listener("downstream_cx_active", 0);
+    go.send(()).unwrap();
 }
 
 /// A Produce of Kafka in version 3 for no topic, which says that it is so long.

@@ -11,6 +11,7 @@ mod detect;
 mod ends;
 mod errors;
 mod filters;
+mod lines;
 mod long;
 mod long_bound;
 mod messages;

@@ -181,9 +181,10 @@ fn what_was_sent_in_part_is_told_and_what_was_not_is_moved() {
 }
 
 #[test]
-fn clients_with_their_own_connections_are_moved_with_all_they_have_asked() {
+fn clients_whose_answers_come_in_order_are_moved_with_all_they_have_asked() {
     let (silent, _kept) = blackhole();
-    for out in [nobody(), silent] {
+    // The first command goes by a connection of the client's own, the second one by one that others use, too.
+    for (out, command) in [(nobody(), "WATCH"), (silent, "WATCH"), (nobody(), "GET"), (silent, "GET")] {
         let host = Host::new("redis", |peer, _, bytes| {
             let key = String::from_utf8_lossy(bytes).split("\r\n").nth(4).unwrap_or_default().to_owned();
             peer.send(&redis_text(&key));
@@ -192,11 +193,11 @@ fn clients_with_their_own_connections_are_moved_with_all_they_have_asked() {
         for _ in 0..4 {
             let mut client = rig.client("redis");
             let keys: Vec<String> = (0..50).map(|key| key.to_string()).collect();
-            client.send(&keys.iter().map(|key| redis(&["GET", key])).collect::<Vec<_>>().concat());
+            client.send(&keys.iter().map(|key| redis(&[command, key])).collect::<Vec<_>>().concat());
             for key in &keys {
                 assert_eq!(client.frame(), redis_text(key));
             }
-            client.send(&redis(&["GET", "again"]));
+            client.send(&redis(&[command, "again"]));
             assert_eq!(client.frame(), redis_text("again"));
         }
         assert_eq!((host.count(), rig.cluster("c", "upstream_rq_total")), (204, 204));
@@ -204,7 +205,7 @@ fn clients_with_their_own_connections_are_moved_with_all_they_have_asked() {
     }
     let rig = among("redis", &[nobody(), nobody(), nobody(), nobody(), nobody(), nobody()], json!({}));
     let mut client = rig.client("redis");
-    client.send(&[redis(&["GET", "1"]), redis(&["GET", "2"])].concat());
+    client.send(&[redis(&["WATCH", "1"]), redis(&["WATCH", "2"])].concat());
     for _ in 0..2 {
         assert!(contains(&client.frame(), "the host could not be reached"));
     }

@@ -25,6 +25,7 @@ const PICKS: u32 = 8;
 pub struct Moving {
     exchange: Exchange,
     asked: Vec<u8>,
+    tried: Tried,
     /// Where it is among all that was put on its connection.
     at: u64,
     len: u32,
@@ -183,7 +184,8 @@ impl Worker {
         let taken = unsent.filter_map(|place| {
             let (at, len, until) = (place.at, place.len, place.until);
             let exchange = place.exchange.take()?;
-            Some(Moving { exchange, asked: std::mem::take(&mut place.asked), at, len, until })
+            let (asked, tried) = (std::mem::take(&mut place.asked), std::mem::take(&mut place.tried));
+            Some(Moving { exchange, asked, tried, at, len, until })
         });
         let mut taken: Vec<Moving> = taken.collect();
         taken.sort_unstable_by_key(|moving| moving.at);
@@ -229,7 +231,7 @@ impl Worker {
         mut moving: Moving,
         bytes: &[u8],
     ) -> Result<(), Box<Moving>> {
-        moving.exchange.tried.add(lost.host.address);
+        moving.tried.add(lost.host.address);
         // It has the edits of its route already.
         let head = match shared.codec.split(C2S, &self.limits, bytes) {
             Ok(Split::Head(head)) if head.frame_len == bytes.len() && head.kind == Kind::Request => head,
@@ -239,7 +241,7 @@ impl Worker {
         let begun = moving.exchange.client.filter(|_| shared.line.is_some()).and_then(|client| self.line(client));
         let to = match begun {
             Some(begun) => Ok(begun),
-            None => self.shared_untried(lost.group, &shared.codec, &head, &mut moving.exchange.tried),
+            None => self.shared_untried(lost.group, &shared.codec, &head, &mut moving.tried),
         };
         let Ok((to, node)) = to else { return Err(Box::new(moving)) };
         if !self.enter_pending(lost.group, to) {
@@ -247,6 +249,7 @@ impl Worker {
         }
         let limits = self.limits;
         let Some(host) = self.hosts.get_mut(to.at as usize) else { return Err(Box::new(moving)) };
+        let at = host.out.end();
         let (Some(slot), written) = put(host, &mut self.buffers, &Sets::default(), &limits, head, bytes) else {
             return Err(Box::new(moving));
         };
@@ -256,6 +259,8 @@ impl Worker {
             }
             return Err(Box::new(moving));
         }
+        moving.at = at;
+        moving.len = (host.out.end() - at) as u32;
         self.settle_in(to, slot, moving);
         changes_host(&lost.host, &node, 1);
         Ok(())
@@ -271,6 +276,8 @@ impl Worker {
         let Some(place) = shared.slots.get_mut(slot as usize) else { return };
         place.exchange = Some(moving.exchange);
         place.asked = moving.asked;
+        place.tried = moving.tried;
+        (place.at, place.len) = (moving.at, moving.len);
         place.until = moving.until;
         let turn = place.turn;
         if moving.until > 0 {
@@ -346,13 +353,11 @@ impl Worker {
         let mut slot = None;
         if let Role::Shared(other) = &mut host.role {
             slot = moving.as_ref().map(|_| other.enter());
-            if let Some(place) = slot.and_then(|slot| other.slots.get_mut(slot as usize)) {
-                place.at = at;
-            }
         }
         match (slot, moving) {
             (Some(slot), Some(mut moving)) => {
-                moving.exchange.tried.add(lost.host.address);
+                moving.tried.add(lost.host.address);
+                moving.at = at;
                 self.settle_in(to, slot, moving);
                 changes_host(&lost.host, &node, 1);
             }
@@ -377,7 +382,7 @@ impl Worker {
         head: &Head,
         moving: Option<&Moving>,
     ) -> Option<Id> {
-        let mut tried = moving.map(|moving| moving.exchange.tried.clone()).unwrap_or_default();
+        let mut tried = moving.map(|moving| moving.tried.clone()).unwrap_or_default();
         tried.add(lost.host.address);
         let node = self.another(lost.group, tried.hosts())?;
         let to = self.reserved(lost.group, &node, &shared.codec, head)?;

@@ -13,7 +13,7 @@ use super::clients::LONG;
 use super::downstream::{Downstream, Filtered, Held, Protocol, Stream, To, Turn};
 use super::hosts::{MIRROR_TIMEOUT, Refusal};
 use super::out::{Buffers, Out};
-use super::upstream::{Exchange, Role, Tried, Upstream, kept};
+use super::upstream::{Exchange, Role, Upstream, kept};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
 use crate::route::{Chosen, Message, Route, Sets};
@@ -446,12 +446,14 @@ impl Worker {
             return Err(OVERFLOW);
         };
         host.heard = now;
+        let at = host.out.end();
         let (slot, failed) = put(host, &mut self.buffers, &way.route.request_set, &limits, head, bytes);
         let Role::Shared(shared) = &mut host.role else { return Err(OVERFLOW) };
         let last = self.groups.get(way.group).and_then(|group| group.cluster.config.max_requests_per_connection);
         let last = last.is_some_and(|last| shared.requests >= last);
         host.draining |= last;
         let unsent = host.out.len();
+        let len = (host.out.end() - at) as u32;
         if last {
             self.count_cluster(way.group, |stats| stats.upstream_cx_max_requests.add(1));
         }
@@ -483,7 +485,9 @@ impl Worker {
                 turn = place.turn;
                 place.asked.clear();
                 place.asked.extend_from_slice(keep);
+                (place.at, place.len) = (at, len);
                 place.until = timeout.map_or(0, |timeout| now + timeout);
+                place.tried.clear();
                 place.exchange = Some(Exchange {
                     client: id,
                     listener: listener.unwrap_or(usize::MAX),
@@ -492,7 +496,6 @@ impl Worker {
                     since: now_us,
                     route,
                     asked: Vec::new(),
-                    tried: Tried::default(),
                 });
             }
             if let Some(timeout) = timeout {
@@ -766,7 +769,6 @@ impl Worker {
             since: now_us,
             route: (filtered || !route.response_set.is_empty()).then(|| Arc::clone(route)),
             asked: keep.to_vec(),
-            tried: Tried::default(),
         };
         client.in_flight += 1;
         client.number += 1;
@@ -969,7 +971,6 @@ pub fn put(
     let slot = (head.kind == Kind::Request).then(|| shared.enter());
     // A client that has the connection to itself keeps its ids. Where answers come in order there are none.
     let number = slot.filter(|_| !shared.reserved && shared.line.is_none()).map(|slot| shared.id(slot));
-    let at = host.out.end();
     let mut send = |number| write(shared.codec.as_ref(), &mut host.out, buffers, sets, limits, number, head, bytes);
     let mut written = send(number);
     if let (Err(true), Some(number), Some(slot)) = (written, number, slot)
@@ -978,10 +979,6 @@ pub fn put(
         // What is under way has ids without a turn: others could not be sent.
         written = send(Some(slot.into()));
         shared.narrow |= written != Err(true);
-    }
-    if let Some(place) = slot.and_then(|slot| shared.slots.get_mut(slot as usize)) {
-        place.at = at;
-        place.len = (host.out.end() - at) as u32;
     }
     if let (Some(line), true) = (&mut shared.line, written != Err(true)) {
         // It has to know what was asked to read the answers; what was asked was read once already.

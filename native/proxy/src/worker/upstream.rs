@@ -70,6 +70,13 @@ impl Tried {
     pub fn add(&mut self, host: SocketAddr) {
         self.0.get_or_insert_default().push(host);
     }
+
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        if self.0.is_some() {
+            self.0 = None;
+        }
+    }
 }
 
 impl Upstream {
@@ -145,6 +152,8 @@ pub struct Slot {
     pub len: u32,
     /// When it should be answered, in milliseconds; 0 for never.
     pub until: u64,
+    /// Where it was to go before. Not with the exchange, which is moved about for each message.
+    pub tried: Tried,
     /// The beginning of the request, to answer it from; its memory is used again.
     pub asked: Vec<u8>,
 }
@@ -165,7 +174,6 @@ pub struct Exchange {
     pub route: Option<Arc<Route>>,
     /// The beginning of the request, where no slot keeps it.
     pub asked: Vec<u8>,
-    pub tried: Tried,
 }
 
 /// Bytes of a request that are kept to answer it from, behind its header.
@@ -341,16 +349,7 @@ mod tests {
 
     fn exchange() -> Exchange {
         let head = Head { kind: Kind::Request, ..answer(7) };
-        Exchange {
-            client: None,
-            listener: 0,
-            head,
-            id: 7,
-            since: 0,
-            route: None,
-            asked: Vec::new(),
-            tried: Tried::default(),
-        }
+        Exchange { client: None, listener: 0, head, id: 7, since: 0, route: None, asked: Vec::new() }
     }
 
     fn shared() -> Shared {

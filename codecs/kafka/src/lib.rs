@@ -113,4 +113,9 @@ impl Codec for Kafka {
             Direction::ServerToClient => detect::server(prefix),
         }
     }
+
+    // Brokers know their clients by ids of producers, groups and sessions, wherever these come from, but log in connections.
+    fn ties(&self, state: &State) -> bool {
+        state.logs_in
+    }
 }

@@ -83,9 +83,10 @@ fn request(state: &mut State, limits: &Limits, buf: &[u8]) -> Result<Split, Deco
     };
     if matches!(kind, Kind::Request) {
         state.remember(id, note, limits);
-        if note == TOKENS_FOLLOW {
-            state.client_tokens = true;
-            state.server_tokens = true;
+        if Variant::parts(note).0 == SASL_HANDSHAKE {
+            state.logs_in = true;
+            state.client_tokens |= note == TOKENS_FOLLOW;
+            state.server_tokens |= note == TOKENS_FOLLOW;
         }
     }
     Ok(Split::Head(Head {

@@ -40,6 +40,8 @@ pub(crate) struct Walked {
 pub struct State {
     /// A power of two of places, or none yet.
     slots: Vec<Slot>,
+    /// The client has sent a SaslHandshake.
+    pub(crate) logs_in: bool,
     /// The client has sent a SaslHandshake of version 0 and no request since: its frames may be tokens.
     pub(crate) client_tokens: bool,
     /// The same of the server.

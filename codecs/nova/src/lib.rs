@@ -76,4 +76,9 @@ impl Codec for Nova {
     fn detect(&self, _direction: Direction, prefix: &[u8]) -> Detection {
         split::detect(prefix)
     }
+
+    // Each call stands by itself.
+    fn ties(&self, _state: &()) -> bool {
+        false
+    }
 }

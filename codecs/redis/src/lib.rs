@@ -108,4 +108,8 @@ impl Codec for Redis {
         let code = fields::field(answer, &key, &Limits::default());
         matches!(code, Ok(Some(Value::Str(code))) if UNWELL.contains(&&*code))
     }
+
+    fn ties(&self, state: &State) -> bool {
+        state.ties()
+    }
 }

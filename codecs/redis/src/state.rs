@@ -96,6 +96,10 @@ pub struct State {
     /// A transaction has subscribed to something: to what, the server's next count tells.
     subscribes: bool,
     monitors: bool,
+    /// The client has a user, a database or settings of its own.
+    settings: bool,
+    /// It is told whether some keys have changed before its transaction.
+    watches: bool,
     /// Some of the last three: the server may say what was not asked for and looks like an answer.
     heeds: bool,
 }
@@ -149,6 +153,7 @@ impl State {
         if before == Replies::Skip {
             self.replies = Replies::On;
         }
+        self.note_ties(name, &says);
         let executed = is("EXEC") || is("DISCARD") || is("RESET") || is("MULTI");
         if let Some(transaction) = self.transaction.as_mut().filter(|_| !executed) {
             if let Some(Expected::Confirmations { .. }) = confirmations(name, count) {
@@ -212,6 +217,40 @@ impl State {
             Expected::Once(1)
         };
         if before == Replies::On { self.wait(expected, limits) } else { Kind::Oneway }
+    }
+
+    /// Takes note of what a command leaves with the server for its connection.
+    fn note_ties(&mut self, name: &[u8], says: &impl Fn(usize, &str) -> bool) {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        const SETTINGS: [&str; 5] = ["TRACKING", "CACHING", "NO-EVICT", "NO-TOUCH", "REPLY"];
+        if is("WATCH") {
+            self.watches = true;
+        } else if is("UNWATCH") || is("EXEC") || is("DISCARD") {
+            self.watches = false;
+        } else if is("RESET") {
+            self.watches = false;
+            self.settings = false;
+        } else {
+            self.settings |= is("AUTH")
+                || is("HELLO")
+                || is("READONLY")
+                || is("ASKING")
+                || is("REPLCONF")
+                || is("SELECT") && !says(1, "0")
+                || is("CLIENT") && SETTINGS.iter().any(|setting| says(1, setting));
+        }
+    }
+
+    /// True if the client could not go on by another connection as if nothing had been.
+    pub(crate) fn ties(&self) -> bool {
+        self.settings
+            || self.watches
+            || self.heeds
+            || self.resp3
+            || self.transaction.is_some()
+            || self.replies != Replies::On
+            || !self.waiting.is_empty()
+            || !matches!(self.snapshot, Snapshot::No)
     }
 
     /// Takes note of a command that a master hands on; tells which database is selected behind it.
@@ -383,21 +422,26 @@ const fn answer(kind: u8) -> Kind {
     if matches!(kind, ERROR | BULK_ERROR) { Kind::Error } else { Kind::Response }
 }
 
-/// True for commands that are not answered once, or change how others are.
+/// True for commands that are not answered once, or change how others are, or leave something with the connection.
 #[inline(always)]
 fn is_special(name: &[u8]) -> bool {
     let Some(first) = name.first() else { return false };
     let only: &[u8] = match (name.len(), first | 0x20) {
+        (4, b'a') => b"AUTH",
         (4, b'e') => b"EXEC",
         (4, b's') => b"SYNC",
         (5, b'h') => b"HELLO",
         (5, b'm') => b"MULTI",
         (5, b'p') => b"PSYNC",
         (5, b'r') => b"RESET",
+        (5, b'w') => b"WATCH",
+        (6, b'a') => b"ASKING",
         (6, b'c') => b"CLIENT",
         (6, b's') => b"SELECT",
         (7, b'd') => b"DISCARD",
         (7, b'm') => b"MONITOR",
+        (7, b'u') => b"UNWATCH",
+        (8, b'r') if name.eq_ignore_ascii_case(b"READONLY") => b"READONLY",
         (8, b'r') => b"REPLCONF",
         (9, b's') => b"SUBSCRIBE",
         (10, b'p') => b"PSUBSCRIBE",

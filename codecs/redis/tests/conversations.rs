@@ -402,3 +402,39 @@ fn the_memory_of_what_waits_is_bounded() {
     assert!(more <= used, "{more} bytes, {used} for commands that are answered once");
     assert_eq!(Arc::strong_count(&redis()), 1);
 }
+
+#[test]
+fn what_ties_a_client_to_its_connection() {
+    let tied = |commands: &str, answers: &[u8]| {
+        let mut talk = Talk::new();
+        talk.ask(commands);
+        talk.say(answers);
+        talk.connection.tied()
+    };
+    assert!(tied("GET a", b""), "its answer is to come");
+    for (commands, answers) in [
+        ("GET a, SET a b", &b"$-1\r\n+OK\r\n"[..]),
+        ("SELECT 0", b"+OK\r\n"),
+        ("CLIENT SETINFO LIB-NAME x", b"+OK\r\n"),
+        ("MULTI, INCR a, EXEC", b"+OK\r\n+QUEUED\r\n*1\r\n:1\r\n"),
+        ("WATCH a, UNWATCH", b"+OK\r\n+OK\r\n"),
+        ("WATCH a, MULTI, DISCARD", b"+OK\r\n+OK\r\n+OK\r\n"),
+        ("AUTH x, RESET", b"+OK\r\n+RESET\r\n"),
+    ] {
+        assert!(!tied(commands, answers), "{commands}");
+    }
+    for (commands, answers) in [
+        ("SELECT 3", &b"+OK\r\n"[..]),
+        ("AUTH x", b"+OK\r\n"),
+        ("HELLO 3", b"%0\r\n"),
+        ("CLIENT TRACKING on", b"+OK\r\n"),
+        ("CLIENT REPLY OFF", b""),
+        ("READONLY", b"+OK\r\n"),
+        ("MULTI, INCR a", b"+OK\r\n+QUEUED\r\n"),
+        ("watch a", b"+OK\r\n"),
+        ("SUBSCRIBE a", b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"),
+        ("MONITOR", b"+OK\r\n"),
+    ] {
+        assert!(tied(commands, answers), "{commands}");
+    }
+}

@@ -235,6 +235,12 @@ pub trait Codec: Send + Sync + Sized + 'static {
         0
     }
 
+    /// True if a server keeps something for the client of a connection in this state, so that the client could not go on by
+    /// another connection: a login, a database, a transaction, a subscription. Asked of codecs that are [`Sharing::Bound`].
+    fn ties(&self, _state: &Self::State) -> bool {
+        true
+    }
+
     /// Of a frame of [`Kind::Error`]: true if the server says of itself that it is unwell (overloaded, about to stop, late, broken
     /// inside), so that others are better asked; false if it cannot do what this request wants, or if its application has
     /// thrown. Who cannot tell says false.

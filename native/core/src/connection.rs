@@ -115,6 +115,9 @@ pub trait Connection: Send {
     /// Offset in the stream of the first byte that belongs to no completed frame.
     fn offset(&self, direction: Direction) -> u64;
 
+    /// [`Codec::ties`] for the state of this connection.
+    fn tied(&self) -> bool;
+
     /// Why the direction is poisoned, if it is.
     fn failure(&self, direction: Direction) -> Option<&Failure>;
 }
@@ -442,6 +445,10 @@ impl<C: Codec> Connection for Decoder<C> {
 
     fn offset(&self, direction: Direction) -> u64 {
         self.halves[direction as usize].start
+    }
+
+    fn tied(&self) -> bool {
+        self.codec.ties(&self.state)
     }
 
     fn failure(&self, direction: Direction) -> Option<&Failure> {

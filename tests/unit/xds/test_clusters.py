@@ -196,6 +196,9 @@ def test_kinds_of_clusters() -> None:
     original = read_cluster("name: c\ntype: ORIGINAL_DST\nlb_policy: CLUSTER_PROVIDED")
     assert original.problems == []
     assert original.value.config == {"original_dst": True}
+    original = read_cluster("name: c\ntype: ORIGINAL_DST\nlb_policy: CLUSTER_PROVIDED\ncleanup_interval: 2.5s")
+    assert original.problems == []
+    assert original.value.config == {"original_dst": True, "cleanup_interval": 2500}
 
 
 HOSTS = [

@@ -147,6 +147,7 @@ impl Worker {
             long: None,
             ids: Ids::default(),
             bound: Vec::new(),
+            leaving: false,
             asked: None,
             number: 0,
             streams: None,
@@ -388,6 +389,9 @@ impl Worker {
 
     fn frames(&mut self, id: Id, data: &[u8]) {
         let now = self.now;
+        if self.client(id).is_some_and(|client| client.leaving && client.in_flight == 0) {
+            self.leave_bound(id);
+        }
         let mut fed = std::mem::take(&mut self.fed);
         let Some(client) = self.client(id) else { return };
         let Protocol::Known(_, decoder) = &mut client.protocol else { return };

@@ -63,6 +63,8 @@ pub struct Downstream {
     pub ids: Ids,
     /// The connections that it has for itself.
     pub bound: Vec<Id>,
+    /// Some of their hosts are no longer in their cluster.
+    pub leaving: bool,
     /// The requests on them that wait, and the number of the next one.
     pub asked: Option<Box<Pairing<(u64, Exchange)>>>,
     pub number: u64,

@@ -8,6 +8,7 @@ use metaprotocol_core::AnyCodec;
 use mio::net::TcpListener;
 
 use super::clients::PATIENCE;
+use super::upstream::Role;
 use super::{Counts, Due, Id, Pool, Worker};
 use crate::balance::{Host, Picker};
 use crate::cluster::Cluster;
@@ -211,18 +212,28 @@ impl Worker {
         }
     }
 
-    /// Gives up connections to hosts that are no longer in their cluster, as soon as nothing is under way on them.
+    /// Gives up connections to hosts that are no longer in their cluster, as soon as nothing is under way on them; those that
+    /// clients have for themselves when they ask again.
     fn leave_hosts(&mut self, at: usize) {
         let Some(group) = self.groups.get(at) else { return };
         let mut left = Vec::new();
-        for (number, host) in self.hosts.iter_mut().filter(|(_, host)| host.group == at && host.is_shared()) {
+        for (number, host) in self.hosts.iter_mut().filter(|(_, host)| host.group == at) {
             let stays = group.alive
                 && (group.cluster.config.original_dst || group.cluster.hosts.member(host.host.address).is_some());
-            if stays {
-                continue;
+            match host.role {
+                Role::Bound(owner, _) => {
+                    host.leaving = !stays;
+                    let owner = self.clients.get_mut(owner.at as usize).filter(|client| client.serial == owner.serial);
+                    if let Some(client) = owner {
+                        client.leaving |= !stays;
+                    }
+                }
+                Role::Shared(_) if !stays => {
+                    host.draining = true;
+                    left.push(Id { at: number as u32, serial: host.serial });
+                }
+                Role::Shared(_) => {}
             }
-            host.draining = true;
-            left.push(Id { at: number as u32, serial: host.serial });
         }
         for id in left {
             self.retire(id);

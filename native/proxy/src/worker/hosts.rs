@@ -64,13 +64,13 @@ impl Worker {
         }
     }
 
-    /// Opens a connection, unless there are too many or the system gives none; the role goes back then.
-    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: Role) -> Result<Id, (Refusal, Role)> {
-        let Some(own) = self.groups.get(group) else { return Err((NO_SOCKET, role)) };
+    /// Opens a connection, unless there are too many or the system gives none; only else the role is taken.
+    pub(super) fn connect(&mut self, group: usize, host: &Arc<Host>, role: &mut Option<Role>) -> Result<Id, Refusal> {
+        let own = self.groups.get(group).ok_or(NO_SOCKET)?;
         let cluster = &own.cluster;
         if !cluster.gauges.connections.enter(cluster.config.thresholds.max_connections) {
             own.stats.upstream_cx_overflow.add(1);
-            return Err((NO_CONNECTION, role));
+            return Err(NO_CONNECTION);
         }
         let timeout = cluster.config.connect_timeout;
         let entry = self.hosts.vacant_entry();
@@ -95,9 +95,10 @@ impl Worker {
                 ) {
                     cluster.hosts.report(host, Outcome::ConnectFailed, self.now);
                 }
-                return Err((NO_SOCKET, role));
+                return Err(NO_SOCKET);
             }
         };
+        let Some(role) = role.take() else { return Err(NO_SOCKET) };
         let _ = socket.set_nodelay(true);
         own.stats.upstream_cx_total.add(1);
         own.stats.upstream_cx_active.add(1);
@@ -117,6 +118,7 @@ impl Worker {
             is_ready: false,
             is_unsent: false,
             draining: false,
+            leaving: false,
             held_by: None,
             filtering: false,
             queue: VecDeque::new(),
@@ -161,7 +163,7 @@ impl Worker {
         let mut held = None;
         if let Some(open) = own.pools.get_mut(&pool) {
             while let Some(id) = open.last().copied() {
-                if let Some(host) = self.hosts.get_mut(id.at as usize) {
+                if let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) {
                     let (takes_more, free) = (host.takes_more(), host.held_by.is_none());
                     if let Role::Shared(shared) = &mut host.role {
                         if takes_more && shared.has_room(most) {
@@ -181,7 +183,7 @@ impl Worker {
         let Some(held) = held else { return self.open_shared(group, host, codec, pool) };
         // A client that reads slowly has the answers of others wait there: what can go by another connection does.
         let free = |id: &Id| {
-            let host = self.hosts.get(id.at as usize);
+            let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             host.is_some_and(|host| {
                 host.takes_more()
                     && host.held_by.is_none()
@@ -207,7 +209,7 @@ impl Worker {
     ) -> Result<Id, Refusal> {
         let decoder = Arc::clone(codec).connect(self.limits);
         let role = Role::Shared(Shared::new(Arc::clone(codec), decoder, pool));
-        let id = self.connect(group, host, role).map_err(|(refusal, _)| refusal)?;
+        let id = self.connect(group, host, &mut Some(role))?;
         self.list(id);
         Ok(id)
     }
@@ -994,6 +996,10 @@ impl Worker {
     /// Ends a connection that a client has for itself, and with it the client's: at once if something waits for it, else when
     /// nothing is under way elsewhere.
     fn end_bound(&mut self, id: Id, error: ErrorType, message: &str) {
+        if let Some((client, _)) = self.host(id).and_then(|host| host.passing) {
+            // It has the beginning of an answer that will never end.
+            return self.close_client(client, false);
+        }
         let Some(host) = self.remove_host(id) else { return };
         self.bound_ended(id, &host, error, message);
     }
@@ -1127,7 +1133,7 @@ impl Worker {
     }
 
     /// Takes a connection out of all lists and closes its socket.
-    fn remove_host(&mut self, id: Id) -> Option<Upstream> {
+    pub(super) fn remove_host(&mut self, id: Id) -> Option<Upstream> {
         self.host(id)?;
         let mut host = self.hosts.remove(id.at as usize);
         let _ = self.poll.registry().deregister(&mut host.socket);

@@ -24,6 +24,7 @@ const PICKS: u32 = 8;
 pub struct Moving {
     exchange: Exchange,
     asked: Vec<u8>,
+    tried: Tried,
     /// Where it is among all that was put on its connection.
     at: u64,
     len: u32,
@@ -90,7 +91,7 @@ impl Worker {
         &mut self,
         group: usize,
         node: &Arc<Host>,
-        role: Role,
+        role: &mut Option<Role>,
         refusal: Refusal,
     ) -> Result<Id, Refusal> {
         let mut tried = Tried::default();
@@ -98,28 +99,23 @@ impl Worker {
         if refusal != NO_SOCKET {
             return Err(refusal);
         }
-        let id = self.bound_untried(group, role, tried).map_err(|_| refusal)?;
+        let id = self.bound_untried(group, role, tried).ok_or(refusal)?;
         self.count_cluster(group, |stats| stats.upstream_rq_moved.add(1));
         Ok(id)
     }
 
-    fn bound_untried(&mut self, group: usize, mut role: Role, mut tried: Tried) -> Result<Id, Role> {
+    fn bound_untried(&mut self, group: usize, role: &mut Option<Role>, mut tried: Tried) -> Option<Id> {
         while let Some(node) = self.another(group, tried.hosts()) {
             match self.connect(group, &node, role) {
                 Ok(id) => {
-                    if let Some(host) = self.host(id) {
-                        host.tried = tried;
-                    }
-                    return Ok(id);
+                    self.host(id)?.tried = tried;
+                    return Some(id);
                 }
-                Err((NO_SOCKET, back)) => {
-                    role = back;
-                    tried.add(node.address);
-                }
-                Err((_, back)) => return Err(back),
+                Err(NO_SOCKET) => tried.add(node.address),
+                Err(_) => return None,
             }
         }
-        Err(role)
+        None
     }
 
     /// Gives a client another connection for a lost one of its own by which not a byte has gone either way. False if that is
@@ -135,13 +131,8 @@ impl Worker {
         }
         let mut tried = std::mem::take(&mut lost.tried);
         tried.add(lost.host.address);
-        let to = match self.bound_untried(lost.group, Role::Bound(owner, own.take()), tried) {
-            Ok(to) => to,
-            Err(role) => {
-                lost.role = role;
-                return false;
-            }
-        };
+        let role = &mut Some(Role::Bound(owner, own.take()));
+        let Some(to) = self.bound_untried(lost.group, role, tried) else { return false };
         for _ in 0..lost.pending {
             // It was among those that may wait a moment ago.
             self.enter_pending(lost.group, to);
@@ -182,7 +173,8 @@ impl Worker {
         let taken = unsent.filter_map(|place| {
             let (at, len, until) = (place.at, place.len, place.until);
             let exchange = place.exchange.take()?;
-            Some(Moving { exchange, asked: std::mem::take(&mut place.asked), at, len, until })
+            let (asked, tried) = (std::mem::take(&mut place.asked), std::mem::take(&mut place.tried));
+            Some(Moving { exchange, asked, tried, at, len, until })
         });
         let mut taken: Vec<Moving> = taken.collect();
         taken.sort_unstable_by_key(|moving| moving.at);
@@ -222,14 +214,13 @@ impl Worker {
         mut moving: Moving,
         bytes: &[u8],
     ) -> Result<(), Box<Moving>> {
-        let tried = &mut moving.exchange.tried;
-        tried.add(lost.host.address);
+        moving.tried.add(lost.host.address);
         // It has the edits of its route already.
         let head = match shared.codec.split(C2S, &self.limits, bytes) {
             Ok(Split::Head(head)) if head.frame_len == bytes.len() && head.kind == Kind::Request => head,
             _ => return Err(Box::new(moving)),
         };
-        let Ok((to, node)) = self.shared_untried(lost.group, &shared.codec, &head, tried) else {
+        let Ok((to, node)) = self.shared_untried(lost.group, &shared.codec, &head, &mut moving.tried) else {
             return Err(Box::new(moving));
         };
         if !self.enter_pending(lost.group, to) {
@@ -237,6 +228,7 @@ impl Worker {
         }
         let limits = self.limits;
         let Some(host) = self.hosts.get_mut(to.at as usize) else { return Err(Box::new(moving)) };
+        let at = host.out.end();
         let (Some(slot), written) = put(host, &mut self.buffers, &Sets::default(), &limits, head, bytes) else {
             return Err(Box::new(moving));
         };
@@ -246,6 +238,8 @@ impl Worker {
             }
             return Err(Box::new(moving));
         }
+        moving.at = at;
+        moving.len = (host.out.end() - at) as u32;
         self.settle_in(to, slot, moving);
         changes_host(&lost.host, &node, 1);
         Ok(())
@@ -260,6 +254,8 @@ impl Worker {
         let Some(place) = shared.slots.get_mut(slot as usize) else { return };
         place.exchange = Some(moving.exchange);
         place.asked = moving.asked;
+        place.tried = moving.tried;
+        (place.at, place.len) = (moving.at, moving.len);
         place.until = moving.until;
         let turn = place.turn;
         if moving.until > 0 {
@@ -332,13 +328,11 @@ impl Worker {
         let mut slot = None;
         if let Role::Shared(other) = &mut host.role {
             slot = moving.as_ref().map(|_| other.enter());
-            if let Some(place) = slot.and_then(|slot| other.slots.get_mut(slot as usize)) {
-                place.at = at;
-            }
         }
         match (slot, moving) {
             (Some(slot), Some(mut moving)) => {
-                moving.exchange.tried.add(lost.host.address);
+                moving.tried.add(lost.host.address);
+                moving.at = at;
                 self.settle_in(to, slot, moving);
                 changes_host(&lost.host, &node, 1);
             }
@@ -363,7 +357,7 @@ impl Worker {
         head: &Head,
         moving: Option<&Moving>,
     ) -> Option<Id> {
-        let mut tried = moving.map(|moving| moving.exchange.tried.clone()).unwrap_or_default();
+        let mut tried = moving.map(|moving| moving.tried.clone()).unwrap_or_default();
         tried.add(lost.host.address);
         let node = self.another(lost.group, tried.hosts())?;
         let to = self.reserved(lost.group, &node, &shared.codec, head)?;

@@ -13,7 +13,7 @@ use super::clients::LONG;
 use super::downstream::{Downstream, Filtered, Held, Protocol, Stream, To, Turn};
 use super::hosts::{MIRROR_TIMEOUT, Refusal};
 use super::out::{Buffers, Out};
-use super::upstream::{Exchange, Role, Tried, Upstream, kept};
+use super::upstream::{Exchange, Role, Upstream, kept};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
 use crate::route::{Chosen, Message, Route, Sets};
@@ -443,12 +443,14 @@ impl Worker {
             return false;
         };
         host.heard = now;
+        let at = host.out.end();
         let (slot, failed) = put(host, &mut self.buffers, &way.route.request_set, &limits, head, bytes);
         let Role::Shared(shared) = &mut host.role else { return false };
         let last = self.groups.get(way.group).and_then(|group| group.cluster.config.max_requests_per_connection);
         let last = last.is_some_and(|last| shared.requests >= last);
         host.draining |= last;
         let unsent = host.out.len();
+        let len = (host.out.end() - at) as u32;
         if last {
             self.count_cluster(way.group, |stats| stats.upstream_cx_max_requests.add(1));
         }
@@ -489,7 +491,9 @@ impl Worker {
                 turn = place.turn;
                 place.asked.clear();
                 place.asked.extend_from_slice(keep);
+                (place.at, place.len) = (at, len);
                 place.until = timeout.map_or(0, |timeout| now + timeout);
+                place.tried.clear();
                 place.exchange = Some(Exchange {
                     client: id,
                     listener: listener.unwrap_or(usize::MAX),
@@ -498,7 +502,6 @@ impl Worker {
                     since: now_us,
                     route,
                     asked: Vec::new(),
-                    tried: Tried::default(),
                 });
             }
             if let Some(timeout) = timeout {
@@ -593,6 +596,33 @@ impl Worker {
         in_flight == 0 || self.host(last).is_some_and(|host| host.group == group)
     }
 
+    /// Closes a client's connections to hosts that are no longer in their clusters, where nothing ties it to them. Its decoder
+    /// must not have seen what it asks next.
+    #[cold]
+    pub(super) fn leave_bound(&mut self, id: Id) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        let Protocol::Known(codec, decoder) = &client.protocol else { return };
+        let mut left = Vec::new();
+        client.leaving = false;
+        client.bound.retain(|bound| {
+            let Some(host) = self.hosts.get(bound.at as usize).filter(|host| host.leaving) else { return true };
+            let Role::Bound(_, own) = &host.role else { return true };
+            let state = codec.info().sharing == Sharing::Bound && own.as_ref().unwrap_or(decoder).tied();
+            let mut streams = client.streams.iter().flat_map(|streams| streams.values());
+            if state || streams.any(|stream| stream.host == *bound) || host.busy() || !host.out.is_empty() {
+                client.leaving = true;
+                return true;
+            }
+            left.push(*bound);
+            false
+        });
+        for host in left {
+            self.remove_host(host);
+        }
+    }
+
     /// The connection to a cluster that a client has for itself.
     fn bind(&mut self, id: Id, way: &Way) -> Result<Id, Refusal> {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
@@ -619,9 +649,10 @@ impl Worker {
             // From here on the client's own decoder knows also what is asked of others.
             *own = Some(Arc::clone(codec).connect(*decoder.limits()));
         }
-        let host = match self.connect(way.group, &way.host, Role::Bound(id, decoder)) {
+        let role = &mut Some(Role::Bound(id, decoder));
+        let host = match self.connect(way.group, &way.host, role) {
             Ok(host) => host,
-            Err((refusal, role)) => self.bound_elsewhere(way.group, &way.host, role, refusal)?,
+            Err(refusal) => self.bound_elsewhere(way.group, &way.host, role, refusal)?,
         };
         if let Some(client) = self.client(id) {
             client.number += 1;
@@ -664,9 +695,10 @@ impl Worker {
     }
 
     fn open_alone(&mut self, id: Id, group: usize, node: &Arc<Host>) -> Option<Id> {
-        match self.connect(group, node, Role::Bound(id, None)) {
+        let role = &mut Some(Role::Bound(id, None));
+        match self.connect(group, node, role) {
             Ok(host) => Some(host),
-            Err((refusal, role)) => self.bound_elsewhere(group, node, role, refusal).ok(),
+            Err(refusal) => self.bound_elsewhere(group, node, role, refusal).ok(),
         }
     }
 
@@ -742,7 +774,6 @@ impl Worker {
             since: now_us,
             route: (filtered || !route.response_set.is_empty()).then(|| Arc::clone(route)),
             asked: keep.to_vec(),
-            tried: Tried::default(),
         };
         client.in_flight += 1;
         client.number += 1;
@@ -944,7 +975,6 @@ pub fn put(
     let slot = (head.kind == Kind::Request).then(|| shared.enter());
     // A client that has the connection to itself keeps its ids.
     let number = slot.filter(|_| !shared.reserved).map(|slot| shared.id(slot));
-    let at = host.out.end();
     let mut send = |number| write(shared.codec.as_ref(), &mut host.out, buffers, sets, limits, number, head, bytes);
     let mut written = send(number);
     if let (Err(true), Some(number), Some(slot)) = (written, number, slot)
@@ -953,10 +983,6 @@ pub fn put(
         // What is under way has ids without a turn: others could not be sent.
         written = send(Some(slot.into()));
         shared.narrow |= written != Err(true);
-    }
-    if let Some(place) = slot.and_then(|slot| shared.slots.get_mut(slot as usize)) {
-        place.at = at;
-        place.len = (host.out.end() - at) as u32;
     }
     (slot, written)
 }

@@ -29,6 +29,8 @@ pub struct Upstream {
     pub is_unsent: bool,
     /// It takes no more requests, and is closed when those under way are done.
     pub draining: bool,
+    /// Its host is no longer in the cluster: the client that has it for itself asks another one as soon as nothing ties it.
+    pub leaving: bool,
     /// Nothing is read from it until this client has taken what it was sent.
     pub held_by: Option<Id>,
     /// A filter has not said yet what becomes of an answer; what comes behind it waits.
@@ -67,6 +69,13 @@ impl Tried {
 
     pub fn add(&mut self, host: SocketAddr) {
         self.0.get_or_insert_default().push(host);
+    }
+
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        if self.0.is_some() {
+            self.0 = None;
+        }
     }
 }
 
@@ -132,6 +141,8 @@ pub struct Slot {
     pub len: u32,
     /// When it should be answered, in milliseconds; 0 for never.
     pub until: u64,
+    /// Where it was to go before. Not with the exchange, which is moved about for each message.
+    pub tried: Tried,
     /// The beginning of the request, to answer it from; its memory is used again.
     pub asked: Vec<u8>,
 }
@@ -152,7 +163,6 @@ pub struct Exchange {
     pub route: Option<Arc<Route>>,
     /// The beginning of the request, where no slot keeps it.
     pub asked: Vec<u8>,
-    pub tried: Tried,
 }
 
 /// Bytes of a request that are kept to answer it from, behind its header.
@@ -294,16 +304,7 @@ mod tests {
             frame_len: 1,
             variant: 0,
         };
-        Exchange {
-            client: None,
-            listener: 0,
-            head,
-            id: 7,
-            since: 0,
-            route: None,
-            asked: Vec::new(),
-            tried: Tried::default(),
-        }
+        Exchange { client: None, listener: 0, head, id: 7, since: 0, route: None, asked: Vec::new() }
     }
 
     fn shared() -> Shared {

@@ -261,3 +261,97 @@ fn clients_keep_their_codec_when_an_update_brings_another_one_and_follow_new_rou
     assert_eq!(client.frame(), b"two then\n");
     assert_eq!(rig.listener("route_not_found"), 0);
 }
+
+/// A host of Redis that says its name, and how much of a transaction it has.
+fn store(name: &'static str) -> Host {
+    Host::new("redis", move |peer, _, bytes| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        match text.split("\r\n").nth(2) {
+            Some("GET") => peer.send(&redis_text(name)),
+            Some("EXEC") => peer.send(&[b"*1\r\n", redis_text(name).as_slice()].concat()),
+            Some("SUBSCRIBE") => peer.send(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"),
+            Some("UNSUBSCRIBE") => peer.send(b"*3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n"),
+            _ => peer.send(b"+OK\r\n"),
+        }
+    })
+}
+
+#[test]
+fn clients_with_their_own_connections_leave_a_host_that_is_gone_when_nothing_ties_them() {
+    let (one, two) = (store("one"), store("two"));
+    let rig = Rig::simple("redis", &[&one]);
+    let get = || redis(&["GET", "x"]);
+    let mut free = rig.client("redis");
+    let mut selected = rig.client("redis");
+    let mut within = rig.client("redis");
+    let mut subscribed = rig.client("redis");
+    for client in [&mut free, &mut selected, &mut within, &mut subscribed] {
+        assert_eq!(client.send(&get()).frame(), redis_text("one"));
+    }
+    selected.send(&redis(&["SELECT", "1"])).frame();
+    within.send(&redis(&["MULTI"])).frame();
+    subscribed.send(&redis(&["SUBSCRIBE", "c"])).frame();
+    rig.update(json!({ "hosts": { "c": hosts_of(&[&two]) } }));
+    assert_eq!(free.send(&get()).frame(), redis_text("two"));
+    until("its connection is closed", || one.open.load(Ordering::SeqCst) == 3);
+    assert_eq!(selected.send(&get()).frame(), redis_text("one"));
+    within.send(&redis(&["GET", "x"])).frame();
+    assert_eq!(within.send(&redis(&["EXEC"])).frame(), [b"*1\r\n", redis_text("one").as_slice()].concat());
+    assert_eq!(within.send(&get()).frame(), redis_text("two"));
+    subscribed.send(&redis(&["UNSUBSCRIBE", "c"])).frame();
+    assert_eq!(subscribed.send(&get()).frame(), redis_text("two"));
+    until("only what is tied is left", || one.open.load(Ordering::SeqCst) == 1);
+    // A pipeline moves as a whole, and back again when the first host is there alone.
+    free.send(&[get(), get(), get()].concat());
+    (0..3).for_each(|_| assert_eq!(free.frame(), redis_text("two")));
+    rig.update(json!({ "hosts": { "c": hosts_of(&[&one]) } }));
+    free.send(&[get(), get(), get()].concat());
+    (0..3).for_each(|_| assert_eq!(free.frame(), redis_text("one")));
+    assert_eq!(selected.send(&get()).frame(), redis_text("one"));
+    assert_eq!(rig.listener("local_response_business_exception"), 0);
+}
+
+#[test]
+fn what_is_under_way_stays_with_a_host_that_is_gone() {
+    let slow = Host::new("redis", |peer, _, bytes| {
+        thread::sleep(std::time::Duration::from_millis(50));
+        let key = String::from_utf8_lossy(bytes).split("\r\n").nth(4).unwrap_or_default().to_owned();
+        peer.send(&redis_text(&key));
+    });
+    let two = store("two");
+    let rig = Rig::simple("redis", &[&slow]);
+    let mut client = rig.client("redis");
+    client.send(&[redis(&["GET", "1"]), redis(&["GET", "2"])].concat());
+    slow.until_got(1);
+    rig.update(json!({ "hosts": { "c": hosts_of(&[&two]) } }));
+    client.send(&redis(&["GET", "3"]));
+    for key in ["1", "2", "3"] {
+        assert_eq!(client.frame(), redis_text(key));
+    }
+    assert_eq!(client.send(&redis(&["GET", "4"])).frame(), redis_text("two"));
+}
+
+#[test]
+fn streams_stay_with_a_host_that_is_gone_until_they_are_over() {
+    let host = |name: &'static str| {
+        Host::new("trpc", move |peer, head, bytes| match head.kind {
+            metaprotocol_core::Kind::StreamOpen => peer.send(&trpc_opened(1)),
+            metaprotocol_core::Kind::StreamData => peer.send(&[bytes, trpc_data(1, name).as_slice()].concat()),
+            metaprotocol_core::Kind::StreamHalfClose => peer.send(&trpc_close(1, false)),
+            _ => {}
+        })
+    };
+    let (one, two) = (host("one"), host("two"));
+    let rig = Rig::simple("trpc", &[&one]);
+    let mut client = rig.client("trpc");
+    for (name, gone) in [("one", true), ("two", false)] {
+        assert_eq!(client.send(&trpc_open(1, "/a.B/Chat")).frame(), trpc_opened(1));
+        if gone {
+            rig.update(json!({ "hosts": { "c": hosts_of(&[&two]) } }));
+        }
+        client.send(&trpc_data(1, "x"));
+        assert_eq!([client.frame(), client.frame()], [trpc_data(1, "x"), trpc_data(1, name)]);
+        assert_eq!(client.send(&trpc_close(1, false)).frame(), trpc_close(1, false));
+    }
+    until("the first is left", || one.open.load(Ordering::SeqCst) == 0);
+}

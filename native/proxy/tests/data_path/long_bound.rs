@@ -336,6 +336,20 @@ fn a_long_request_that_is_late_ends_its_client() {
     until("its connection is closed", || host.open.load(Ordering::SeqCst) == 0);
 }
 
+#[test]
+fn a_request_that_is_late_behind_a_long_answer_ends_its_client() {
+    let (_go, never) = channel();
+    let host = store(never);
+    let routes = json!({ "routes": { "r": { "routes": [{ "to": { "cluster": "c" }, "timeout": 100 }] } } });
+    let rig = Rig::new(with(simple("redis", &[&host]), routes));
+    let mut client = rig.client("redis");
+    client.socket.write_all(&[redis(&["GET", "1"]), redis(&["GET", "x"])].concat()).unwrap();
+    let mut all = Vec::new();
+    let _ = client.socket.read_to_end(&mut all);
+    assert!(all == value(MIB)[..MIB / 2], "nothing comes behind the beginning");
+    rig.until_listener("downstream_cx_active", 0);
+}
+
 /// A Produce of Kafka in version 3 for no topic, which says that it is so long.
 fn produce(id: u32, acks: i16, len: usize) -> Vec<u8> {
     let mut bytes = [&[0, 0, 0, 3][..], &id.to_be_bytes(), &[0, 1, b'c', 0xff, 0xff]].concat();

@@ -86,4 +86,4 @@ def test_processes_take_over_and_nothing_is_lost(protocol: str, tmp_path: Path, 
                 pass
     figure(f"{account['asked']} requests on {account['opened']} connections at {account['per_s']:.0f}/s: no error")
     all_right(account)
-    assert account["opened"] > scaled(TAKEOVERS) * 300
+    assert account["opened"] >= (scaled(TAKEOVERS) + 1) * 100

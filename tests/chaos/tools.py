@@ -198,7 +198,9 @@ class Press(Process):
 def all_right(account: Json) -> None:
     """Every request got its answer, and no connection was closed."""
     faults = {kind: account[kind] for kind in ("refused", "wrong", "cut", "lost", "unasked", "closed", "unopened")}
-    assert not any(faults.values()), f"{faults}: {account['first_error']} {account['reasons']}"
+    assert not any(faults.values()), (
+        f"{faults}: {account['first_wrong'] or account['first_error']} {account['reasons']}"
+    )
     assert account["right"] == account["asked"]
 
 

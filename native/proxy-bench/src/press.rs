@@ -77,8 +77,10 @@ pub struct Account {
     pub longest: Duration,
     /// All the time.
     pub time: Duration,
-    /// The first thing that went wrong.
+    /// The first thing that went wrong; and the first answer that was wrong, or that nobody had asked for.
     pub first_error: Option<String>,
+    /// As said.
+    pub first_wrong: Option<String>,
 }
 
 impl Account {
@@ -102,6 +104,7 @@ impl Account {
             "seconds": seconds,
             "per_s": if seconds > 0.0 { self.asked as f64 / seconds } else { 0.0 },
             "first_error": self.first_error,
+            "first_wrong": self.first_wrong,
         })
     }
 
@@ -126,14 +129,14 @@ impl Account {
                         self.unasked += 1;
                     }
                     let bytes = &frame.bytes[..frame.bytes.len().min(64)];
-                    self.first_error.get_or_insert_with(|| {
+                    self.first_wrong.get_or_insert_with(|| {
                         format!("{reason}: {asked:?} {:?} {:?}", frame.head, String::from_utf8_lossy(bytes))
                     });
                 }
             }
             Came::Unasked(head) => {
                 self.unasked += 1;
-                self.first_error.get_or_insert_with(|| format!("an answer that nobody waits for: {head:?}"));
+                self.first_wrong.get_or_insert_with(|| format!("an answer that nobody waits for: {head:?}"));
             }
         }
     }

@@ -31,7 +31,7 @@ pub enum Mode {
     /// It answers what it is asked.
     #[default]
     Well,
-    /// It reads, and answers when it is well again.
+    /// It reads, and answers when it does something else again.
     Hang,
     /// It neither accepts nor reads.
     Deaf,
@@ -115,7 +115,7 @@ struct Client {
     decoder: Box<dyn Connection>,
     inbox: Inbox,
     outbox: Outbox,
-    /// Answers that wait until the host is well.
+    /// Answers that wait as long as the host hangs.
     late: Vec<u8>,
     /// It sends nothing more.
     mute: bool,
@@ -237,7 +237,8 @@ impl Hosts {
         if self.hosts[at].listener.is_none() {
             self.listen(at)?;
         }
-        if mode == Mode::Well {
+        if mode != Mode::Hang {
+            // Before all that is asked from now on, so that the order stays.
             for (_, client) in self.clients.iter_mut().filter(|(_, client)| client.host == at) {
                 client.outbox.end().append(&mut client.late);
             }

@@ -184,7 +184,7 @@ impl Worker {
         let Some(held) = held else { return self.open_shared(group, host, codec, pool) };
         // A client that reads slowly has the answers of others wait there: what can go by another connection does.
         let free = |id: &Id| {
-            let host = self.hosts.get(id.at as usize);
+            let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             host.is_some_and(|host| {
                 host.takes_more()
                     && host.held_by.is_none()

@@ -3,14 +3,18 @@
 //! One round of the loop waits for sockets, reads what is there, splits it, routes and hands on every frame, and then
 //! writes once to each peer that got something. Nothing is shared with other workers but counters of clusters and hosts.
 
+mod answers;
+mod bound;
 mod clients;
 mod downstream;
 mod filtered;
 mod groups;
 mod hosts;
 mod lines;
+mod long;
 mod moves;
 mod out;
+mod pools;
 mod serve;
 mod upstream;
 

@@ -5,40 +5,26 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use metaprotocol_core::{
-    AnyCodec, Direction, Edits, ErrorType, Frame, Head, Id as PairId, Kind, Limits, PairBy, Pairing, Reason, Reply,
-    RequestId, Sharing,
+    AnyCodec, Direction, Edits, ErrorType, Frame, Head, Kind, Limits, PairBy, Reason, Reply, RequestId, Sharing,
 };
 
+use super::bound::Went;
 use super::clients::LONG;
-use super::downstream::{Downstream, Filtered, Held, Protocol, Stream, To, Turn};
+use super::downstream::{Downstream, Filtered, Held, Protocol, Turn};
 use super::hosts::{MIRROR_TIMEOUT, Refusal};
 use super::out::{Buffers, Out};
-use super::upstream::{Exchange, Role, Upstream, kept};
+use super::upstream::{Exchange, Role, Upstream};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
 use crate::route::{Chosen, Message, Route, Sets};
 
 const C2S: Direction = Direction::ClientToServer;
-/// The most that is kept of a request on a connection that a client has for itself.
-const KEPT_BOUND: usize = 16 << 10;
 
 /// Where a message goes.
 pub struct Way {
     pub route: Arc<Route>,
     pub group: usize,
     pub host: Arc<Host>,
-}
-
-/// What becomes of a message, or of the beginning of a long one, that goes by a connection for its client alone.
-enum Went {
-    /// It goes by this connection.
-    To(Id),
-    /// It was answered, or is dropped.
-    Nowhere,
-    /// It has to wait until nothing else is under way.
-    Later,
-    /// All of it must be there first.
-    Whole,
 }
 
 /// Why a message goes nowhere.
@@ -119,61 +105,7 @@ impl Worker {
         }
     }
 
-    /// A frame that belongs to what is under way already: of a stream, of a login, or an answer to the host.
-    fn more(&mut self, id: Id, head: Head, bytes: &[u8]) -> Went {
-        let Some(client) = self.client(id) else { return Went::Nowhere };
-        let shared = matches!(&client.protocol, Protocol::Known(codec, _) if shares(codec.as_ref()));
-        let host = self.place(id, &head, bytes);
-        let bound = match host {
-            Some(host) => Ok(host),
-            // It cannot be shared, nor what follows be read.
-            None if shared && head.is_opaque() => {
-                let at = client_listener(self.client(id));
-                self.count(at, |counts| {
-                    counts.request_decoding_error.add(1);
-                    counts.bad_request.add(1);
-                });
-                self.end_client(id);
-                return Went::Nowhere;
-            }
-            // Nobody is there that could know what to do with it.
-            None if shared => return Went::Nowhere,
-            None => match self.way(id, head, bytes) {
-                Ok(way) => self.bind(id, &way),
-                Err(Stop::Error(error, message)) => Err((error, message)),
-                Err(Stop::More) if bytes.len() < head.frame_len => return Went::Whole,
-                Err(Stop::More) => Err(INCOMPLETE),
-            },
-        };
-        match bound {
-            Ok(host) => {
-                self.send_bound(id, host, bytes);
-                Went::To(host)
-            }
-            Err((error, message)) => {
-                self.refuse(id, head, bytes, error, message);
-                Went::Nowhere
-            }
-        }
-    }
-
-    /// Where a frame goes that belongs to what is under way: to its stream's host, where clients name streams, else where the
-    /// client was last.
-    fn place(&mut self, id: Id, head: &Head, bytes: &[u8]) -> Option<Id> {
-        let client = self.client(id)?;
-        let (Some(streams), Some(stream)) = (&mut client.streams, head.stream_id) else {
-            return client.bound.last().copied();
-        };
-        let stream = streams.get_mut(&stream)?;
-        stream.head = *head;
-        stream.asked.clear();
-        stream.asked.extend_from_slice(kept(head, bytes));
-        let host = stream.host;
-        client.stream_ends(*head, C2S);
-        Some(host)
-    }
-
-    fn request(&mut self, id: Id, head: Head, bytes: &[u8], filtered: &Filtered) -> bool {
+    pub(super) fn request(&mut self, id: Id, head: Head, bytes: &[u8], filtered: &Filtered) -> bool {
         let Some(client) = self.client(id) else { return true };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
         let codec = Arc::clone(codec);
@@ -236,43 +168,8 @@ impl Worker {
         true
     }
 
-    /// As [`Worker::forward`], by a connection that its client has for itself; of a long request the beginning, where nothing of
-    /// it is to be changed.
-    fn forward_bound(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) -> Went {
-        let Some(client) = self.client(id) else { return Went::Nowhere };
-        let at = client.listener;
-        let part = bytes.len() < head.frame_len;
-        // What is said here must not overtake answers that are under way: who has a connection for itself gets them in order,
-        // whatever pairs them.
-        let in_turn = client.in_flight > 0 && !shares(codec.as_ref());
-        let sent = match self.way(id, head, bytes) {
-            Ok(way) if part && !way.route.request_set.is_empty() => return Went::Whole,
-            Ok(way) if !self.may_bind(id, way.group, head.kind) => {
-                self.wait_turn(id);
-                return Went::Later;
-            }
-            Ok(way) => self
-                .bind(id, &way)
-                .and_then(|host| self.send_request_bound(id, host, &way.route, head, bytes).map(|()| host)),
-            Err(Stop::More) if part => return Went::Whole,
-            Err(stop) => Err(stop.said()),
-        };
-        if sent.is_err() && in_turn {
-            self.wait_turn(id);
-            return Went::Later;
-        }
-        self.note_request(at, head.kind);
-        match sent {
-            Ok(host) => Went::To(host),
-            Err((error, message)) => {
-                self.stop(id, head, bytes, error, message);
-                Went::Nowhere
-            }
-        }
-    }
-
     /// Whether a request may go on now, by its id.
-    fn turn(&mut self, id: Id, number: u64) -> Turn {
+    pub(super) fn turn(&mut self, id: Id, number: u64) -> Turn {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return Turn::Now;
         };
@@ -385,7 +282,7 @@ impl Worker {
     }
 
     /// Counts a request in at a host, if the cluster's bounds allow one more.
-    fn enter_host(&mut self, group: usize, node: &Arc<Host>) -> bool {
+    pub(super) fn enter_host(&mut self, group: usize, node: &Arc<Host>) -> bool {
         let Some(own) = self.groups.get(group) else { return false };
         if !own.cluster.gauges.requests.enter(own.cluster.config.thresholds.max_requests) {
             own.stats.upstream_rq_pending_overflow.add(1);
@@ -526,7 +423,7 @@ impl Worker {
     }
 
     /// Reads no more from a client while a host has too much to take.
-    fn wait_if_full(&mut self, id: Id, to: Id, unsent: usize) {
+    pub(super) fn wait_if_full(&mut self, id: Id, to: Id, unsent: usize) {
         let Some(client) = self.client(id) else { return };
         let at = client.listener;
         let limit = self.listeners.get(at).map_or(0, |local| local.listener.config.buffer_limit);
@@ -573,366 +470,6 @@ impl Worker {
             }
         }
     }
-
-    /// True if a client may ask a cluster now by a connection for itself: those of another one must all have answered before,
-    /// since order may be all that tells answers apart. Streams go by their ids.
-    fn may_bind(&mut self, id: Id, group: usize, kind: Kind) -> bool {
-        let Some(client) = self.client(id) else { return true };
-        let (in_flight, last) = (client.in_flight, client.bound.last().copied());
-        let Protocol::Known(codec, decoder) = &client.protocol else { return true };
-        if shares(codec.as_ref()) {
-            return kind != Kind::Request || in_flight == 0;
-        }
-        if in_flight >= decoder.limits().max_in_flight {
-            return false;
-        }
-        // They may have gone by a connection that others use too.
-        let Some(last) = last else { return in_flight == 0 };
-        in_flight == 0 || self.host(last).is_some_and(|host| host.group == group)
-    }
-
-    /// Closes a client's connections to hosts that are no longer in their clusters, where nothing ties it to them. Its decoder
-    /// must not have seen what it asks next.
-    #[cold]
-    pub(super) fn leave_bound(&mut self, id: Id) {
-        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
-            return;
-        };
-        let Protocol::Known(codec, decoder) = &client.protocol else { return };
-        let mut left = Vec::new();
-        client.leaving = false;
-        client.bound.retain(|bound| {
-            let Some(host) = self.hosts.get(bound.at as usize).filter(|host| host.leaving) else { return true };
-            let Role::Bound(_, own) = &host.role else { return true };
-            let state = codec.info().sharing == Sharing::Bound && own.as_ref().unwrap_or(decoder).tied();
-            let mut streams = client.streams.iter().flat_map(|streams| streams.values());
-            if state || streams.any(|stream| stream.host == *bound) || host.busy() || !host.out.is_empty() {
-                client.leaving = true;
-                return true;
-            }
-            left.push(*bound);
-            false
-        });
-        for host in left {
-            self.remove_host(host);
-        }
-    }
-
-    /// The connection to a cluster that a client has for itself.
-    fn bind(&mut self, id: Id, way: &Way) -> Result<Id, Refusal> {
-        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
-            return Err(OVERFLOW);
-        };
-        let there = |id: &Id| self.hosts.get(id.at as usize).is_some_and(|host| host.group == way.group);
-        if let Some(at) = client.bound.iter().position(there) {
-            let host = client.bound.remove(at);
-            // The last one is where frames go that say nothing of where they belong.
-            client.bound.push(host);
-            return Ok(host);
-        }
-        let decoder = match &client.protocol {
-            Protocol::Known(codec, decoder) if client.number > 0 || !client.bound.is_empty() => {
-                Some(Arc::clone(codec).connect(*decoder.limits()))
-            }
-            _ => None,
-        };
-        if let (Some(first), Protocol::Known(codec, decoder)) = (client.bound.first(), &client.protocol)
-            && decoder.received(Direction::ServerToClient) == 0
-            && let Some(host) = self.hosts.get_mut(first.at as usize)
-            && let Role::Bound(_, own @ None) = &mut host.role
-        {
-            // From here on the client's own decoder knows also what is asked of others.
-            *own = Some(Arc::clone(codec).connect(*decoder.limits()));
-        }
-        let role = &mut Some(Role::Bound(id, decoder));
-        let host = match self.connect(way.group, &way.host, role) {
-            Ok(host) => host,
-            Err(refusal) => self.bound_elsewhere(way.group, &way.host, role, refusal)?,
-        };
-        if let Some(client) = self.client(id) {
-            client.number += 1;
-            client.bound.push(host);
-        }
-        Ok(host)
-    }
-
-    /// Opens the connection of a client that says nothing before its host has spoken, or that is plain TCP.
-    pub(super) fn open_bound(&mut self, id: Id) {
-        let now = self.now;
-        let Some(client) = self.client(id) else { return };
-        let (plain, at) = (matches!(client.protocol, Protocol::Plain), client.listener);
-        let host = if plain {
-            let cluster = self.listeners.get(at).and_then(|local| local.listener.config.unknown_to.clone());
-            let group = cluster.and_then(|name| self.by_name.get(name.as_str()).copied());
-            let host = group.and_then(|group| self.groups.get_mut(group)?.picker.pick(None, now).map(Arc::clone));
-            group.zip(host).and_then(|(group, host)| self.open_alone(id, group, &host))
-        } else {
-            let head = Head {
-                kind: Kind::Control,
-                request_id: RequestId::None,
-                stream_id: None,
-                header_len: 0,
-                frame_len: 0,
-                variant: 0,
-            };
-            let way = self.way(id, head, &[]).ok();
-            way.and_then(|way| self.open_alone(id, way.group, &way.host))
-        };
-        let Some(client) = self.client(id) else { return };
-        match host {
-            Some(host) => client.bound.push(host),
-            None => {
-                client.closing = true;
-                self.count(at, |counts| counts.no_healthy_upstream.add(1));
-                self.client_unsent(id);
-            }
-        }
-    }
-
-    fn open_alone(&mut self, id: Id, group: usize, node: &Arc<Host>) -> Option<Id> {
-        let role = &mut Some(Role::Bound(id, None));
-        match self.connect(group, node, role) {
-            Ok(host) => Some(host),
-            Err(refusal) => self.bound_elsewhere(group, node, role, refusal).ok(),
-        }
-    }
-
-    /// Sends a frame by a connection that a client has for itself.
-    fn send_bound(&mut self, id: Id, to: Id, bytes: &[u8]) {
-        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
-        if let Role::Bound(_, Some(decoder)) = &mut host.role {
-            // It has to know what was asked to read the answers. The frame was read once already: what this decoder makes of
-            // it shows in the answers. The rest of a long one tells nothing more.
-            let mut fed = metaprotocol_core::Fed::default();
-            let _ = decoder.feed(C2S, bytes, &mut fed);
-            let _ = decoder.detach(C2S);
-        }
-        host.out.push(bytes, &mut self.buffers);
-        host.heard = self.now;
-        let unsent = host.out.len();
-        self.host_unsent(to);
-        self.wait_if_full(id, to, unsent);
-    }
-
-    fn send_request_bound(
-        &mut self,
-        id: Id,
-        to: Id,
-        route: &Arc<Route>,
-        head: Head,
-        bytes: &[u8],
-    ) -> Result<(), Refusal> {
-        let Some(host) = self.host(to) else { return Err(OVERFLOW) };
-        let (group, node) = (host.group, Arc::clone(&host.host));
-        let waits = head.kind == Kind::Request;
-        if waits && !self.enter_host(group, &node) {
-            return Err(OVERFLOW);
-        }
-        if !self.open_stream(id, to, &head, bytes) || !self.enter_pending(group, to) {
-            if waits {
-                self.left_host(group, &node);
-            }
-            return Err(OVERFLOW);
-        }
-        let Some(client) = self.client(id) else { return Ok(()) };
-        let Protocol::Known(codec, decoder) = &client.protocol else { return Ok(()) };
-        let (at, limits) = (client.listener, *decoder.limits());
-        let codec = Arc::clone(codec);
-        let filtered = self.has_filters(at, true);
-        let mut edits = Edits::default();
-        route.request_set.add_to(&mut edits);
-        let mut changed = None;
-        if !edits.set.is_empty() {
-            match codec.rewrite(Frame { head, bytes }, &edits, &limits) {
-                Ok(segments) => changed = Some(segments.concat()),
-                Err(_) => self.count(at, |counts| counts.request_mutation_error.add(1)),
-            }
-        }
-        self.send_bound(id, to, changed.as_deref().unwrap_or(bytes));
-        if !waits {
-            return Ok(());
-        }
-        let (now, now_us) = (self.now, self.now_us);
-        let Some(client) = self.client(id) else { return Ok(()) };
-        let Protocol::Known(codec, _) = &client.protocol else { return Ok(()) };
-        let Some(pair) = PairId::of(&Frame { head, bytes }, codec.info().pair_by) else {
-            // Nothing tells its answer from others: it is handed on as it comes, and nobody waits for it.
-            self.left_host(group, &node);
-            return Ok(());
-        };
-        let keep = bytes.get(..bytes.len().min(KEPT_BOUND)).unwrap_or(bytes);
-        let exchange = Exchange {
-            client: Some(id),
-            listener: at,
-            head,
-            id: if let RequestId::Int(own) = head.request_id { own } else { 0 },
-            since: now_us,
-            route: (filtered || !route.response_set.is_empty()).then(|| Arc::clone(route)),
-            asked: keep.to_vec(),
-        };
-        client.in_flight += 1;
-        client.number += 1;
-        let number = client.number;
-        let asked = client.asked.get_or_insert_with(|| Box::new(Pairing::new(limits.max_in_flight as usize)));
-        // None is forgotten: `may_bind` lets no more in than are remembered.
-        asked.ask(pair, (number, exchange));
-        self.count(at, |counts| counts.request_active.add(1));
-        if let Some(timeout) = route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0) {
-            self.timers.set(now + timeout, Due::Bound(id, number));
-        }
-        Ok(())
-    }
-
-    /// Notes a stream that a client names itself. False if it has too many.
-    fn open_stream(&mut self, id: Id, host: Id, head: &Head, bytes: &[u8]) -> bool {
-        let (Kind::StreamOpen, RequestId::None, Some(stream)) = (head.kind, head.request_id, head.stream_id) else {
-            return true;
-        };
-        let Some(client) = self.client(id) else { return false };
-        let Protocol::Known(_, decoder) = &client.protocol else { return false };
-        let most = decoder.limits().max_in_flight as usize;
-        let streams = client.streams.get_or_insert_default();
-        if streams.len() >= most {
-            return false;
-        }
-        let asked = kept(head, bytes).to_vec();
-        streams.insert(stream, Stream { host, head: *head, asked, ended: [false; 2] });
-        true
-    }
-
-    /// Sends bytes of a plain connection.
-    pub(super) fn send_plain(&mut self, id: Id, to: Id, bytes: &[u8]) {
-        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
-        host.out.push(bytes, &mut self.buffers);
-        let unsent = host.out.len();
-        self.host_unsent(to);
-        self.wait_if_full(id, to, unsent);
-    }
-
-    /// Sends more of a long frame.
-    pub(super) fn send_on(&mut self, id: Id, to: Id, bytes: &[u8]) {
-        let gone = self.host(to).is_none();
-        if gone {
-            if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
-                long.to = To::Nowhere;
-            }
-            return;
-        }
-        self.send_plain(id, to, bytes);
-    }
-
-    /// Looks where a long frame goes, as soon as enough of it has come.
-    pub(super) fn look(&mut self, id: Id) {
-        let Some(client) = self.client(id) else { return };
-        let Some(long) = client.long.as_mut().filter(|long| long.to == To::Unknown) else { return };
-        if long.left == 0 {
-            let (head, bytes) = (long.head, std::mem::take(&mut long.bytes));
-            client.long = None;
-            return self.frame(id, head, &bytes);
-        }
-        if long.bytes.len() < long.look {
-            return;
-        }
-        // Each look costs as much as what was looked at before: twice as much has to be there for the next.
-        long.look = long.bytes.len() * 2;
-        let Protocol::Known(codec, _) = &client.protocol else { return };
-        let codec = Arc::clone(codec);
-        let (head, at) = (long.head, client.listener);
-        match (head.kind, head.request_id) {
-            (Kind::Request, RequestId::Int(number)) if shares(codec.as_ref()) => {
-                if self.turn(id, number) == Turn::Later {
-                    return self.look_later(id);
-                }
-            }
-            (Kind::Oneway, _) if shares(codec.as_ref()) => {}
-            _ => return self.look_bound(id, &codec),
-        }
-        let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
-        let bytes = std::mem::take(&mut long.bytes);
-        if self.has_filters(at, false) {
-            return self.keep_looking(id, head, bytes);
-        }
-        let way = match self.way(id, head, &bytes) {
-            Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() => way,
-            Ok(_) | Err(Stop::More) => return self.keep_looking(id, head, bytes),
-            Err(Stop::Error(error, message)) => {
-                self.note_request(at, head.kind);
-                self.stop(id, head, &bytes, error, message);
-                return self.sent_to(id, To::Nowhere);
-            }
-        };
-        // Where no connection can be had for it alone, it goes when all of it is there, among others.
-        let Some(to) = self.reserved(way.group, &way.host, &codec, &head) else {
-            return self.keep_looking(id, head, bytes);
-        };
-        self.note_request(at, head.kind);
-        self.sent_to(id, To::Host(to));
-        if let Err((error, message)) = self.send(Some(id), to, &way, head, &bytes) {
-            self.stop(id, head, &bytes, error, message);
-            self.sent_to(id, To::Nowhere);
-            self.long_sent(to);
-        }
-    }
-
-    fn keep_looking(&mut self, id: Id, head: Head, bytes: Vec<u8>) {
-        let Some(client) = self.client(id) else { return };
-        if let (Kind::Request, RequestId::Int(number)) = (head.kind, head.request_id) {
-            client.ids.leave(number);
-        }
-        if let Some(long) = &mut client.long {
-            long.bytes = bytes;
-        }
-    }
-
-    fn sent_to(&mut self, id: Id, to: To) {
-        if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
-            long.to = to;
-        }
-    }
-
-    /// Looks where a long frame goes by a connection that its client has for itself.
-    fn look_bound(&mut self, id: Id, codec: &Arc<dyn AnyCodec>) {
-        let Some(client) = self.client(id) else { return };
-        let at = client.listener;
-        let Some(long) = &mut client.long else { return };
-        let head = long.head;
-        let least = match (head.kind, head.request_id) {
-            (Kind::Heartbeat, _) if codec.info().heartbeats => return,
-            (Kind::Request, RequestId::Bytes { at, len }) => KEPT_BOUND.max(at as usize + len as usize),
-            (Kind::Request, _) => KEPT_BOUND,
-            _ => 0,
-        };
-        if long.bytes.len() < least {
-            long.look = least;
-            return;
-        }
-        let bytes = std::mem::take(&mut long.bytes);
-        let went = match head.kind {
-            Kind::Request | Kind::Oneway | Kind::StreamOpen if self.has_filters(at, false) => Went::Whole,
-            Kind::Request | Kind::Oneway | Kind::StreamOpen => self.forward_bound(id, codec, head, &bytes),
-            _ => self.more(id, head, &bytes),
-        };
-        match went {
-            Went::To(host) => self.sent_to(id, To::Host(host)),
-            Went::Nowhere => self.sent_to(id, To::Nowhere),
-            Went::Later | Went::Whole => {
-                if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
-                    long.bytes = bytes;
-                }
-                if matches!(went, Went::Later) {
-                    self.look_later(id);
-                }
-            }
-        }
-    }
-
-    /// Looks at a long frame again when it is its turn; nothing is read meanwhile.
-    fn look_later(&mut self, id: Id) {
-        if let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) {
-            long.look = 0;
-        }
-        self.wait_turn(id);
-    }
 }
 
 impl Stop {
@@ -945,15 +482,15 @@ impl Stop {
     }
 }
 
-const INCOMPLETE: Refusal = (ErrorType::BadRequest, "meta protocol router: the message is incomplete");
-const OVERFLOW: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many requests");
+pub const INCOMPLETE: Refusal = (ErrorType::BadRequest, "meta protocol router: the message is incomplete");
+pub const OVERFLOW: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many requests");
 
 /// True if clients can share a connection: their ids are what tells answers apart.
 pub fn shares(codec: &dyn AnyCodec) -> bool {
     codec.info().sharing != Sharing::Bound && codec.info().pair_by == PairBy::Id
 }
 
-fn client_listener(client: Option<&mut Downstream>) -> usize {
+pub fn client_listener(client: Option<&mut Downstream>) -> usize {
     client.map_or(usize::MAX, |client| client.listener)
 }
 

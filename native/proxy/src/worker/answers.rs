@@ -1,0 +1,318 @@
+//! What hosts answer on connections that clients share, on its way to the client that waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use metaprotocol_core::{Direction, ErrorType, Frame, Head, Kind, Reply, RequestId};
+
+use super::clients::LONG;
+use super::downstream::Protocol;
+use super::hosts::End;
+use super::upstream::{Exchange, Role};
+use super::{Id, Worker};
+use crate::balance::{Host, Outcome};
+
+const S2C: Direction = Direction::ServerToClient;
+
+impl Worker {
+    /// Hands on what belongs to a long frame; returns the rest.
+    pub(super) fn pass_on<'d>(&mut self, id: Id, data: &'d [u8]) -> &'d [u8] {
+        let Some(host) = self.host(id) else { return &[] };
+        let Some((client, left)) = host.passing else { return data };
+        let (part, rest) = data.split_at(left.min(data.len()));
+        host.passing = (part.len() < left).then_some((client, left - part.len()));
+        self.pass(id, client, part);
+        if part.len() == left {
+            self.passed(client);
+            self.retire(id);
+        }
+        rest
+    }
+
+    /// Sends a client bytes that are not the beginning of an answer.
+    pub(super) fn pass(&mut self, host: Id, id: Id, bytes: &[u8]) {
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        client.out_from(Some(host)).push(bytes, &mut self.buffers);
+        let (len, at) = (client.before(host), client.listener);
+        self.client_unsent(id);
+        self.hold_if_full(host, id, at, len);
+    }
+
+    /// Reads no more from a host while a client has too much to take.
+    fn hold_if_full(&mut self, host: Id, client: Id, listener: usize, len: usize) {
+        let limit = self.listeners.get(listener).map_or(0, |local| local.listener.config.buffer_limit);
+        if len <= limit {
+            return;
+        }
+        self.flush_client(client);
+        if self.client(client).is_some_and(|client| client.before(host) > limit) {
+            if let Some(group) = self.host(host).map(|host| host.group) {
+                self.count_cluster(group, |stats| stats.upstream_flow_control_paused_reading.add(1));
+            }
+            self.hold_host(client, host);
+        }
+    }
+
+    pub(super) fn shared_data(&mut self, id: Id, data: &[u8]) {
+        let mut fed = std::mem::take(&mut self.fed);
+        let Some(host) = self.host(id) else { return };
+        let Role::Shared(shared) = &mut host.role else { return };
+        let result = shared.decoder.feed(S2C, data, &mut fed);
+        if let Some(carried) = fed.carried.take() {
+            self.shared_frame(id, carried.head, &carried.bytes);
+        }
+        for placed in &fed.frames {
+            let bytes = data.get(placed.at..placed.at + placed.head.frame_len).unwrap_or_default();
+            self.shared_frame(id, placed.head, bytes);
+        }
+        self.fed = fed;
+        if result.is_err() {
+            return self.close_host(id, End::Garbage);
+        }
+        self.long_answer(id);
+    }
+
+    /// An answer too long to wait for is passed on as it comes, where its id can be changed before the rest is there.
+    fn long_answer(&mut self, id: Id) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let Role::Shared(shared) = &mut host.role else { return };
+        let Some((head, received)) = shared.decoder.unfinished(S2C) else { return };
+        if head.frame_len <= LONG || !head.kind.is_response() || received < head.header_len as usize {
+            return;
+        }
+        let slot = shared.awaits(&head);
+        let exchange = slot.and_then(|slot| shared.slots.get(slot as usize)).and_then(|slot| slot.exchange.as_ref());
+        let changes = exchange.is_some_and(|exchange| exchange.route.is_some());
+        // Where nobody waits for it, the whole is dropped when it is there.
+        let (Some(slot), false) = (slot, changes) else { return };
+        let own = |number| exchange.is_some_and(|exchange| exchange.id == number);
+        let unchanged = !matches!(head.request_id, RequestId::Int(number) if !own(number));
+        if !unchanged && shared.codec.id_place(Frame { head, bytes: &[] }).is_none() {
+            return;
+        }
+        let client = exchange.and_then(|exchange| exchange.client);
+        if let Some(client) = client
+            && self.clients.get(client.at as usize).is_some_and(|client| client.passing.is_some())
+        {
+            return self.wait_behind(client, id);
+        }
+        let Some(mut detached) = shared.decoder.detach(S2C) else { return };
+        let left = head.frame_len - detached.bytes.len();
+        if !unchanged {
+            let place = shared.codec.id_place(Frame { head, bytes: &detached.bytes });
+            let own = shared.slots.get(slot as usize).and_then(|slot| slot.exchange.as_ref()).map_or(0, |own| own.id);
+            if !place.is_some_and(|place| place.write(&mut detached.bytes, own)) {
+                return self.close_host(id, End::Garbage);
+            }
+        }
+        host.passing = Some((client.unwrap_or(Id { at: u32::MAX, serial: 0 }), left));
+        let Some(exchange) = shared.leave(slot) else { return };
+        if let Some(client) = client.and_then(|client| self.clients.get_mut(client.at as usize)) {
+            client.passing = Some(id);
+        }
+        self.finished(id, &exchange, Frame { head, bytes: &detached.bytes });
+        if let Some(client) = client {
+            self.pass(id, client, &detached.bytes);
+            self.left(client, exchange.id);
+        }
+    }
+
+    fn shared_frame(&mut self, id: Id, head: Head, bytes: &[u8]) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let Role::Shared(shared) = &mut host.role else { return };
+        match head.kind {
+            Kind::Response | Kind::Error => {
+                let slot = shared.awaits(&head);
+                let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
+                    let (group, in_line) = (host.group, shared.line.is_some());
+                    if shared.late(&head) {
+                        self.list(id);
+                    } else {
+                        self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+                        if in_line {
+                            // Whose the next answer is can no longer be told.
+                            self.close_host(id, End::Garbage);
+                        }
+                    }
+                    return;
+                };
+                if exchange.route.is_some()
+                    && let Some(place) = slot.and_then(|slot| shared.slots.get(slot as usize))
+                {
+                    // A filter may refuse it.
+                    exchange.asked.clone_from(&place.asked);
+                }
+                self.finished(id, &exchange, Frame { head, bytes });
+                self.answer(id, exchange, head, bytes);
+            }
+            Kind::Heartbeat => {
+                if let Ok(Some(reply)) = shared.codec.reply(Frame { head, bytes }, Reply::Heartbeat) {
+                    host.out.push(&reply, &mut self.buffers);
+                    self.host_unsent(id);
+                }
+            }
+            _ => {
+                let group = host.group;
+                self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+            }
+        }
+    }
+
+    /// Notes that a request on a connection was answered.
+    pub(super) fn finished(&mut self, id: Id, exchange: &Exchange, answer: Frame<'_>) {
+        let now = self.now;
+        let Some(host) = self.host(id) else { return };
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        host.heard = now;
+        let mut unlisted = false;
+        if let Role::Shared(shared) = &mut host.role {
+            if shared.in_flight == 0 {
+                shared.reserved = shared.sending;
+            }
+            unlisted = !shared.listed;
+        }
+        let close = host.draining;
+        if unlisted {
+            self.list(id);
+        }
+        self.left_host(group, &node);
+        let failed = answer.head.kind == Kind::Error;
+        if let Some(group) = self.groups.get(group) {
+            let unwell = failed && group.cluster.config.outliers.is_some() && self.says_unwell(id, exchange, answer);
+            group.cluster.hosts.report(&node, if unwell { Outcome::Failure } else { Outcome::Success }, now);
+        }
+        let success = if failed { &node.stats.rq_error } else { &node.stats.rq_success };
+        success.fetch_add(1, Ordering::Relaxed);
+        if close {
+            self.retire(id);
+        }
+        let since = self.now_us.saturating_sub(exchange.since);
+        if exchange.client.is_some()
+            && let Some(local) = self.listeners.get(exchange.listener)
+        {
+            let counts = &local.counts.counters;
+            counts.response.add(1);
+            counts.response_decoding_success.add(1);
+            counts.request_active.sub(1);
+            if failed {
+                counts.response_error.add(1);
+                counts.response_business_exception.add(1);
+            } else {
+                counts.response_success.add(1);
+            }
+            local.counts.request_time_ms.record(since);
+        }
+    }
+
+    /// Whether an error is the host's own, and not what its application has to say.
+    #[cold]
+    fn says_unwell(&self, id: Id, exchange: &Exchange, answer: Frame<'_>) -> bool {
+        let owner = exchange.client.and_then(|client| self.clients.get(client.at as usize));
+        match (self.hosts.get(id.at as usize).map(|host| &host.role), owner.map(|client| &client.protocol)) {
+            (Some(Role::Shared(shared)), _) => shared.codec.host_failed(answer),
+            (_, Some(Protocol::Known(codec, _))) => codec.host_failed(answer),
+            _ => false,
+        }
+    }
+
+    /// A request is no longer under way at a host.
+    pub(super) fn left_host(&mut self, group: usize, node: &Arc<Host>) {
+        node.active.fetch_sub(1, Ordering::Relaxed);
+        if let Some(group) = self.groups.get(group) {
+            group.cluster.gauges.requests.leave();
+            group.stats.upstream_rq_active.sub(1);
+        }
+    }
+
+    /// Hands an answer to the client that waits for it, through the filters if there are any.
+    pub(super) fn answer(&mut self, host: Id, exchange: Exchange, head: Head, bytes: &[u8]) {
+        // Where there are filters, the route goes with the exchange.
+        if exchange.route.is_some() && self.has_filters(exchange.listener, true) {
+            self.filter_response(host, exchange, head, bytes);
+        } else {
+            self.deliver(host, &exchange, head, bytes);
+        }
+    }
+
+    /// Hands an answer to the client that waits for it.
+    pub(super) fn deliver(&mut self, host: Id, exchange: &Exchange, head: Head, bytes: &[u8]) {
+        let Some(id) = exchange.client else { return };
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
+        let Protocol::Known(codec, decoder) = &client.protocol else { return };
+        let between = client.passing.is_some() && client.passing != Some(host);
+        let out = if between { &mut client.after } else { &mut client.out };
+        let frame = Frame { head, bytes };
+        let own = !matches!(head.request_id, RequestId::Int(number) if number != exchange.id);
+        let mut pushed = false;
+        if exchange.route.is_none() {
+            let place = if own { None } else { codec.id_place(frame) };
+            if own || place.is_some() {
+                let copy = out.push(bytes, &mut self.buffers);
+                pushed = place.is_none_or(|place| place.write(copy, exchange.id));
+                if !pushed {
+                    out.retract(bytes.len());
+                }
+            }
+        }
+        let mut failed = false;
+        if !pushed {
+            let mut edits = metaprotocol_core::Edits {
+                request_id: (!own).then_some(exchange.id),
+                ..metaprotocol_core::Edits::default()
+            };
+            if let Some(route) = &exchange.route {
+                route.response_set.add_to(&mut edits);
+            }
+            let mut rewritten = codec.rewrite(frame, &edits, decoder.limits());
+            if rewritten.is_err() && !edits.set.is_empty() {
+                failed = true;
+                edits.set.clear();
+                rewritten = codec.rewrite(frame, &edits, decoder.limits());
+            }
+            match rewritten {
+                Ok(segments) => {
+                    for segment in &segments {
+                        out.push(segment, &mut self.buffers);
+                    }
+                }
+                // An answer that cannot be given its id is none for this client.
+                Err(_) => client.closing = true,
+            }
+        }
+        let (len, at) = (client.before(host), client.listener);
+        if failed {
+            self.count(at, |counts| counts.response_mutation_error.add(1));
+        }
+        self.left(id, exchange.id);
+        self.client_unsent(id);
+        self.hold_if_full(host, id, at, len);
+    }
+
+    /// A client waits for one answer less.
+    pub(super) fn left(&mut self, id: Id, request: u64) {
+        let Some(client) = self.client(id) else { return };
+        client.in_flight -= 1;
+        client.ids.leave(request);
+        let idle = client.in_flight == 0;
+        if client.waits.turn
+            && (idle || client.waiting().is_some_and(|head| head.request_id == RequestId::Int(request)))
+        {
+            self.resume.push(id);
+        }
+        if idle {
+            self.settle(id);
+        }
+    }
+
+    /// Tells a client that there will be no answer.
+    pub(super) fn lost(&mut self, exchange: &Exchange, asked: &[u8], error: ErrorType, message: &str) {
+        let Some(client) = exchange.client else { return };
+        self.count(exchange.listener, |counts| counts.request_active.sub(1));
+        self.refuse(client, exchange.head, asked, error, message);
+        self.left(client, exchange.id);
+    }
+}

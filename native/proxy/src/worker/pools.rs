@@ -1,0 +1,220 @@
+//! Connections that clients share: which one a request goes by, and what becomes of one that is given up.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use metaprotocol_core::{AnyCodec, ErrorType, Head};
+
+use super::hosts::{End, LATE, NO_SOCKET, Refusal};
+use super::upstream::{Exchange, Role, Shared};
+use super::{Id, Pool, Worker};
+use crate::balance::{Host, Outcome};
+
+impl Worker {
+    /// A connection that clients share, with room for one more request.
+    pub(super) fn shared(
+        &mut self,
+        group: usize,
+        host: &Arc<Host>,
+        codec: &Arc<dyn AnyCodec>,
+        head: &Head,
+    ) -> Result<Id, Refusal> {
+        let own = self.groups.get_mut(group).ok_or(NO_SOCKET)?;
+        let most = own.cluster.config.max_in_flight_per_connection.min((1 << 20) - 1);
+        let pool = Pool {
+            host: Arc::as_ptr(host) as usize,
+            codec: Arc::as_ptr(codec).cast::<()>() as usize,
+            dialect: codec.dialect(head),
+        };
+        let mut held = None;
+        if let Some(open) = own.pools.get_mut(&pool) {
+            while let Some(id) = open.last().copied() {
+                if let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) {
+                    let (takes_more, free) = (host.takes_more(), host.held_by.is_none());
+                    if let Role::Shared(shared) = &mut host.role {
+                        if takes_more && shared.has_room(most) {
+                            if free {
+                                return Ok(id);
+                            }
+                            held = Some(id);
+                            break;
+                        }
+                        shared.listed = false;
+                    }
+                }
+                // It comes back when it has room again.
+                open.pop();
+            }
+        }
+        let Some(held) = held else { return self.open_shared(group, host, codec, pool) };
+        // A client that reads slowly has the answers of others wait there: what can go by another connection does.
+        let free = |id: &Id| {
+            let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
+            host.is_some_and(|host| {
+                host.takes_more()
+                    && host.held_by.is_none()
+                    && matches!(&host.role, Role::Shared(shared) if shared.has_room(most))
+            })
+        };
+        if let Some(open) = own.pools.get_mut(&pool)
+            && let Some(at) = open.iter().position(free)
+        {
+            let last = open.len() - 1;
+            open.swap(at, last);
+            return Ok(open.get(last).copied().unwrap_or(held));
+        }
+        self.open_shared(group, host, codec, pool).or(Ok(held))
+    }
+
+    fn open_shared(
+        &mut self,
+        group: usize,
+        host: &Arc<Host>,
+        codec: &Arc<dyn AnyCodec>,
+        pool: Pool,
+    ) -> Result<Id, Refusal> {
+        let decoder = Arc::clone(codec).connect(self.limits);
+        let role = Role::Shared(Box::new(Shared::new(Arc::clone(codec), decoder, pool)));
+        let id = self.connect(group, host, &mut Some(role))?;
+        self.list(id);
+        Ok(id)
+    }
+
+    /// Puts a connection among those that have room, if it is not there.
+    pub(super) fn list(&mut self, id: Id) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        let (group, takes_more) = (host.group, host.takes_more());
+        let (Role::Shared(shared), Some(group)) = (&mut host.role, self.groups.get_mut(group)) else { return };
+        if takes_more && !shared.listed && !shared.reserved {
+            shared.listed = true;
+            group.pools.entry(shared.pool).or_default().push(id);
+        }
+    }
+
+    /// A connection that one client has to itself for as long as a long frame and its answer take.
+    pub(super) fn reserved(
+        &mut self,
+        group: usize,
+        host: &Arc<Host>,
+        codec: &Arc<dyn AnyCodec>,
+        head: &Head,
+    ) -> Option<Id> {
+        let own = self.groups.get(group)?;
+        let pool = Pool {
+            host: Arc::as_ptr(host) as usize,
+            codec: Arc::as_ptr(codec).cast::<()>() as usize,
+            dialect: codec.dialect(head),
+        };
+        let idle = own.pools.get(&pool).into_iter().flatten().copied().find(|id| {
+            let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
+            host.is_some_and(|host| match &host.role {
+                // Ids are not changed on it, so no answer may be outstanding that another one could be taken for.
+                Role::Shared(shared) => host.takes_more() && shared.has_room(1),
+                Role::Bound(..) => false,
+            })
+        });
+        let id = match idle {
+            Some(id) => id,
+            None => self.open_shared(group, host, codec, pool).ok()?,
+        };
+        if let Role::Shared(shared) = &mut self.host(id)?.role {
+            shared.reserved = true;
+            shared.sending = true;
+        }
+        Some(id)
+    }
+
+    /// The long frame that a connection was reserved for has been sent, or will not be.
+    pub(super) fn long_sent(&mut self, id: Id) {
+        if let Some(host) = self.host(id)
+            && let Role::Shared(shared) = &mut host.role
+        {
+            shared.sending = false;
+            shared.reserved = shared.in_flight > 0;
+            self.list(id);
+            self.retire(id);
+        }
+    }
+
+    /// Closes a connection that is to be closed when nothing is under way on it, if nothing is.
+    pub(super) fn retire(&mut self, id: Id) {
+        if self.host(id).is_some_and(|host| host.draining && !host.busy() && host.out.is_empty()) {
+            self.close_host(id, End::Done);
+        }
+    }
+
+    /// Gives up a request whose answer may still come. Returns what waited for it, and its beginning.
+    pub(super) fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Vec<u8>)> {
+        let host = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial)?;
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        let Role::Shared(shared) = &mut host.role else { return None };
+        let exchange = shared.give_up(slot)?;
+        let asked = shared.slots.get_mut(slot as usize).map(|slot| std::mem::take(&mut slot.asked)).unwrap_or_default();
+        if let Some(group) = self.groups.get(group) {
+            // A connection that answers too little is replaced before it has no room.
+            host.draining |= shared.given_up > group.cluster.config.max_in_flight_per_connection / 2;
+        }
+        self.left_host(group, &node);
+        Some((exchange, asked))
+    }
+
+    /// Closes a connection that a request was given up on, if nothing else can be asked there.
+    fn gave_up(&mut self, id: Id) {
+        // Where ids are not changed, its answer would be taken for that of the next.
+        if self.host(id).is_some_and(|host| matches!(&host.role, Role::Shared(shared) if shared.reserved)) {
+            return self.close_host(id, End::Done);
+        }
+        self.retire(id);
+    }
+
+    /// Gives up what a client that is gone has asked for on connections that it shared.
+    pub(super) fn cancel(&mut self, client: Id, mut in_flight: u32) {
+        let mut found = Vec::new();
+        for (at, host) in &self.hosts {
+            let Role::Shared(shared) = &host.role else { continue };
+            if in_flight == 0 || shared.in_flight == 0 {
+                continue;
+            }
+            for (slot, place) in shared.slots.iter().enumerate() {
+                if place.exchange.as_ref().is_some_and(|exchange| exchange.client == Some(client)) {
+                    found.push((Id { at: at as u32, serial: host.serial }, slot as u32));
+                    in_flight -= 1;
+                }
+            }
+        }
+        for (id, slot) in found {
+            let Some(group) = self.host(id).map(|host| host.group) else { continue };
+            if self.give_up(id, slot).is_some() {
+                self.count_cluster(group, |stats| stats.upstream_rq_cancelled.add(1));
+                self.gave_up(id);
+            }
+        }
+    }
+
+    pub(super) fn request_late(&mut self, id: Id, slot: u32, turn: u32) {
+        let Some(host) = self.host(id) else { return };
+        let (group, node) = (host.group, Arc::clone(&host.host));
+        let Role::Shared(shared) = &mut host.role else { return };
+        if shared.slots.get(slot as usize).is_none_or(|slot| slot.turn != turn) {
+            return;
+        }
+        // Where answers come in order, all that is asked there waits behind it.
+        let in_line = shared.line.is_some();
+        host.draining |= in_line;
+        let Some((exchange, asked)) = self.give_up(id, slot) else { return };
+        self.count_cluster(group, |stats| stats.upstream_rq_timeout.add(1));
+        node.stats.rq_timeout.fetch_add(1, Ordering::Relaxed);
+        if let Some(group) = self.groups.get(group) {
+            group.cluster.hosts.report(&node, Outcome::Timeout, self.now);
+        }
+        if let Some(client) = exchange.client.filter(|_| in_line) {
+            if self.client(client).is_some_and(|client| client.passing == Some(id)) {
+                // It waits behind a long answer of its own, into which nothing can be said.
+                return self.close_client(client, false);
+            }
+            self.lost_before(id, slot, client, (ErrorType::Timeout, LATE));
+        }
+        self.lost(&exchange, &asked, ErrorType::Timeout, LATE);
+        self.gave_up(id);
+    }
+}

@@ -102,7 +102,7 @@ counters! {
         downstream_cx_rx_bytes_total,
         /// Bytes sent to clients.
         downstream_cx_tx_bytes_total,
-        /// Connections closed since nothing came for too long.
+        /// Connections closed since nothing came or went for too long, or a frame took too long.
         idle_timeout,
         /// Connections closed since they were too old.
         max_connection_age,

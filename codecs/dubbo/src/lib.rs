@@ -100,6 +100,14 @@ impl Codec for Dubbo {
         Some(IdPlace { at: wire::REQUEST_ID_AT, len: 8, signed: false })
     }
 
+    fn goodbye(&self) -> Option<Vec<u8>> {
+        Some(reply::goodbye())
+    }
+
+    fn is_goodbye(&self, frame: Frame<'_>) -> bool {
+        reply::is_goodbye(frame)
+    }
+
     // SERVER_TIMEOUT, SERVER_ERROR, SERVER_THREADPOOL_EXHAUSTED_ERROR (`Response.java`). Exceptions come with OK.
     fn host_failed(&self, answer: Frame<'_>) -> bool {
         matches!(metaprotocol_core::number(self, answer, "status"), Some(31 | 80 | 100))

@@ -243,6 +243,17 @@ pub trait Codec: Send + Sync + Sized + 'static {
         self.info().sharing == Sharing::Bound
     }
 
+    /// What a server says before it closes a connection, so that its client asks nothing more there; nothing where the protocol
+    /// has no such word.
+    fn goodbye(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Whether a frame of a server is that word.
+    fn is_goodbye(&self, _frame: Frame<'_>) -> bool {
+        false
+    }
+
     /// True if a server keeps something for the client of a connection in this state, so that the client could not go on by
     /// another connection: a login, a database, a transaction, a subscription. Asked of codecs that are [`Sharing::Bound`].
     fn ties(&self, _state: &Self::State) -> bool {
@@ -313,6 +324,8 @@ pub trait AnyCodec: Send + Sync + 'static {
     fn id_place(&self, frame: Frame<'_>) -> Option<IdPlace>;
     fn dialect(&self, head: &Head) -> u32;
     fn binds(&self, request: Frame<'_>) -> bool;
+    fn goodbye(&self) -> Option<Vec<u8>>;
+    fn is_goodbye(&self, frame: Frame<'_>) -> bool;
     fn host_failed(&self, answer: Frame<'_>) -> bool;
     /// The codec itself, for those who know what only its own type can do.
     fn as_any(&self) -> &dyn Any;
@@ -386,6 +399,14 @@ impl<C: Codec> AnyCodec for C {
 
     fn binds(&self, request: Frame<'_>) -> bool {
         request.head.is_opaque() || Codec::binds(self, request)
+    }
+
+    fn goodbye(&self) -> Option<Vec<u8>> {
+        Codec::goodbye(self)
+    }
+
+    fn is_goodbye(&self, frame: Frame<'_>) -> bool {
+        !frame.head.is_opaque() && Codec::is_goodbye(self, frame)
     }
 
     fn host_failed(&self, answer: Frame<'_>) -> bool {

@@ -153,6 +153,10 @@ impl Worker {
                     self.host_unsent(id);
                 }
             }
+            _ if shared.codec.is_goodbye(Frame { head, bytes }) => {
+                host.draining = true;
+                self.retire(id);
+            }
             _ => {
                 let group = host.group;
                 self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));

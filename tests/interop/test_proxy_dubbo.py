@@ -256,3 +256,19 @@ def test_heartbeats_keep_an_idle_connection(shop: Shop) -> None:
         assert [call["ok"] for call in calls] == [True, True]
         assert between.stat("request_event") >= 3
         assert between.stat("downstream_cx_total") == between.stat("cluster.green.upstream_cx_total") == 1
+
+
+@one_line
+def test_a_provider_that_shuts_down_costs_no_call(shop: Shop) -> None:
+    """It says by the read-only event that it takes no more calls, answers those it has, and closes."""
+    with serving([shop.program, "server", "--line", "3"]) as leaving:
+        ports = shop.blue.port, leaving.port
+        with proxied("dubbo", [route("both")], [cluster("both", *ports)]) as between:
+            with Client(shop.command("concurrent", "--threads", "4", "--count", "6000"), between.port) as client:
+                between.until(lambda: between.requests("both") > 200, "calls are under way")
+                leaving.process.terminate()
+                calls = client.calls()
+            assert leaving.process.wait(30) is not None
+            assert len(calls) == 6000
+            assert [call for call in calls if not call["ok"] or call["value"] != call["arguments"][0]] == []
+            assert between.stat("cluster.both.upstream_cx_destroy_remote_with_active_rq") == 0

@@ -32,8 +32,8 @@ pub mod wire;
 use std::borrow::Cow;
 
 use metaprotocol_core::{
-    Codec, DecodeError, Detection, Direction, Edits, EncodeError, FirstSpeaker, Frame, IdPlace, Info, Key, Limits,
-    PairBy, Reply, Segments, Sharing, Split, Value, Visit,
+    Codec, DecodeError, Detection, Direction, Edits, EncodeError, FirstSpeaker, Frame, IdPlace, Info, Key, Kind,
+    Limits, PairBy, Reply, Segments, Sharing, Split, Value, Visit,
 };
 
 static INFO: Info = Info {
@@ -100,12 +100,9 @@ impl Codec for Dubbo {
         Some(IdPlace { at: wire::REQUEST_ID_AT, len: 8, signed: false })
     }
 
-    fn goodbye(&self) -> Option<Vec<u8>> {
-        Some(reply::goodbye())
-    }
-
+    // The event "read only": the text `R` in Hessian 2, as a provider sends it that shuts down.
     fn is_goodbye(&self, frame: Frame<'_>) -> bool {
-        reply::is_goodbye(frame)
+        frame.head.kind == Kind::Control && frame.body() == b"\x01R"
     }
 
     // SERVER_TIMEOUT, SERVER_ERROR, SERVER_THREADPOOL_EXHAUSTED_ERROR (`Response.java`). Exceptions come with OK.

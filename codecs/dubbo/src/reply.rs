@@ -4,7 +4,7 @@ use metaprotocol_core::{EncodeError, ErrorType, Frame, Kind, Reply};
 
 use crate::fields;
 use crate::hessian::{NULL, write_str};
-use crate::wire::{EVENT, FASTJSON, GSON, HESSIAN2, Header, OK, REQUEST};
+use crate::wire::{EVENT, FASTJSON, GSON, HESSIAN2, Header, OK};
 
 /// The longest null that an unknown serialization may have; all known ones take less.
 const MAX_NULL_LEN: usize = 64;
@@ -80,19 +80,6 @@ fn heartbeat(request: Frame<'_>, header: Header) -> Result<Option<Vec<u8>>, Enco
         return Err(EncodeError::NoReply { why: "this event holds more than a heartbeat does".into() });
     }
     frame(Header { flags: EVENT | header.serialization(), status: OK, ..header }, body).map(Some)
-}
-
-/// The body of the event by which a server tells that it takes no more requests ("read only"): `R` as a string of Hessian 2.
-const READ_ONLY: &[u8] = b"\x01R";
-
-/// That event, as `HeaderExchangeServer` of Dubbo sends it before it closes.
-pub(crate) fn goodbye() -> Vec<u8> {
-    let header = Header { flags: REQUEST | EVENT | HESSIAN2, status: 0, request_id: 0 };
-    [&header.to_bytes(READ_ONLY.len() as u32), READ_ONLY].concat()
-}
-
-pub(crate) fn is_goodbye(frame: Frame<'_>) -> bool {
-    frame.head.kind == Kind::Control && frame.body() == READ_ONLY
 }
 
 fn frame(header: Header, body: &[u8]) -> Result<Vec<u8>, EncodeError> {

@@ -243,13 +243,8 @@ pub trait Codec: Send + Sync + Sized + 'static {
         self.info().sharing == Sharing::Bound
     }
 
-    /// What a server says before it closes a connection, so that its client asks nothing more there; nothing where the protocol
-    /// has no such word.
-    fn goodbye(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    /// Whether a frame of a server is that word.
+    /// Whether a server says by this frame that it is about to close the connection, so that nothing more should be asked
+    /// there. What is under way is still answered.
     fn is_goodbye(&self, _frame: Frame<'_>) -> bool {
         false
     }
@@ -324,7 +319,6 @@ pub trait AnyCodec: Send + Sync + 'static {
     fn id_place(&self, frame: Frame<'_>) -> Option<IdPlace>;
     fn dialect(&self, head: &Head) -> u32;
     fn binds(&self, request: Frame<'_>) -> bool;
-    fn goodbye(&self) -> Option<Vec<u8>>;
     fn is_goodbye(&self, frame: Frame<'_>) -> bool;
     fn host_failed(&self, answer: Frame<'_>) -> bool;
     /// The codec itself, for those who know what only its own type can do.
@@ -399,10 +393,6 @@ impl<C: Codec> AnyCodec for C {
 
     fn binds(&self, request: Frame<'_>) -> bool {
         request.head.is_opaque() || Codec::binds(self, request)
-    }
-
-    fn goodbye(&self) -> Option<Vec<u8>> {
-        Codec::goodbye(self)
     }
 
     fn is_goodbye(&self, frame: Frame<'_>) -> bool {

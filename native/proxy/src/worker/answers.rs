@@ -14,6 +14,10 @@ use crate::balance::{Host, Outcome};
 
 const S2C: Direction = Direction::ServerToClient;
 
+/// How long nothing new is asked of a host that has said goodbye, if there are others, in milliseconds: as long as Dubbo's
+/// providers wait for what is under way.
+const LEAVES: u64 = 10_000;
+
 impl Worker {
     /// Hands on what belongs to a long frame; returns the rest.
     pub(super) fn pass_on<'d>(&mut self, id: Id, data: &'d [u8]) -> &'d [u8] {
@@ -155,6 +159,9 @@ impl Worker {
             }
             _ if shared.codec.is_goodbye(Frame { head, bytes }) => {
                 host.draining = true;
+                let address = host.host.address;
+                self.leaving.retain(|(other, _)| *other != address);
+                self.leaving.push((address, self.now + LEAVES));
                 self.retire(id);
             }
             _ => {

@@ -341,27 +341,11 @@ impl Worker {
 
     /// Closes a client when nothing is under way for it and all that it has sent so far is read.
     pub(super) fn leave_client(&mut self, id: Id) {
-        self.say_goodbye(id);
         let Some(client) = self.client(id) else { return };
         client.draining = true;
         client.readable = true;
         self.wake_client(id);
         self.timers.set(self.now + PATIENCE, Due::Leave(id));
-    }
-
-    /// Tells a client that it is to leave, once, where its protocol has a word for it.
-    fn say_goodbye(&mut self, id: Id) {
-        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
-            return;
-        };
-        let Protocol::Known(codec, _) = &client.protocol else { return };
-        if client.draining || client.leave_by.is_some() || client.closing {
-            return;
-        }
-        if let Some(word) = codec.goodbye() {
-            client.out_from(None).push(&word, &mut self.buffers);
-            self.client_unsent(id);
-        }
     }
 
     /// Closes a client that is to be closed once nothing is under way, if nothing is.
@@ -784,7 +768,6 @@ impl Worker {
             .collect();
         for id in clients {
             let by = self.now + patience;
-            self.say_goodbye(id);
             if let Some(client) = self.client(id) {
                 client.leave_by = Some(by);
                 self.client_leaves(id);

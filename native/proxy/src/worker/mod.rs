@@ -20,6 +20,7 @@ mod upstream;
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
@@ -165,6 +166,8 @@ pub struct Worker {
     /// The way back for filters that answer later, and the messages that wait for it.
     answers: Arc<Answers>,
     suspended: HashMap<u64, Suspended, foldhash::fast::RandomState>,
+    /// Hosts that have said goodbye, and until when they are left alone, in milliseconds.
+    leaving: Vec<(SocketAddr, u64)>,
     number: u64,
     stopped: bool,
 }
@@ -214,6 +217,7 @@ impl Worker {
             limits: Limits::default(),
             answers,
             suspended: HashMap::default(),
+            leaving: Vec::new(),
             number: 0,
             stopped: false,
         };

@@ -51,6 +51,15 @@ impl Worker {
         others.min_by_key(|member| member.priority).map(|member| Arc::clone(&member.host))
     }
 
+    /// Another host than one that is about to leave, if there is one.
+    #[cold]
+    pub(super) fn staying(&mut self, group: usize, host: Arc<Host>) -> Arc<Host> {
+        let now = self.now;
+        self.leaving.retain(|(_, until)| now < *until);
+        let leaving: Vec<SocketAddr> = self.leaving.iter().map(|(address, _)| *address).collect();
+        if leaving.contains(&host.address) { self.another(group, &leaving).unwrap_or(host) } else { host }
+    }
+
     /// A shared connection to another host than one to which none could be opened.
     #[cold]
     pub(super) fn shared_elsewhere(

@@ -261,7 +261,8 @@ impl Worker {
             hosts.find(|host| host.group == at).map(|host| Arc::clone(&host.host))
         };
         let bound = if codec.info().sharing == Sharing::Multiplexed { None } else { bound() };
-        let host = if bound.is_some() {
+        let bound_already = bound.is_some();
+        let host = if bound_already {
             bound
         } else if own.cluster.config.original_dst {
             original_address(&client.socket).map(|address| {
@@ -278,6 +279,8 @@ impl Worker {
             own.stats.upstream_cx_none_healthy.add(1);
             return Err(Stop::Error(ErrorType::NoHealthyUpstream, "meta protocol router: no healthy upstream"));
         };
+        let chosen = bound_already || self.leaving.is_empty();
+        let host = if chosen { host } else { self.staying(at, host) };
         Ok(Way { route, group: at, host })
     }
 

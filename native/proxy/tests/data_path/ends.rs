@@ -191,31 +191,6 @@ fn old_clients_get_their_answers_and_leave() {
 const READ_ONLY: &[u8] = b"\xda\xbb\xa2\0\0\0\0\0\0\0\0\0\0\0\0\x02\x01R";
 
 #[test]
-fn who_is_to_leave_is_told_so_where_the_protocol_has_a_word_for_it() {
-    let host = Host::new("dubbo", |peer, _, bytes| {
-        thread::sleep(Duration::from_millis(120));
-        peer.send(&dubbo_answer(dubbo_id(bytes), "x"));
-    });
-    let old = json!({ "listeners": { "l": { "max_connection_age": 60 } } });
-    let rig = Rig::new(with(simple("dubbo", &[&host]), old));
-    let mut client = rig.client("dubbo");
-    client.send(&dubbo_call(DUBBO_REQUEST, 1, "x"));
-    // What is under way is answered behind it.
-    assert_eq!([client.frame(), client.frame()], [READ_ONLY.to_vec(), dubbo_answer(1, "x")]);
-    client.ended_cleanly();
-    let mut rig = Rig::simple("dubbo", &[&host]);
-    let mut client = rig.client("dubbo");
-    client.send(&dubbo_call(DUBBO_REQUEST, 2, "x"));
-    host.until_got(2);
-    let reader = thread::spawn(move || {
-        assert_eq!([client.frame(), client.frame()], [READ_ONLY.to_vec(), dubbo_answer(2, "x")]);
-        client.ended_cleanly();
-    });
-    assert!(rig.shut_down(Duration::from_secs(5)));
-    reader.join().unwrap();
-}
-
-#[test]
 fn nothing_more_is_asked_by_a_connection_whose_host_says_goodbye() {
     let host = Host::new("dubbo", |peer, _, bytes| {
         peer.kept.push(dubbo_answer(dubbo_id(bytes), "x"));
@@ -232,6 +207,21 @@ fn nothing_more_is_asked_by_a_connection_whose_host_says_goodbye() {
         until("the connection is closed", || host.open.load(Ordering::SeqCst) == 0);
     }
     assert_eq!(host.accepted.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn others_are_asked_while_a_host_leaves() {
+    let leaving = Host::new("dubbo", |peer, _, bytes| {
+        peer.send(&[READ_ONLY, &dubbo_answer(dubbo_id(bytes), "leaving")].concat());
+    });
+    let stays = Host::new("dubbo", |peer, _, bytes| peer.send(&dubbo_answer(dubbo_id(bytes), "stays")));
+    let rig = Rig::simple("dubbo", &[&leaving, &stays]);
+    let mut client = rig.client("dubbo");
+    for id in 0..40 {
+        client.send(&dubbo_call(DUBBO_REQUEST, id, "x"));
+        client.frame();
+    }
+    assert_eq!((leaving.count(), stays.count()), (1, 39));
 }
 
 #[test]

@@ -120,7 +120,9 @@ def test_every_request_is_answered_through_a_storm(protocol: str, workers: int, 
         f"refused, {account['cut']} cut, the slowest after {account['longest_s']:.2f} s"
     )
     print(json.dumps(counts))
-    assert (account["wrong"], account["lost"], account["unasked"], account["unopened"]) == (0, 0, 0, 0), account
+    assert (account["wrong"], account["lost"], account["unasked"], account["unopened"]) == (0, 0, 0, 0), json.dumps(
+        account
+    )
     assert (counts["bad"], counts["first_bad"]) == (0, None)
     assert all(account[kind] == before[kind] for kind in ("refused", "cut", "closed")), "after the storm"
     assert account["refused"] > 0

@@ -428,8 +428,11 @@ impl Worker {
         }
         let moving = if moves { self.take_unsent(&mut host) } else { Vec::new() };
         let Role::Shared(shared) = &mut host.role else { return };
-        let all = 0..shared.slots.len() as u32;
-        for slot in shared.line.take().map_or_else(|| all.collect(), |line| Vec::from(line.slots)) {
+        let slots = match &mut shared.line {
+            Some(line) => Vec::from(std::mem::take(&mut line.slots)),
+            None => (0..shared.slots.len() as u32).collect(),
+        };
+        for slot in slots {
             let Some(place) = shared.slots.get_mut(slot as usize) else { continue };
             let Some(exchange) = place.exchange.take() else { continue };
             self.left_host(group, &node);

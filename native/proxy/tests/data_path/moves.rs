@@ -214,6 +214,28 @@ fn clients_whose_answers_come_in_order_are_moved_with_all_they_have_asked() {
 }
 
 #[test]
+fn what_is_moved_keeps_the_order_of_its_client() {
+    let echo = |ms: u64| {
+        Host::new("redis", move |peer, _, bytes| {
+            std::thread::sleep(std::time::Duration::from_millis(ms));
+            let key = String::from_utf8_lossy(bytes).split("\r\n").nth(4).unwrap_or_default().to_owned();
+            peer.send(&redis_text(&key));
+        })
+    };
+    let (slow, quick) = (echo(5), echo(0));
+    let rig = among("redis", &[nobody(), slow.address, quick.address], json!({}));
+    for _ in 0..6 {
+        let mut client = rig.client("redis");
+        let keys: Vec<String> = (0..20).map(|key| key.to_string()).collect();
+        client.send(&keys.iter().map(|key| redis(&["GET", key])).collect::<Vec<_>>().concat());
+        for key in &keys {
+            assert_eq!(client.frame(), redis_text(key));
+        }
+    }
+    assert!(rig.cluster("c", "upstream_rq_moved") >= 20);
+}
+
+#[test]
 fn long_messages_move_while_they_come() {
     let (silent, _kept) = blackhole();
     for out in [nobody(), silent] {

@@ -72,9 +72,10 @@ pub fn client(prefix: &[u8]) -> Detection {
     if flexible {
         // A header's tagged fields are none so far; those of the future are few.
         match prefix.get(at) {
+            // What stands here is of the next request.
+            _ if at >= frame_len => return Detection::No,
             Some(0) => at += 1,
             Some(16..) => return Detection::No,
-            _ if at >= frame_len => return Detection::No,
             Some(_) => return if named { Detection::Yes } else { Detection::No },
             None => return Detection::NeedMore,
         }
@@ -157,4 +158,18 @@ fn ranges(list: &[u8], step: usize, count: usize) -> bool {
             && (step == 6 || entry.get(6) == Some(&0))
     };
     list.chunks_exact(step).take(wanted).take_while(plausible).count() == wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_request_is_none_of_it() {
+        // Its header should have tagged fields, and there is no room left for them.
+        let request = b"\0\0\0\x14\0\x2d\0\x01\0\0\0\x02\0\x0ajava-a-min";
+        for follows in [&b""[..], b"\0", b"\0\x12\0\x03"] {
+            assert_eq!(client(&[request, follows].concat()), Detection::No);
+        }
+    }
 }

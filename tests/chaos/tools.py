@@ -23,8 +23,6 @@ from typing import Any, Self
 HERE = Path(__file__).resolve().parent
 TOOL = HERE.parents[1] / "target" / "quick" / "proxy-bench"
 PROTOCOLS = ("thrift", "dubbo", "redis")
-SHARED = ("thrift", "dubbo")
-"""Protocols in which clients share connections to hosts, so that nothing that happens to a host ends a client's."""
 SCALE = float(os.environ.get("METAPROTOCOL_CHAOS", "1"))
 """How much of everything is done: 10 is a soak of ten times as many requests, faults and updates."""
 PATIENCE = 60.0

@@ -273,7 +273,8 @@ def test_a_server_dies_and_another_serves(speaker: Speaker, server: Server) -> N
                         client.set("after", "1")
                     except (redis.ConnectionError, redis.ResponseError):
                         failed += 1
-            assert failed <= 7
+            # At most those whose own connection went to the server that died.
+            assert failed <= 2
             with connected(speaker.client(between.port)) as client, ThreadPoolExecutor(8) as pool:
                 assert all(pool.map(lambda number: client.set(f"after:{number}", number), range(100)))
     assert server("EXISTS", "after", "after:99") == 2

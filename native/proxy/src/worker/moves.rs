@@ -249,7 +249,10 @@ impl Worker {
         // Where answers come in order, the second request of a client goes where the first one went.
         let begun = moving.exchange.client.filter(|_| shared.line.is_some()).and_then(|client| self.line(client));
         let to = match begun {
-            Some(begun) => Ok(begun),
+            Some(begun) => {
+                self.count_cluster(lost.group, |stats| stats.upstream_rq_moved.add(1));
+                Ok(begun)
+            }
             None => self.shared_untried(lost.group, &shared.codec, &head, &mut moving.tried),
         };
         let Ok((to, node)) = to else { return Err(Box::new(moving)) };

@@ -232,7 +232,7 @@ fn what_is_moved_keeps_the_order_of_its_client() {
             assert_eq!(client.frame(), redis_text(key));
         }
     }
-    assert!(rig.cluster("c", "upstream_rq_moved") > 1);
+    assert!(rig.cluster("c", "upstream_rq_moved") >= 20);
 }
 
 #[test]

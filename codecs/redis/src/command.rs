@@ -130,6 +130,25 @@ fn name(buf: &[u8], first: usize, limits: &Limits) -> Result<(Range<usize>, usiz
     }
 }
 
+/// The name of a command in an array, whose CR LF end before `end`; `None` if it is not what the length before it says, as
+/// of one with a line feed in it.
+pub(crate) fn name_before(buf: &[u8], end: usize) -> Option<&[u8]> {
+    let line = buf.get(..end.checked_sub(CRLF.len())?)?;
+    let start = line.iter().rposition(|byte| *byte == b'\n')? + 1;
+    let name = line.get(start..)?;
+    let mut len = 0;
+    let mut unit = 1;
+    for byte in line.get(..start - CRLF.len())?.iter().rev() {
+        match byte {
+            b'0'..=b'9' if unit <= 10 => len += unit * usize::from(byte - b'0'),
+            &BULK => return (len == name.len()).then_some(name),
+            _ => return None,
+        }
+        unit *= 10;
+    }
+    None
+}
+
 /// What stands here, only servers send.
 #[cold]
 const fn a_reply(at: usize) -> DecodeError {

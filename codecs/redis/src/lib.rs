@@ -105,6 +105,10 @@ impl Codec for Redis {
         requests::binds(request)
     }
 
+    fn note(&self, state: &mut State, _request: Frame<'_>, _limits: &Limits) {
+        state.wait_once();
+    }
+
     // What it says whatever the command is. A client that is not let in, or asks for what there is not, gets other words.
     fn host_failed(&self, answer: Frame<'_>) -> bool {
         const UNWELL: [&str; 7] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "MISCONF", "BUSY", "OOM", "NOREPLICAS"];

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use metaprotocol_core::{DecodeError, Frame, Value};
 
-use crate::command::{Argument, Arguments, quote};
+use crate::command::{Argument, Arguments, name_before, quote};
 use crate::fields::{
     ACCESS, ALL_KEYS, ARG_COUNT, CHANNEL, COMMAND, FLAGS, HASH_TAG, KEY, KEY_COUNT, PATTERN, SLOT, SUBCOMMAND, number,
     text,
@@ -17,6 +17,11 @@ use crate::wire::{self, Form};
 /// The verb: whether a command ties its client to its connection; so does one that the table does not know.
 pub(crate) fn binds(frame: Frame<'_>) -> bool {
     let form = wire::form(frame.head.variant).filter(|form| form.is_command());
+    // Nearly all are told by their name alone, which ends where the header does.
+    let name = name_before(frame.bytes, frame.head.header_len as usize).filter(|_| form == Some(Form::Command));
+    if let Some(command) = name.and_then(table::command).filter(|command| !command.has_subcommands) {
+        return !command.is_free;
+    }
     let Some(Ok(request)) = form.map(|form| Request::open(frame.bytes, form)) else { return true };
     // What clients say of themselves when they have connected is shown to people and has no other effect.
     let is_introduction = request.name.eq_ignore_ascii_case(b"CLIENT")

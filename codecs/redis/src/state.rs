@@ -123,8 +123,9 @@ impl State {
         (kind, self.database)
     }
 
+    /// Takes note of a command that does not bind: it is answered once.
     #[inline(always)]
-    fn wait_once(&mut self) {
+    pub(crate) fn wait_once(&mut self) {
         match self.waiting.back_mut() {
             Some(Expected::Once(count)) => *count += 1,
             _ => self.waiting.push_back(Expected::Once(1)),

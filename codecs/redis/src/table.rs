@@ -8,16 +8,30 @@ use std::sync::LazyLock;
 
 const TEXT: &str = include_str!("commands.tsv");
 
-static TABLE: LazyLock<HashMap<Box<[u8]>, Entry>> = LazyLock::new(|| {
-    let mut table: HashMap<Box<[u8]>, Entry> = HashMap::new();
+/// Entries by their names in small letters. What is in it does not come from outside, so any hash will do.
+type Named = HashMap<Box<[u8]>, Entry, foldhash::fast::FixedState>;
+
+struct Table {
+    commands: Named,
+    /// By both names, with a bar between.
+    subcommands: Named,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = Table { commands: Named::default(), subcommands: Named::default() };
     // A command comes before its subcommands.
     for (name, entry) in TEXT.lines().filter_map(Entry::read) {
-        if let Some(bar) = name.iter().position(|byte| *byte == b'|')
-            && let Some(container) = name.get(..bar).and_then(|name| table.get_mut(name))
-        {
-            container.has_subcommands = true;
+        match name.iter().position(|byte| *byte == b'|') {
+            Some(bar) => {
+                if let Some(container) = name.get(..bar).and_then(|name| table.commands.get_mut(name)) {
+                    container.has_subcommands = true;
+                }
+                table.subcommands.insert(name, entry);
+            }
+            None => {
+                table.commands.insert(name, entry);
+            }
         }
-        table.insert(name, entry);
     }
     table
 });
@@ -152,7 +166,7 @@ pub(crate) fn command(name: &[u8]) -> Option<&'static Entry> {
     let lower = lower.get_mut(..name.len())?;
     lower.copy_from_slice(name);
     lower.make_ascii_lowercase();
-    if lower.contains(&b'|') { None } else { TABLE.get(&*lower) }
+    TABLE.commands.get(&*lower)
 }
 
 /// The subcommand of these names, in any case.
@@ -165,13 +179,13 @@ pub(crate) fn subcommand(name: &[u8], sub: &[u8]) -> Option<&'static Entry> {
     *front.last_mut()? = b'|';
     back.copy_from_slice(sub);
     lower.make_ascii_lowercase();
-    TABLE.get(&*lower)
+    TABLE.subcommands.get(&*lower)
 }
 
 /// True if the name of a command begins so, in any case.
 pub(crate) fn begins(front: &[u8]) -> bool {
     let alike = |name: &[u8]| name.get(..front.len()).is_some_and(|name| name.eq_ignore_ascii_case(front));
-    TABLE.keys().any(|name| alike(name) && !name.contains(&b'|'))
+    TABLE.commands.keys().any(|name| alike(name))
 }
 
 #[cfg(test)]
@@ -182,9 +196,10 @@ mod tests {
     fn every_line_is_read() {
         let lines = TEXT.lines().filter(|line| !line.starts_with('#')).count();
         assert!(TEXT.starts_with("# COMMAND of Redis "), "the first line says which server, and when");
-        assert!(TABLE.len() > 300, "{} commands", TABLE.len());
-        assert_eq!(TABLE.len(), lines, "every line is a command, each of its own name");
-        let longest = TABLE.keys().map(|name| name.len()).max();
+        let Table { commands, subcommands } = &*TABLE;
+        assert!(commands.len() > 200 && subcommands.len() > 90, "{} and {}", commands.len(), subcommands.len());
+        assert_eq!(commands.len() + subcommands.len(), lines, "every line is a command, each of its own name");
+        let longest = commands.keys().chain(subcommands.keys()).map(|name| name.len()).max();
         assert!(longest.is_some_and(|len| len < MAX_NAME_LEN), "{longest:?}");
     }
 

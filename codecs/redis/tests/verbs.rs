@@ -252,6 +252,7 @@ fn a_look_up_reads_no_further_than_it_must() {
 
 #[test]
 fn commands_that_leave_nothing_on_a_connection_do_not_bind() {
+    use metaprotocol_core::Codec;
     let free = [
         &["GET", "k"][..],
         &["set", "k", "v"],
@@ -288,8 +289,19 @@ fn commands_that_leave_nothing_on_a_connection_do_not_bind() {
             let array = command(words);
             let line = [words.join(" ").as_bytes(), b"\r\n"].concat();
             for bytes in [array, line] {
-                assert_eq!(AnyCodec::binds(&Redis, whole(&Redis, CLIENT, &bytes)), binds, "{words:?}");
+                let frame = whole(&Redis, CLIENT, &bytes);
+                assert_eq!(AnyCodec::binds(&Redis, frame), binds, "{words:?}");
+                if !binds {
+                    // Another connection's decoder that is told of it knows what one knows that has read it.
+                    let (mut told, mut read) = (Codec::state(&Redis), Codec::state(&Redis));
+                    Codec::note(&Redis, &mut told, frame, &Limits::default());
+                    Codec::split(&Redis, &mut read, CLIENT, &Limits::default(), &bytes).unwrap();
+                    assert_eq!(format!("{told:?}"), format!("{read:?}"), "{words:?}");
+                }
             }
         }
     }
+    // A name is all that its length says.
+    let bytes = command(&["x\nGET", "k"]);
+    assert!(AnyCodec::binds(&Redis, whole(&Redis, CLIENT, &bytes)));
 }

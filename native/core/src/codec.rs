@@ -243,6 +243,13 @@ pub trait Codec: Send + Sync + Sized + 'static {
         self.info().sharing == Sharing::Bound
     }
 
+    /// Takes note of a request that another decoder has read, on a connection where its answer is awaited: what
+    /// [`Codec::split`] would note of it. Asked of requests that do not bind ([`Codec::binds`]).
+    fn note(&self, state: &mut Self::State, request: Frame<'_>, limits: &Limits) {
+        // What is wrong with it the other decoder has said.
+        let _ = self.split(state, Direction::ClientToServer, limits, request.bytes);
+    }
+
     /// Whether a server says by this frame that it is about to close the connection, so that nothing more should be asked
     /// there. What is under way is still answered.
     fn is_goodbye(&self, _frame: Frame<'_>) -> bool {
@@ -287,17 +294,23 @@ impl IdPlace {
     /// Writes an id into a frame. False, and nothing done, if it does not fit or the place is not in the frame.
     #[must_use]
     pub fn write(self, frame: &mut [u8], id: u64) -> bool {
-        let bytes = id.to_be_bytes();
-        let Some((unused, digits)) = bytes.len().checked_sub(self.len).and_then(|at| bytes.split_at_checked(at)) else {
-            return false;
-        };
-        let Some(place) = frame.get_mut(self.at..self.at.saturating_add(self.len)) else { return false };
-        let negative = self.signed && digits.first().is_some_and(|first| first & 0x80 != 0);
-        let extension = if negative { 0xff } else { 0 };
-        if unused.iter().any(|byte| *byte != extension) {
+        if !(1..=8).contains(&self.len) {
             return false;
         }
-        place.copy_from_slice(digits);
+        let unused = 64 - 8 * self.len as u32;
+        let top = id << unused;
+        let same = if self.signed { ((top as i64) >> unused) as u64 } else { top >> unused };
+        let Some(place) = frame.get_mut(self.at..self.at.saturating_add(self.len)).filter(|_| same == id) else {
+            return false;
+        };
+        // The lengths that protocols have need no loop.
+        if let Ok(place) = <&mut [u8; 4]>::try_from(&mut *place) {
+            *place = (id as u32).to_be_bytes();
+        } else if let Ok(place) = <&mut [u8; 8]>::try_from(&mut *place) {
+            *place = id.to_be_bytes();
+        } else {
+            place.iter_mut().zip(top.to_be_bytes()).for_each(|(byte, digit)| *byte = digit);
+        }
         true
     }
 }
@@ -401,5 +414,40 @@ impl<C: Codec> AnyCodec for C {
 
     fn host_failed(&self, answer: Frame<'_>) -> bool {
         answer.head.kind == Kind::Error && Codec::host_failed(self, answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The id that a place says.
+    fn read(place: IdPlace, frame: &[u8]) -> u64 {
+        let digits = &frame[place.at..place.at + place.len];
+        let first = if place.signed && digits[0] & 0x80 != 0 { u64::MAX } else { 0 };
+        digits.iter().fold(first, |id, digit| id << 8 | u64::from(*digit))
+    }
+
+    #[test]
+    fn ids_are_written_where_they_fit() {
+        let edges = (0..64).flat_map(|bit| [1_u64 << bit, (1 << bit) - 1, u64::MAX << bit, !(1 << bit)]);
+        for id in edges.chain([0x0102_0304_0506_0708]) {
+            for (len, signed) in (1..=8).flat_map(|len| [(len, false), (len, true)]) {
+                let place = IdPlace { at: 2, len, signed };
+                let bits = 8 * len as u32;
+                let fits = match (len, signed) {
+                    (8, _) => true,
+                    (_, false) => id < 1 << bits,
+                    (_, true) => (-(1_i64 << (bits - 1))..1 << (bits - 1)).contains(&(id as i64)),
+                };
+                let mut frame = [0xee; 12];
+                assert_eq!(place.write(&mut frame, id), fits, "{id:#x} in {place:?}");
+                let end = 2 + len;
+                assert!(frame[..2].iter().chain(&frame[end..]).all(|byte| *byte == 0xee), "{frame:x?}");
+                assert_eq!(fits, frame != [0xee; 12] && read(place, &frame) == id, "{id:#x} in {place:?}: {frame:x?}");
+                assert!(!place.write(&mut frame[..end - 1], 0));
+            }
+        }
+        assert!(![0, 9].into_iter().any(|len| IdPlace { at: 0, len, signed: false }.write(&mut [0; 16], 0)));
     }
 }

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use crate::{Codec, DecodeError, Direction, Head, Info, Limits, Reason, Split, tls};
+use crate::{Codec, DecodeError, Direction, Frame, Head, Info, Limits, Reason, Split, tls};
 
 /// Bytes kept before and after the place of an error, for its hexdump.
 const EXCERPT_BEFORE: usize = 16;
@@ -114,6 +114,10 @@ pub trait Connection: Send {
 
     /// Offset in the stream of the first byte that belongs to no completed frame.
     fn offset(&self, direction: Direction) -> u64;
+
+    /// [`Codec::note`]: takes note of a request that another decoder has read, as if it had been fed. The direction must be
+    /// between two frames.
+    fn note(&mut self, request: Frame<'_>);
 
     /// [`Codec::ties`] for the state of this connection.
     fn tied(&self) -> bool;
@@ -445,6 +449,11 @@ impl<C: Codec> Connection for Decoder<C> {
 
     fn offset(&self, direction: Direction) -> u64 {
         self.halves[direction as usize].start
+    }
+
+    fn note(&mut self, request: Frame<'_>) {
+        self.halves[Direction::ClientToServer as usize].start += request.head.frame_len as u64;
+        self.codec.note(&mut self.state, request, &self.limits);
     }
 
     fn tied(&self) -> bool {

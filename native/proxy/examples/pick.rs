@@ -26,7 +26,7 @@ fn main() {
         .collect();
     let cluster = serde_json::from_value(json!({"balance": balance})).unwrap();
     let hosts = serde_json::from_value(json!({"priorities": [[{"hosts": hosts}]]})).unwrap();
-    let mut picker = Picker::new(Arc::new(HostSet::new(&cluster, &hosts, None, 0).unwrap()), 1);
+    let mut picker = Picker::new(Arc::new(HostSet::new(&cluster, &hosts, None, 1, 0).unwrap()), 1);
     let picks: u64 = picks.parse().unwrap();
     let started = std::time::Instant::now();
     let mut ports = 0;

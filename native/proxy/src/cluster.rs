@@ -28,7 +28,7 @@ pub struct Gauges {
     pub connections: Gauge,
     /// Requests that wait for a connection to be opened.
     pub pending: Gauge,
-    /// Requests that were sent.
+    /// Requests that were sent; workers take and give them back by the round, not by the message.
     pub requests: Gauge,
 }
 
@@ -39,21 +39,46 @@ pub struct Gauge(AtomicU32);
 impl Gauge {
     /// Takes one more, if there are fewer than `max`.
     pub fn enter(&self, max: u32) -> bool {
-        if self.0.fetch_add(1, Ordering::Relaxed) < max {
-            return true;
+        self.take(1, max) == 1
+    }
+
+    /// Takes up to so many more, as long as there are no more than `max`, and says how many.
+    pub fn take(&self, want: u32, max: u32) -> u32 {
+        let before = self.0.fetch_add(want, Ordering::Relaxed);
+        let taken = max.saturating_sub(before).min(want);
+        if taken < want {
+            self.give_back(want - taken);
         }
-        self.leave();
-        false
+        taken
     }
 
     /// Gives one back.
     pub fn leave(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.give_back(1);
+    }
+
+    /// Gives so many back.
+    pub fn give_back(&self, count: u32) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// How many there are.
     #[must_use]
     pub fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_are_taken_than_may_be() {
+        let gauge = Gauge::default();
+        assert_eq!((gauge.take(32, 40), gauge.take(32, 40), gauge.take(32, 40), gauge.get()), (32, 8, 0, 40));
+        assert!(!gauge.enter(40));
+        gauge.give_back(3);
+        assert_eq!((gauge.enter(40), gauge.take(5, 10), gauge.take(5, 40), gauge.get()), (true, 0, 2, 40));
     }
 }

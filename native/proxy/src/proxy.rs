@@ -15,7 +15,7 @@ use crate::config::Update;
 use crate::error::ConfigError;
 use crate::snapshot::{Makers, Snapshot};
 use crate::stats::{BOUNDS, ClusterStats, ListenerCounts};
-use crate::worker::{Control, Counts, Worker};
+use crate::worker::{Control, Counts, Place, Worker};
 
 /// Connections that may wait to be accepted.
 pub const BACKLOG: usize = 4096;
@@ -78,16 +78,20 @@ impl Proxy {
         let (report, receiver) = mpsc::channel();
         let began = Instant::now();
         let seed = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), began);
-        let start = |number: u64| {
+        let workers = workers.max(1);
+        let start = |number: usize| {
             let (control, orders) = mpsc::channel();
-            let seed = seed ^ number.rotate_left(32);
-            let (worker, waker) = Worker::new(orders, control.clone(), report.clone(), began, seed)?;
-            let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())?;
+            let seed = seed ^ (number as u64).rotate_left(32);
+            let (place, waker) = Place::new((number, workers), orders, control.clone(), report.clone(), began, seed)?;
+            let thread = thread::Builder::new().name(format!("worker-{number}"));
+            let thread = thread.spawn(move || Worker::new(place).run())?;
             Ok(Running { control, waker, thread: Some(thread) })
         };
-        let workers = (0..workers.max(1) as u64).map(start).collect::<io::Result<_>>()?;
+        let snapshot = Arc::new(Snapshot { workers, ..Snapshot::default() });
+        let workers = (0..workers).map(start).collect::<io::Result<_>>()?;
         let reports = Reports { receiver, listeners: BTreeMap::new(), clusters: BTreeMap::new() };
-        Ok(Self { workers, makers, reports: Mutex::new(reports), state: Mutex::default(), began })
+        let state = Mutex::new(State { snapshot, ..State::default() });
+        Ok(Self { workers, makers, reports: Mutex::new(reports), state, began })
     }
 
     /// Changes the configuration, all of it at once, or nothing if something in it cannot be used.

@@ -26,6 +26,8 @@ pub struct Makers {
 /// All that is configured.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// How many workers there are.
+    pub workers: usize,
     /// Listeners by name.
     pub listeners: BTreeMap<Arc<str>, Arc<Listener>>,
     /// Clusters by name.
@@ -96,7 +98,8 @@ impl Snapshot {
             let Some(old) = next.clusters.get(name.as_str()) else {
                 return Err(ConfigError::new(path, "there is no such cluster"));
             };
-            let set = HostSet::new(&old.config, &hosts, Some(&old.hosts), now).map_err(|error| error.within(&path))?;
+            let set = HostSet::new(&old.config, &hosts, Some(&old.hosts), self.workers, now)
+                .map_err(|error| error.within(&path))?;
             let cluster = Cluster {
                 name: Arc::clone(&old.name),
                 config: old.config.clone(),
@@ -140,7 +143,7 @@ impl Snapshot {
     fn cluster(&self, name: &Arc<str>, config: config::Cluster, now: u64) -> Result<Cluster, ConfigError> {
         let old = self.clusters.get(name);
         let given = config.hosts.clone().or_else(|| old.map(|old| old.given.clone())).unwrap_or_default();
-        let set = HostSet::new(&config, &given, old.map(|old| old.hosts.as_ref()), now)?;
+        let set = HostSet::new(&config, &given, old.map(|old| old.hosts.as_ref()), self.workers, now)?;
         let gauges = old.map_or_else(Arc::default, |old| Arc::clone(&old.gauges));
         Ok(Cluster { name: Arc::clone(name), config, given, hosts: Arc::new(set), gauges })
     }

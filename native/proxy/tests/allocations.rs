@@ -38,7 +38,7 @@ fn picks_of(cluster: Value, weights: [u32; 3]) -> u64 {
         [{"place": ["", "A", ""], "hosts": hosts}, {"place": ["", "B", ""], "hosts": [host((8, 1))]}],
         [{"hosts": [host((9, 1))]}],
     ]});
-    let set = HostSet::new(&from(cluster), &from(hosts), None, 0).unwrap();
+    let set = HostSet::new(&from(cluster), &from(hosts), None, 1, 0).unwrap();
     let set = Arc::new(set);
     set.checked(&set.members()[0].host, false, 0);
     set.checked(&set.members()[1].host, false, 0);

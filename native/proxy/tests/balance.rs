@@ -65,7 +65,7 @@ fn zones(zones: &[(&str, u32, &str)]) -> Value {
 }
 
 fn set(cluster_json: Value, hosts_json: Value) -> Arc<HostSet> {
-    Arc::new(HostSet::new(&cluster(cluster_json), &hosts(hosts_json), None, 0).unwrap())
+    Arc::new(HostSet::new(&cluster(cluster_json), &hosts(hosts_json), None, 1, 0).unwrap())
 }
 
 fn picker(cluster: Value, hosts: Value) -> Picker {
@@ -165,31 +165,43 @@ mod policies {
     #[test]
     fn least_request_takes_the_better_of_two() {
         let mut picker = picker(least_request(1.0), ports(2));
-        host(picker.set(), 1).active.store(5, Ordering::Relaxed);
-        host(picker.set(), 2).active.store(4, Ordering::Relaxed);
+        host(picker.set(), 1).of_worker(0).active.add(5);
+        host(picker.set(), 2).of_worker(0).active.add(4);
         // The worse one only if it is drawn twice.
+        near(&counts(&mut picker, 4000), &[(1, 1000), (2, 3000)], 150);
+    }
+
+    #[test]
+    fn least_request_counts_those_of_all_workers() {
+        let set = HostSet::new(&cluster(least_request(1.0)), &hosts(ports(2)), None, 2, 0).unwrap();
+        let mut picker = Picker::new(Arc::new(set), 7);
+        host(picker.set(), 1).of_worker(0).active.add(4);
+        host(picker.set(), 2).of_worker(0).active.add(2);
+        host(picker.set(), 2).of_worker(1).active.add(3);
+        near(&counts(&mut picker, 4000), &[(1, 3000), (2, 1000)], 150);
+        host(picker.set(), 1).of_worker(1).active.add(2);
         near(&counts(&mut picker, 4000), &[(1, 1000), (2, 3000)], 150);
     }
 
     #[test]
     fn least_request_with_weights_counts_requests_against_them() {
         let mut by_requests = picker(least_request(1.0), weights(&[3, 6]));
-        host(by_requests.set(), 2).active.store(5, Ordering::Relaxed);
+        host(by_requests.set(), 2).of_worker(0).active.add(5);
         near(&counts(&mut by_requests, 400), &[(1, 300), (2, 100)], 2);
         let mut squared = picker(least_request(2.0), weights(&[1, 4]));
-        host(squared.set(), 2).active.store(1, Ordering::Relaxed);
+        host(squared.set(), 2).of_worker(0).active.add(1);
         near(&counts(&mut squared, 400), &[(1, 200), (2, 200)], 2);
         let mut by_weight_only = picker(least_request(0.0), weights(&[1, 3]));
-        host(by_weight_only.set(), 2).active.store(100, Ordering::Relaxed);
+        host(by_weight_only.set(), 2).of_worker(0).active.add(100);
         near(&counts(&mut by_weight_only, 400), &[(1, 100), (2, 300)], 2);
     }
 
     #[test]
     fn the_most_loaded_host_has_its_turn_some_day() {
         let mut picker = picker(least_request(300.0), weights(&[1, 2]));
-        host(picker.set(), 1).active.store(1_000_000, Ordering::Relaxed);
+        host(picker.set(), 1).of_worker(0).active.add(1_000_000);
         near(&counts(&mut picker, 100), &[(1, 0), (2, 100)], 1);
-        host(picker.set(), 1).active.store(0, Ordering::Relaxed);
+        host(picker.set(), 1).of_worker(0).active.sub(1_000_000);
         assert!(port(&mut picker, None, 0).is_some());
     }
 
@@ -615,11 +627,11 @@ mod health {
     #[test]
     fn what_is_known_of_a_host_stays_with_its_address() {
         let first = set(failing(json!({})), ports(4));
-        host(&first, 1).active.store(3, Ordering::Relaxed);
+        host(&first, 1).of_worker(0).active.add(3);
         fail(&first, 2, Outcome::Failure, 3, 0);
         let next = at(&[&[(2, json!({})), (1, json!({"weight": 5, "health": "degraded"})), (9, json!({}))]]);
         let cluster = cluster(failing(json!({})));
-        let second = Arc::new(HostSet::new(&cluster, &hosts(next), Some(&first), 700).unwrap());
+        let second = Arc::new(HostSet::new(&cluster, &hosts(next), Some(&first), 1, 700).unwrap());
         assert!(Arc::ptr_eq(host(&first, 1), host(&second, 1)));
         assert_eq!((host(&second, 1).added_at, host(&second, 9).added_at), (0, 700));
         assert_eq!(first.member(host(&first, 1).address).unwrap().usable(), Usable::Yes, "the old set is as it was");
@@ -639,7 +651,7 @@ mod health {
     fn a_host_that_is_gone_is_not_left_out() {
         let first = set(failing(json!({})), ports(4));
         let gone = host(&first, 4).clone();
-        let second = HostSet::new(&cluster(failing(json!({}))), &hosts(ports(3)), Some(&first), 0).unwrap();
+        let second = HostSet::new(&cluster(failing(json!({}))), &hosts(ports(3)), Some(&first), 1, 0).unwrap();
         for _ in 0..3 {
             second.report(&gone, Outcome::Failure, 0);
         }
@@ -686,7 +698,7 @@ mod slow_start {
     /// Port 1 is there since 0, port 2 since 100,000.
     fn grown(cluster_json: Value, hosts_json: Value) -> Picker {
         let first = set(cluster_json.clone(), ports(1));
-        let set = HostSet::new(&cluster(cluster_json), &hosts(hosts_json), Some(&first), 100_000).unwrap();
+        let set = HostSet::new(&cluster(cluster_json), &hosts(hosts_json), Some(&first), 1, 100_000).unwrap();
         Picker::new(Arc::new(set), 3)
     }
 
@@ -748,7 +760,7 @@ mod configuration {
     use super::*;
 
     fn error(cluster_json: Value, hosts_json: Value) -> String {
-        HostSet::new(&cluster(cluster_json), &hosts(hosts_json), None, 0).unwrap_err().to_string()
+        HostSet::new(&cluster(cluster_json), &hosts(hosts_json), None, 1, 0).unwrap_err().to_string()
     }
 
     #[test]

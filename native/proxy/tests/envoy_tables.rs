@@ -28,7 +28,7 @@ fn tables_are_those_of_a_real_envoy() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("envoy_tables.json")).unwrap();
     let (mut slots, mut points) = (0, 0);
     for (number, case) in cases.iter().enumerate() {
-        let set = Arc::new(HostSet::new(&case.cluster, &case.hosts, None, 0).unwrap());
+        let set = Arc::new(HostSet::new(&case.cluster, &case.hosts, None, 1, 0).unwrap());
         let mut picker = Picker::new(set.clone(), 1);
         let mut address = |hash: u64| picker.pick(Some(hash), 0).unwrap().address;
         match &case.table {

@@ -142,11 +142,11 @@ impl Proxy {
                 row.set_item("usable", member.usable() != Usable::No)?;
                 row.set_item("ejected", host.ejected())?;
                 row.set_item("check_failed", host.check_failed())?;
-                row.set_item("rq_active", host.active.load(load))?;
-                row.set_item("rq_total", host.stats.rq_total.load(load))?;
-                row.set_item("rq_success", host.stats.rq_success.load(load))?;
-                row.set_item("rq_error", host.stats.rq_error.load(load))?;
-                row.set_item("rq_timeout", host.stats.rq_timeout.load(load))?;
+                row.set_item("rq_active", host.active())?;
+                row.set_item("rq_total", host.sum(|requests| &requests.rq_total))?;
+                row.set_item("rq_success", host.sum(|requests| &requests.rq_success))?;
+                row.set_item("rq_error", host.sum(|requests| &requests.rq_error))?;
+                row.set_item("rq_timeout", host.sum(|requests| &requests.rq_timeout))?;
                 row.set_item("cx_total", host.stats.cx_total.load(load))?;
                 row.set_item("cx_active", host.stats.cx_active.load(load))?;
                 row.set_item("cx_connect_fail", host.stats.cx_connect_fail.load(load))?;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::config::Health;
+use crate::stats::Counter;
 
 /// One host, shared by all sets and workers for as long as its address stays in the cluster.
 ///
@@ -14,10 +15,10 @@ pub struct Host {
     pub address: SocketAddr,
     /// When it came into the cluster, in milliseconds of the clock of its users.
     pub added_at: u64,
-    /// Requests under way, of all workers. Users count it; least request reads it.
-    pub active: AtomicU32,
-    /// What users count.
+    /// What is counted of its connections.
     pub stats: HostStats,
+    /// What each worker counts of its requests.
+    workers: Box<[Requests]>,
     /// Failures in a row.
     pub(super) failures: AtomicU32,
     /// Failures in a row to connect or to be in time, where they count by themselves.
@@ -33,17 +34,26 @@ pub struct Host {
     pub(super) warm_since: AtomicU64,
 }
 
-/// Counters of one host, named as in Envoy.
+/// What one worker counts of the requests of one host, named as in Envoy. Each has its own lines of the cache: what is
+/// counted for every message must not be where another worker counts.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Requests {
+    /// Requests under way; least request reads it.
+    pub active: Counter,
+    /// Requests.
+    pub rq_total: Counter,
+    /// Requests with a good answer.
+    pub rq_success: Counter,
+    /// Requests that failed.
+    pub rq_error: Counter,
+    /// Requests that were not answered in time.
+    pub rq_timeout: Counter,
+}
+
+/// Counters of the connections of one host, named as in Envoy.
 #[derive(Debug, Default)]
 pub struct HostStats {
-    /// Requests.
-    pub rq_total: AtomicU64,
-    /// Requests with a good answer.
-    pub rq_success: AtomicU64,
-    /// Requests that failed.
-    pub rq_error: AtomicU64,
-    /// Requests that were not answered in time.
-    pub rq_timeout: AtomicU64,
     /// Connections.
     pub cx_total: AtomicU64,
     /// Connections open now.
@@ -53,14 +63,14 @@ pub struct HostStats {
 }
 
 impl Host {
-    /// A host that has just been found, `now` in milliseconds.
+    /// A host that has just been found, `now` in milliseconds, for so many workers.
     #[must_use]
-    pub fn new(address: SocketAddr, now: u64) -> Self {
+    pub fn new(address: SocketAddr, workers: usize, now: u64) -> Self {
         Self {
             address,
             added_at: now,
-            active: AtomicU32::new(0),
             stats: HostStats::default(),
+            workers: (0..workers).map(|_| Requests::default()).collect(),
             failures: AtomicU32::new(0),
             local_failures: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
@@ -69,6 +79,28 @@ impl Host {
             check_failed: AtomicBool::new(false),
             warm_since: AtomicU64::new(now),
         }
+    }
+
+    /// What a worker counts, by its number from 0. Only that worker may add to it.
+    ///
+    /// # Panics
+    /// If the host was made for fewer workers.
+    #[must_use]
+    #[inline]
+    pub fn of_worker(&self, worker: usize) -> &Requests {
+        &self.workers[worker]
+    }
+
+    /// Requests under way, of all workers.
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        self.sum(|requests| &requests.active)
+    }
+
+    /// A counter of all workers together.
+    #[must_use]
+    pub fn sum(&self, counter: impl Fn(&Requests) -> &Counter) -> u64 {
+        self.workers.iter().map(|requests| counter(requests).get()).sum()
     }
 
     /// True while it is left out because it failed too often.

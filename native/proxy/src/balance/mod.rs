@@ -21,7 +21,7 @@ mod random;
 mod set;
 mod zone;
 
-pub use host::{Host, HostStats, Member, Usable};
+pub use host::{Host, HostStats, Member, Requests, Usable};
 pub use outlier::{Ejections, Outcome};
 pub use picker::{Counts, Picker};
 pub use set::HostSet;

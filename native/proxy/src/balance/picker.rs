@@ -1,7 +1,6 @@
 //! A worker's own position among the hosts.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::edf::Edf;
 use super::random::Random;
@@ -105,8 +104,14 @@ impl Picker {
     /// hashes are not heeded.
     #[inline]
     pub fn pick(&mut self, hash: Option<u64>, now: u64) -> Option<&Arc<Host>> {
-        let index = self.next(hash, now, 0)?;
-        self.set.members.get(index as usize).map(|member| &member.host)
+        let index = self.pick_member(hash, now)?;
+        self.set.members.get(index).map(|member| &member.host)
+    }
+
+    /// As [`Picker::pick`]: its place among the members of the set.
+    #[inline]
+    pub fn pick_member(&mut self, hash: Option<u64>, now: u64) -> Option<usize> {
+        self.next(hash, now, 0).map(|index| index as usize)
     }
 
     /// The host of a message, picked again up to `attempts` times in all for as long as `unwanted` says so of it; the last
@@ -253,7 +258,7 @@ fn least(set: &HostSet, hosts: &[u32], choices: u32, random: &mut Random) -> Opt
     let mut best = None;
     for _ in 0..choices {
         let host = *hosts.get(random.below(hosts.len() as u64) as usize)?;
-        let requests = set.members.get(host as usize)?.host.active.load(Ordering::Relaxed);
+        let requests = set.members.get(host as usize)?.host.active();
         if best.is_none_or(|(fewest, _)| requests < fewest) {
             best = Some((requests, host));
         }
@@ -266,7 +271,7 @@ fn weight(set: &HostSet, host: u32, now: u64, warming: bool) -> f64 {
     let Some(member) = set.members.get(host as usize) else { return LEAST_WEIGHT };
     let mut weight = f64::from(member.weight);
     if let Balance::LeastRequest { active_request_bias: bias, .. } = set.balance {
-        let requests = f64::from(member.host.active.load(Ordering::Relaxed)) + 1.0;
+        let requests = member.host.active() as f64 + 1.0;
         weight /= if bias == 1.0 { requests } else { requests.powf(bias) };
     }
     if warming && member.usable() == Usable::Yes {

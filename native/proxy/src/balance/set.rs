@@ -34,6 +34,8 @@ pub struct HostSet {
 /// What stays while sets of the same cluster follow each other.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// How many workers count requests of its hosts.
+    workers: usize,
     /// Changes with the health of any host.
     generation: AtomicU64,
     /// When it was last looked whether hosts may come back. Who changes the health of a host holds it.
@@ -103,12 +105,19 @@ pub(super) enum To {
 }
 
 impl HostSet {
-    /// The set of `hosts`, which keeps what is known of those that were in the `previous` set of the same cluster. An
-    /// address that comes more than once counts the first time only. The previous set is not changed.
+    /// The set of `hosts` for so many workers, which keeps what is known of those that were in the `previous` set of the same
+    /// cluster and for as many. An address that comes more than once counts the first time only. The previous set is not
+    /// changed.
     ///
     /// # Errors
     /// With the path within the cluster, if an address is none, a number is out of its range, or a table's size is no prime.
-    pub fn new(cluster: &Cluster, hosts: &Hosts, previous: Option<&Self>, now: u64) -> Result<Self, ConfigError> {
+    pub fn new(
+        cluster: &Cluster,
+        hosts: &Hosts,
+        previous: Option<&Self>,
+        workers: usize,
+        now: u64,
+    ) -> Result<Self, ConfigError> {
         check(cluster, hosts)?;
         let mut set = Self {
             members: Vec::new(),
@@ -121,7 +130,7 @@ impl HostSet {
             weighted_health: hosts.weighted_health,
             slow_start: cluster.slow_start,
             outliers: cluster.outliers.clone(),
-            shared: previous.map_or_else(|| Arc::new(Shared::new(now)), |previous| previous.shared.clone()),
+            shared: previous.map_or_else(|| Arc::new(Shared::new(workers, now)), |previous| previous.shared.clone()),
             view: Mutex::new(Arc::new(View::default())),
         };
         for (priority, localities) in hosts.priorities.iter().enumerate() {
@@ -182,7 +191,8 @@ impl HostSet {
         let known = previous.and_then(|previous| previous.member(address));
         self.by_address.insert(address, index);
         self.members.push(Member {
-            host: known.map_or_else(|| Arc::new(Host::new(address, now)), |known| known.host.clone()),
+            host: known
+                .map_or_else(|| Arc::new(Host::new(address, self.shared.workers, now)), |known| known.host.clone()),
             priority,
             place: locality.place.clone(),
             hostname: host.hostname.clone(),
@@ -311,8 +321,8 @@ impl HostSet {
 }
 
 impl Shared {
-    fn new(now: u64) -> Self {
-        Self { generation: AtomicU64::new(0), swept: Mutex::new(now), ejections: Ejections::default() }
+    fn new(workers: usize, now: u64) -> Self {
+        Self { workers, generation: AtomicU64::new(0), swept: Mutex::new(now), ejections: Ejections::default() }
     }
 }
 

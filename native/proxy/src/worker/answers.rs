@@ -1,16 +1,15 @@
 //! What hosts answer on connections that clients share, on its way to the client that waits for it.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
 use metaprotocol_core::{Direction, ErrorType, Frame, Head, Kind, Reply, RequestId};
+use slab::Slab;
 
 use super::clients::LONG;
 use super::downstream::Protocol;
+use super::groups::Group;
 use super::hosts::End;
 use super::upstream::{Exchange, Role};
 use super::{Id, Worker};
-use crate::balance::{Host, Outcome};
+use crate::balance::{Host, Outcome, Requests};
 
 const S2C: Direction = Direction::ServerToClient;
 
@@ -175,7 +174,6 @@ impl Worker {
     pub(super) fn finished(&mut self, id: Id, exchange: &Exchange, answer: Frame<'_>) {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
-        let (group, node) = (host.group, Arc::clone(&host.host));
         host.heard = now;
         let mut unlisted = false;
         if let Role::Shared(shared) = &mut host.role {
@@ -188,14 +186,16 @@ impl Worker {
         if unlisted {
             self.list(id);
         }
-        self.left_host(group, &node);
+        self.left_host(id);
         let failed = answer.head.kind == Kind::Error;
-        if let Some(group) = self.groups.get(group) {
-            let unwell = failed && group.cluster.config.outliers.is_some() && self.says_unwell(id, exchange, answer);
-            group.cluster.hosts.report(&node, if unwell { Outcome::Failure } else { Outcome::Success }, now);
+        if let Some(host) = self.hosts.get(id.at as usize)
+            && let Some(own) = self.groups.get(host.group)
+        {
+            let unwell = failed && own.cluster.config.outliers.is_some() && self.says_unwell(id, exchange, answer);
+            own.cluster.hosts.report(&host.host, if unwell { Outcome::Failure } else { Outcome::Success }, now);
+            let requests = host.host.of_worker(self.worker);
+            if failed { &requests.rq_error } else { &requests.rq_success }.add(1);
         }
-        let success = if failed { &node.stats.rq_error } else { &node.stats.rq_success };
-        success.fetch_add(1, Ordering::Relaxed);
         if close {
             self.retire(id);
         }
@@ -228,13 +228,17 @@ impl Worker {
         }
     }
 
-    /// A request is no longer under way at a host.
-    pub(super) fn left_host(&mut self, group: usize, node: &Arc<Host>) {
-        node.active.fetch_sub(1, Ordering::Relaxed);
-        if let Some(group) = self.groups.get(group) {
-            group.cluster.gauges.requests.leave();
-            group.stats.upstream_rq_active.sub(1);
+    /// A request is no longer under way at the host that a connection leads to.
+    #[inline]
+    pub(super) fn left_host(&mut self, id: Id) {
+        if let Some(host) = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial) {
+            left(&mut self.groups, &mut self.lenders, host.group, host.host.of_worker(self.worker));
         }
+    }
+
+    /// As [`Worker::left_host`], where the connection is gone already.
+    pub(super) fn left_lost(&mut self, group: usize, node: &Host) {
+        left(&mut self.groups, &mut self.lenders, group, node.of_worker(self.worker));
     }
 
     /// Hands an answer to the client that waits for it, through the filters if there are any.
@@ -325,5 +329,14 @@ impl Worker {
         self.count(exchange.listener, |counts| counts.request_active.sub(1));
         self.refuse(client, exchange.head, asked, error, message);
         self.left(client, exchange.id);
+    }
+}
+
+#[inline]
+fn left(groups: &mut Slab<Group>, lenders: &mut Vec<usize>, group: usize, requests: &Requests) {
+    requests.active.sub(1);
+    if let Some(own) = groups.get_mut(group) {
+        own.leave(group, lenders);
+        own.stats.upstream_rq_active.sub(1);
     }
 }

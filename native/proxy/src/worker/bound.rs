@@ -1,5 +1,6 @@
 //! A connection that one client has for itself: for the state that it holds, or because nothing else tells its answers apart.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use metaprotocol_core::{
@@ -9,11 +10,11 @@ use metaprotocol_core::{
 use super::clients::LONG;
 use super::downstream::{Filtered, Held, Protocol, Stream};
 use super::hosts::{End, LATE, LINGER, Refusal};
-use super::serve::{INCOMPLETE, OVERFLOW, Stop, Way, client_listener, shares};
+use super::serve::{INCOMPLETE, OVERFLOW, client_listener, shares};
 use super::upstream::{Exchange, Role, Upstream, kept};
+use super::ways::{Stop, Taken, Way};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
-use crate::route::Route;
 
 const C2S: Direction = Direction::ClientToServer;
 const S2C: Direction = Direction::ServerToClient;
@@ -36,7 +37,7 @@ impl Worker {
     /// A frame that belongs to what is under way already: of a stream, of a login, or an answer to the host.
     pub(super) fn more(&mut self, id: Id, head: Head, bytes: &[u8]) -> Went {
         let Some(client) = self.client(id) else { return Went::Nowhere };
-        let shared = matches!(&client.protocol, Protocol::Known(codec, _) if shares(codec.as_ref()));
+        let shared = matches!(&client.protocol, Protocol::Known(codec, _) if shares(codec));
         let host = self.place(id, &head, bytes);
         let bound = match host {
             Some(host) => Ok(host),
@@ -95,7 +96,7 @@ impl Worker {
         let part = bytes.len() < head.frame_len;
         // What is said here must not overtake answers that are under way: who has a connection for itself gets them in order,
         // whatever pairs them.
-        let in_turn = client.in_flight > 0 && !shares(codec.as_ref());
+        let in_turn = client.in_flight > 0 && !shares(codec);
         let sent = match self.way(id, head, bytes) {
             Ok(way) if part && !way.route.request_set.is_empty() => return Went::Whole,
             Ok(way) if !self.may_bind(id, way.group, head.kind) => {
@@ -128,7 +129,7 @@ impl Worker {
         let Some(client) = self.client(id) else { return true };
         let (in_flight, last) = (client.in_flight, client.bound.last().copied());
         let Protocol::Known(codec, decoder) = &client.protocol else { return true };
-        if shares(codec.as_ref()) {
+        if shares(codec) {
             return kind != Kind::Request || in_flight == 0;
         }
         if in_flight >= decoder.limits().max_in_flight {
@@ -212,7 +213,7 @@ impl Worker {
         let host = if plain {
             let cluster = self.listeners.get(at).and_then(|local| local.listener.config.unknown_to.clone());
             let group = cluster.and_then(|name| self.by_name.get(name.as_str()).copied());
-            let host = group.and_then(|group| self.groups.get_mut(group)?.picker.pick(None, now).map(Arc::clone));
+            let host = group.and_then(|group| self.groups.get_mut(group)?.pick(None, now));
             group.zip(host).and_then(|(group, host)| self.open_alone(id, group, &host))
         } else {
             let head = Head {
@@ -262,30 +263,23 @@ impl Worker {
         self.wait_if_full(id, to, unsent);
     }
 
-    fn send_request_bound(
-        &mut self,
-        id: Id,
-        to: Id,
-        route: &Arc<Route>,
-        head: Head,
-        bytes: &[u8],
-    ) -> Result<(), Refusal> {
+    fn send_request_bound(&mut self, id: Id, to: Id, route: &Taken, head: Head, bytes: &[u8]) -> Result<(), Refusal> {
         let Some(host) = self.host(to) else { return Err(OVERFLOW) };
-        let (group, node) = (host.group, Arc::clone(&host.host));
+        let group = host.group;
         let waits = head.kind == Kind::Request;
-        if waits && !self.enter_host(group, &node) {
+        if waits && !self.enter_host(to) {
             return Err(OVERFLOW);
         }
         if !self.open_stream(id, to, &head, bytes) || !self.enter_pending(group, to) {
             if waits {
-                self.left_host(group, &node);
+                self.left_host(to);
             }
             return Err(OVERFLOW);
         }
         let Some(client) = self.client(id) else { return Ok(()) };
         let Protocol::Known(codec, decoder) = &client.protocol else { return Ok(()) };
         let (at, limits) = (client.listener, *decoder.limits());
-        let codec = Arc::clone(codec);
+        let codec = Rc::clone(codec);
         let filtered = self.has_filters(at, true);
         let mut edits = Edits::default();
         route.request_set.add_to(&mut edits);
@@ -305,7 +299,7 @@ impl Worker {
         let Protocol::Known(codec, _) = &client.protocol else { return Ok(()) };
         let Some(pair) = PairId::of(&Frame { head, bytes }, codec.info().pair_by) else {
             // Nothing tells its answer from others: it is handed on as it comes, and nobody waits for it.
-            self.left_host(group, &node);
+            self.left_host(to);
             return Ok(());
         };
         let keep = bytes.get(..bytes.len().min(KEPT_BOUND)).unwrap_or(bytes);
@@ -315,7 +309,7 @@ impl Worker {
             head,
             id: if let RequestId::Int(own) = head.request_id { own } else { 0 },
             since: now_us,
-            route: (filtered || !route.response_set.is_empty()).then(|| Arc::clone(route)),
+            route: (filtered || !route.response_set.is_empty()).then(|| Box::new(route.clone())),
             asked: keep.to_vec(),
         };
         client.in_flight += 1;
@@ -366,7 +360,7 @@ impl Worker {
         let Protocol::Known(codec, decoder) = &mut client.protocol else {
             return self.pass(id, owner, data);
         };
-        let codec = Arc::clone(codec);
+        let codec = Rc::clone(codec);
         let mut fed = std::mem::take(&mut self.fed);
         let decoder = own.as_mut().unwrap_or(decoder);
         let result = decoder.feed(S2C, data, &mut fed);
@@ -439,7 +433,7 @@ impl Worker {
             let Role::Bound(owner, _) = host.role else { return };
             let Some(held) = host.queue.pop_front() else { return self.wake_host(id) };
             let Some(Protocol::Known(codec, _)) = self.client(owner).map(|client| &client.protocol) else { return };
-            let codec = Arc::clone(codec);
+            let codec = Rc::clone(codec);
             self.bound_frame(id, owner, &codec, held.head, &held.bytes);
             if self.host(id).is_none_or(|host| host.filtering) {
                 return;
@@ -512,12 +506,11 @@ impl Worker {
 
     pub(super) fn bound_ended(&mut self, id: Id, host: &Upstream, error: ErrorType, message: &str) {
         let Role::Bound(owner, _) = host.role else { return };
-        let (group, node) = (host.group, &host.host);
         let Some(client) = self.client(owner) else { return };
         // What waits, waits for the last.
         let last = client.bound.last() == Some(&id);
         client.bound.retain(|other| *other != id);
-        if !matches!(&client.protocol, Protocol::Known(codec, _) if !shares(codec.as_ref())) {
+        if !matches!(&client.protocol, Protocol::Known(codec, _) if !shares(codec)) {
             return self.end_streams(owner, id, error, message);
         }
         if !last || client.asked.as_ref().is_none_or(|asked| asked.is_empty()) {
@@ -526,7 +519,7 @@ impl Worker {
         }
         let mut asked = client.asked.take();
         while let Some((_, exchange)) = asked.as_mut().and_then(|asked| asked.forget()) {
-            self.left_host(group, node);
+            self.left_lost(host.group, &host.host);
             let bytes = exchange.asked.clone();
             self.lost(&exchange, &bytes, error, message);
         }

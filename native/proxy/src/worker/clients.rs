@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::Shutdown;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use metaprotocol_core::{Detected, Direction, ErrorType, FirstSpeaker, Head, detect_among};
@@ -97,7 +98,7 @@ impl Worker {
             {
                 let codec = Arc::clone(&dialect.codec);
                 let decoder = Arc::clone(&codec).connect(listener.limits);
-                Protocol::Known(codec, decoder)
+                Protocol::Known(Rc::new(codec), decoder)
             }
             _ => Protocol::Unknown(Vec::new()),
         };
@@ -487,7 +488,7 @@ impl Worker {
                 let codec = Arc::clone(&dialect.codec);
                 let decoder = Arc::clone(&codec).connect(local.listener.limits);
                 let prefix = std::mem::take(prefix);
-                client.protocol = Protocol::Known(codec, decoder);
+                client.protocol = Protocol::Known(Rc::new(codec), decoder);
                 prefix
             }
             None if detected == Detected::NeedMore && !late && prefix.len() < local.listener.config.detect_len => {
@@ -714,13 +715,12 @@ impl Worker {
             self.release_host(host);
         }
         // What waits on connections of its own, waits on the last.
-        let last = client.bound.last().and_then(|host| self.host(*host));
-        if let (Some(asked), Some((group, node))) =
-            (&mut client.asked, last.map(|host| (host.group, Arc::clone(&host.host))))
-        {
+        let last = client.bound.last().copied();
+        let last = last.and_then(|host| Some((host, self.host(host)?.group)));
+        if let (Some(asked), Some((host, group))) = (&mut client.asked, last) {
             while asked.forget().is_some() {
                 in_flight -= 1;
-                self.left_host(group, &node);
+                self.left_host(host);
                 self.count_cluster(group, |stats| stats.upstream_rq_cancelled.add(1));
             }
         }

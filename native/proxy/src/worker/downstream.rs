@@ -1,6 +1,7 @@
 //! What a worker knows of a client.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Connection, Direction, ErrorType, Head, Kind, Pairing};
@@ -155,8 +156,9 @@ impl Downstream {
 pub enum Protocol {
     /// It is not known yet: the bytes so far.
     Unknown(Vec<u8>),
-    /// This, with the decoder of both directions.
-    Known(Arc<dyn AnyCodec>, Box<dyn Connection>),
+    /// This, with the decoder of both directions. Whoever has the codec for the time of a message counts here, not where all
+    /// workers count.
+    Known(Rc<Arc<dyn AnyCodec>>, Box<dyn Connection>),
     /// Plain TCP.
     Plain,
 }

@@ -6,9 +6,10 @@ use metaprotocol_core::{AnyCodec, Direction, Edits, ErrorType, Frame, Head, Requ
 
 use super::downstream::{Downstream, Filtered, Held, Protocol};
 use super::upstream::{Exchange, Role};
+use super::ways::Taken;
 use super::{Id, Worker};
 use crate::filter::{Filter, Seen, Verdict};
-use crate::route::{Message, Route};
+use crate::route::Message;
 
 /// A message among the filters of its listener.
 pub struct Suspended {
@@ -74,7 +75,7 @@ impl Worker {
         let codec = match self.client(id) {
             Some(Downstream { suspended, protocol: Protocol::Known(codec, _), .. }) => {
                 *suspended += 1;
-                Arc::clone(codec)
+                Arc::clone(&**codec)
             }
             _ => return self.deliver(host, &exchange, head, bytes),
         };
@@ -111,7 +112,7 @@ impl Worker {
         self.number += 1;
         let route = match &message.way {
             Way::Request(_) => self.route_of(message),
-            Way::Response(_, exchange) => exchange.route.as_ref().map(Arc::clone),
+            Way::Response(_, exchange) => exchange.route.as_deref().cloned(),
         };
         let name = self.listeners.get(message.listener).map(|local| Arc::clone(&local.listener.name));
         let seen = Seen {
@@ -129,13 +130,13 @@ impl Worker {
         }
     }
 
-    fn route_of(&mut self, message: &Suspended) -> Option<Arc<Route>> {
+    fn route_of(&mut self, message: &Suspended) -> Option<Taken> {
         let local = self.listeners.get(message.listener)?;
-        let (table, _) = local.table(&message.codec)?;
+        let routes = local.routes(&message.codec)?;
         let frame = Frame { head: message.head, bytes: &message.bytes };
         let limits = &local.listener.limits;
         let mut seen = Message::new(message.codec.as_ref(), frame, limits, &local.extra, &mut self.scratch);
-        table.find(&mut seen).ok().flatten().map(Arc::clone)
+        routes.table.find(&mut seen).ok().flatten().map(|route| Taken::new(routes, route))
     }
 
     /// What a filter says at last.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use metaprotocol_core::AnyCodec;
@@ -9,6 +10,7 @@ use mio::net::TcpListener;
 
 use super::clients::PATIENCE;
 use super::upstream::Role;
+use super::ways::{Hosts, Picked, Routes};
 use super::{Counts, Due, Id, Pool, Worker};
 use crate::balance::{Host, Picker};
 use crate::cluster::Cluster;
@@ -21,8 +23,10 @@ use crate::stats::{ClusterStats, ListenerCounts};
 const APPLICATION_PROTOCOL: &str = "x-meta-protocol-application-protocol";
 
 pub type ByName = HashMap<Arc<str>, usize, foldhash::fast::RandomState>;
-/// A table, and for each cluster that it names the position of it.
-pub type Resolved = (Arc<dyn AnyCodec>, Option<(Arc<Table>, Vec<Option<usize>>)>);
+/// A codec, and its routes if there are any yet.
+pub type Resolved = (Arc<dyn AnyCodec>, Option<Rc<Routes>>);
+/// Requests that a worker takes at a time from the bound that holds for all workers.
+const LOAN: u32 = 32;
 
 /// A listener.
 pub struct Local {
@@ -85,10 +89,9 @@ impl Local {
     }
 
     /// The routes of a codec, if there are any yet.
-    pub fn table(&self, codec: &Arc<dyn AnyCodec>) -> Option<(&Table, &[Option<usize>])> {
+    pub fn routes(&self, codec: &Arc<dyn AnyCodec>) -> Option<&Rc<Routes>> {
         let same = |(own, _): &&Resolved| Arc::ptr_eq(own, codec);
-        let (_, table) = self.tables.iter().find(same)?;
-        table.as_ref().map(|(table, groups)| (table.as_ref(), groups.as_slice()))
+        self.tables.iter().find(same)?.1.as_ref()
     }
 }
 
@@ -98,8 +101,9 @@ pub fn resolved(listener: &Listener, by_name: &ByName) -> Vec<Resolved> {
     listener.dialects.iter().map(|dialect| (Arc::clone(&dialect.codec), table(dialect))).collect()
 }
 
-fn resolve(table: &Arc<Table>, by_name: &ByName) -> (Arc<Table>, Vec<Option<usize>>) {
-    (Arc::clone(table), table.clusters().iter().map(|name| by_name.get(name).copied()).collect())
+fn resolve(table: &Arc<Table>, by_name: &ByName) -> Rc<Routes> {
+    let groups = table.clusters().iter().map(|name| by_name.get(name).copied()).collect();
+    Rc::new(Routes { table: Arc::clone(table), groups })
 }
 
 /// A codec that an update has replaced.
@@ -116,6 +120,12 @@ pub struct Group {
     /// False once it is no longer configured; what is under way is finished.
     pub alive: bool,
     pub picker: Picker,
+    /// The set that it picks from.
+    set: Rc<Hosts>,
+    /// Requests that this worker may still enter of those that it took from the bound for all, until the round is over.
+    loan: u32,
+    /// It stands in the worker's list of those with a loan.
+    lent: bool,
     /// Connections that clients share, those of them that have room for more requests, or had when they were last asked.
     pub pools: HashMap<Pool, Vec<Id>, foldhash::fast::RandomState>,
     /// Hosts that clients were redirected from.
@@ -125,7 +135,53 @@ pub struct Group {
     pub stats: Arc<ClusterStats>,
 }
 
+impl Group {
+    /// The host of a message, as [`Picker::pick`] has it.
+    #[inline]
+    pub fn pick(&mut self, hash: Option<u64>, now: u64) -> Option<Picked> {
+        let member = self.picker.pick_member(hash, now)?;
+        Some(Picked::Member(Rc::clone(&self.set), member))
+    }
+
+    /// Takes up one more request, if there are fewer than may be.
+    #[inline]
+    pub fn enter(&mut self, at: usize, lenders: &mut Vec<usize>) -> bool {
+        if self.loan == 0 {
+            self.loan = self.cluster.gauges.requests.take(LOAN, self.cluster.config.thresholds.max_requests);
+            if self.loan == 0 {
+                return false;
+            }
+            self.lend(at, lenders);
+        }
+        self.loan -= 1;
+        true
+    }
+
+    /// Gives a request back.
+    #[inline]
+    pub fn leave(&mut self, at: usize, lenders: &mut Vec<usize>) {
+        self.loan += 1;
+        self.lend(at, lenders);
+    }
+
+    #[inline]
+    fn lend(&mut self, at: usize, lenders: &mut Vec<usize>) {
+        if !std::mem::replace(&mut self.lent, true) {
+            lenders.push(at);
+        }
+    }
+}
+
 impl Worker {
+    /// Gives back what was not needed of the bounds for all workers.
+    pub(super) fn pay_back(&mut self) {
+        while let Some(at) = self.lenders.pop() {
+            let Some(own) = self.groups.get_mut(at) else { continue };
+            own.lent = false;
+            own.cluster.gauges.requests.give_back(std::mem::take(&mut own.loan));
+        }
+    }
+
     /// Takes a new configuration. Connections stay; those of what is gone are closed when nothing is under way on them.
     pub(super) fn adopt(&mut self, snapshot: &Snapshot) {
         let mut moved = Vec::new();
@@ -138,6 +194,7 @@ impl Worker {
             if !Arc::ptr_eq(&group.cluster, cluster) {
                 if !Arc::ptr_eq(&group.cluster.hosts, &cluster.hosts) {
                     group.picker.replace(Arc::clone(&cluster.hosts));
+                    group.set = Rc::new(Hosts(Arc::clone(&cluster.hosts)));
                     moved.push(at);
                 }
                 let swept = group.cluster.config.outliers.is_some();
@@ -186,6 +243,9 @@ impl Worker {
             cluster: Arc::clone(cluster),
             alive: true,
             picker: Picker::new(Arc::clone(&cluster.hosts), seed),
+            set: Rc::new(Hosts(Arc::clone(&cluster.hosts))),
+            loan: 0,
+            lent: false,
             pools: HashMap::default(),
             originals: HashMap::new(),
             connections: 0,
@@ -243,6 +303,8 @@ impl Worker {
     /// Forgets a cluster that is gone, and whose last connection is closed.
     pub(super) fn bury(&mut self, at: usize) {
         if self.groups.get(at).is_some_and(|group| !group.alive && group.connections == 0) {
+            // Its place may be another's before the round is over.
+            self.lenders.retain(|other| *other != at);
             self.groups.remove(at);
         }
     }
@@ -261,7 +323,7 @@ mod tests {
     fn hosts_that_nobody_has_are_forgotten() {
         let host = |port: u16| {
             let address = SocketAddr::from(([127, 0, 0, 1], port));
-            (address, Arc::new(Host::new(address, 0)))
+            (address, Arc::new(Host::new(address, 1, 0)))
         };
         let mut hosts: HashMap<_, _> = (1..=100).map(host).collect();
         let used: Vec<_> = hosts.values().filter(|host| host.address.port() % 10 == 0).map(Arc::clone).collect();

@@ -154,12 +154,9 @@ impl Worker {
             }
             host.connected = true;
             let pending = std::mem::take(&mut host.pending);
-            let (group, node) = (host.group, Arc::clone(&host.host));
-            if let Some(group) = self.groups.get(group) {
-                for _ in 0..pending {
-                    group.cluster.gauges.pending.leave();
-                }
-                group.cluster.hosts.report(&node, Outcome::Connected, self.now);
+            if let Some(group) = self.groups.get(host.group) {
+                group.cluster.gauges.pending.give_back(pending);
+                group.cluster.hosts.report(&host.host, Outcome::Connected, self.now);
             }
             self.host_unsent(id);
         }
@@ -435,8 +432,8 @@ impl Worker {
         for slot in slots {
             let Some(place) = shared.slots.get_mut(slot as usize) else { continue };
             let Some(exchange) = place.exchange.take() else { continue };
-            self.left_host(group, &node);
-            node.stats.rq_error.fetch_add(1, Ordering::Relaxed);
+            self.left_lost(group, &node);
+            node.of_worker(self.worker).rq_error.add(1);
             if end == End::Garbage && exchange.client.is_some() {
                 self.count(exchange.listener, |counts| counts.response_decoding_error.add(1));
             }
@@ -457,9 +454,7 @@ impl Worker {
             group.stats.upstream_cx_active.sub(1);
             group.connections -= 1;
             group.cluster.gauges.connections.leave();
-            for _ in 0..host.pending {
-                group.cluster.gauges.pending.leave();
-            }
+            group.cluster.gauges.pending.give_back(host.pending);
             if let Role::Shared(shared) = &host.role
                 && let Some(pool) = group.pools.get_mut(&shared.pool)
             {

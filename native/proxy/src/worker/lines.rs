@@ -6,14 +6,14 @@ use std::sync::Arc;
 use metaprotocol_core::{AnyCodec, Frame, Head, Kind, PairBy};
 
 use super::hosts::Refusal;
-use super::serve::Way;
 use super::upstream::Role;
+use super::ways::{Picked, Way};
 use super::{Id, Worker};
 use crate::balance::Host;
 
 impl Worker {
     /// Whether a request can go by a connection that others use, too. Who has one for itself keeps to it.
-    pub(super) fn lines_up(&mut self, id: Id, codec: &dyn AnyCodec, head: Head, bytes: &[u8]) -> bool {
+    pub(super) fn lines_up(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) -> bool {
         if codec.info().pair_by != PairBy::Order || head.kind != Kind::Request {
             return false;
         }
@@ -74,7 +74,7 @@ impl Worker {
             Ok(to) => to,
             Err(refusal) => {
                 let (to, host) = self.shared_elsewhere(way.group, &way.host, codec, &head, refusal)?;
-                way.host = host;
+                way.host = Picked::Known(host);
                 to
             }
         };

@@ -1,12 +1,14 @@
 //! Long frames of clients, which are passed on as they come.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Head, Kind, RequestId};
 
 use super::bound::{KEPT_BOUND, Went};
 use super::downstream::{Protocol, To, Turn};
-use super::serve::{Stop, shares};
+use super::serve::shares;
+use super::ways::Stop;
 use super::{Id, Worker};
 
 impl Worker {
@@ -37,15 +39,15 @@ impl Worker {
         // Each look costs as much as what was looked at before: twice as much has to be there for the next.
         long.look = long.bytes.len() * 2;
         let Protocol::Known(codec, _) = &client.protocol else { return };
-        let codec = Arc::clone(codec);
+        let codec = Rc::clone(codec);
         let (head, at) = (long.head, client.listener);
         match (head.kind, head.request_id) {
-            (Kind::Request, RequestId::Int(number)) if shares(codec.as_ref()) => {
+            (Kind::Request, RequestId::Int(number)) if shares(&codec) => {
                 if self.turn(id, number) == Turn::Later {
                     return self.look_later(id);
                 }
             }
-            (Kind::Oneway, _) if shares(codec.as_ref()) => {}
+            (Kind::Oneway, _) if shares(&codec) => {}
             _ => return self.look_bound(id, &codec),
         }
         let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };

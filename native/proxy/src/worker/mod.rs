@@ -17,6 +17,7 @@ mod out;
 mod pools;
 mod serve;
 mod upstream;
+mod ways;
 
 use std::collections::HashMap;
 use std::io;
@@ -129,8 +130,44 @@ const READS: usize = 8;
 /// Connections accepted in one round.
 const ACCEPTS: usize = 64;
 
+/// What a worker begins with. It can be made in another thread than the worker's own.
+pub struct Place {
+    worker: usize,
+    workers: usize,
+    poll: Poll,
+    control: Receiver<Control>,
+    answers: Arc<Answers>,
+    report: Sender<Counts>,
+    began: Instant,
+    seed: u64,
+}
+
+impl Place {
+    /// The place of a worker, by its number from 0 and that of all, and what wakes it up after a message to its `control`.
+    /// `began` is when the proxy began, `seed` makes its random numbers its own.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the system gives no event queue.
+    pub fn new(
+        (worker, workers): (usize, usize),
+        control: Receiver<Control>,
+        answers: Sender<Control>,
+        report: Sender<Counts>,
+        began: Instant,
+        seed: u64,
+    ) -> io::Result<(Self, Arc<Waker>)> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let answers = Arc::new(Answers { control: answers, waker: Arc::clone(&waker) });
+        Ok((Self { worker, workers, poll, control, answers, report, began, seed }, waker))
+    }
+}
+
 /// The event loop of one thread.
 pub struct Worker {
+    /// Its number, from 0, and how many there are.
+    worker: usize,
+    workers: usize,
     poll: Poll,
     control: Receiver<Control>,
     report: Sender<Counts>,
@@ -166,6 +203,8 @@ pub struct Worker {
     /// The way back for filters that answer later, and the messages that wait for it.
     answers: Arc<Answers>,
     suspended: HashMap<u64, Suspended, foldhash::fast::RandomState>,
+    /// Clusters with requests of the bound for all workers that this one may still enter.
+    lenders: Vec<usize>,
     /// Hosts that have said goodbye, and until when they are left alone, in milliseconds.
     leaving: Vec<(SocketAddr, u64)>,
     number: u64,
@@ -173,22 +212,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker without listeners, and what wakes it up after a message to its `control`. `began` is when the proxy began,
-    /// `seed` makes its random numbers its own.
-    ///
-    /// # Errors
-    /// [`io::Error`] if the system gives no event queue.
-    pub fn new(
-        control: Receiver<Control>,
-        answers: Sender<Control>,
-        report: Sender<Counts>,
-        began: Instant,
-        seed: u64,
-    ) -> io::Result<(Self, Arc<Waker>)> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let answers = Arc::new(Answers { control: answers, waker: Arc::clone(&waker) });
-        let worker = Self {
+    /// A worker without listeners.
+    pub fn new(place: Place) -> Self {
+        let Place { worker, workers, poll, control, answers, report, began, seed } = place;
+        Self {
+            worker,
+            workers,
             poll,
             control,
             report,
@@ -217,11 +246,11 @@ impl Worker {
             limits: Limits::default(),
             answers,
             suspended: HashMap::default(),
+            lenders: Vec::new(),
             leaving: Vec::new(),
             number: 0,
             stopped: false,
-        };
-        Ok((worker, waker))
+        }
     }
 
     /// Runs until it is told to stop.
@@ -260,6 +289,7 @@ impl Worker {
             self.resume();
             self.flush_clients();
             self.flush_hosts();
+            self.pay_back();
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use metaprotocol_core::{AnyCodec, Direction, Head, Kind, Split};
 
@@ -53,11 +52,12 @@ impl Worker {
 
     /// Another host than one that is about to leave, if there is one.
     #[cold]
-    pub(super) fn staying(&mut self, group: usize, host: Arc<Host>) -> Arc<Host> {
+    pub(super) fn staying(&mut self, group: usize, host: &Arc<Host>) -> Arc<Host> {
         let now = self.now;
         self.leaving.retain(|(_, until)| now < *until);
         let leaving: Vec<SocketAddr> = self.leaving.iter().map(|(address, _)| *address).collect();
-        if leaving.contains(&host.address) { self.another(group, &leaving).unwrap_or(host) } else { host }
+        let another = if leaving.contains(&host.address) { self.another(group, &leaving) } else { None };
+        another.unwrap_or_else(|| Arc::clone(host))
     }
 
     /// A shared connection to another host than one to which none could be opened.
@@ -168,7 +168,7 @@ impl Worker {
         }
         // What waits, waits for the last.
         let asked = client.asked.as_ref().filter(|_| last).map_or(0, |asked| asked.len()) as u32;
-        changes_host(&lost.host, &node, asked);
+        changes_host(&lost.host, &node, self.worker, asked);
         self.count_cluster(lost.group, |stats| stats.upstream_rq_moved.add(u64::from(asked.max(1))));
         true
     }
@@ -222,8 +222,8 @@ impl Worker {
     }
 
     fn not_moved(&mut self, lost: &Upstream, moving: &Moving, (error, message): Refusal) {
-        self.left_host(lost.group, &lost.host);
-        lost.host.stats.rq_error.fetch_add(1, Ordering::Relaxed);
+        self.left_lost(lost.group, &lost.host);
+        lost.host.of_worker(self.worker).rq_error.add(1);
         // Some that it asked before may have been moved: whatever is said now is not for them.
         if let Some(client) = moving.exchange.client
             && self.line(client).is_some()
@@ -274,7 +274,7 @@ impl Worker {
         moving.at = at;
         moving.len = (host.out.end() - at) as u32;
         self.settle_in(to, slot, moving);
-        changes_host(&lost.host, &node, 1);
+        changes_host(&lost.host, &node, self.worker, 1);
         Ok(())
     }
 
@@ -371,7 +371,7 @@ impl Worker {
                 moving.tried.add(lost.host.address);
                 moving.at = at;
                 self.settle_in(to, slot, moving);
-                changes_host(&lost.host, &node, 1);
+                changes_host(&lost.host, &node, self.worker, 1);
             }
             _ => {
                 host.moved.push(at);
@@ -406,9 +406,10 @@ impl Worker {
     }
 }
 
-/// Requests under way are another host's from here on.
-fn changes_host(from: &Host, to: &Host, requests: u32) {
-    from.active.fetch_sub(requests, Ordering::Relaxed);
-    to.active.fetch_add(requests, Ordering::Relaxed);
-    to.stats.rq_total.fetch_add(requests.into(), Ordering::Relaxed);
+/// Requests of a worker that are under way are another host's from here on.
+fn changes_host(from: &Host, to: &Host, worker: usize, requests: u32) {
+    let (from, to) = (from.of_worker(worker), to.of_worker(worker));
+    from.active.sub(requests.into());
+    to.active.add(requests.into());
+    to.rq_total.add(requests.into());
 }

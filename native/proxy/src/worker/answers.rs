@@ -7,6 +7,7 @@ use super::clients::LONG;
 use super::downstream::Protocol;
 use super::groups::Group;
 use super::hosts::End;
+use super::out::Out;
 use super::upstream::{Exchange, Role};
 use super::{Id, Worker};
 use crate::balance::{Host, Outcome, Requests};
@@ -96,6 +97,12 @@ impl Worker {
             return;
         }
         let client = exchange.and_then(|exchange| exchange.client);
+        let number = exchange.map_or(0, |exchange| exchange.id);
+        if client.and_then(|client| self.clients.get(client.at as usize)).is_some_and(|client| client.is_early(number))
+        {
+            // To stop here until its turn has come might be to wait for each other: it is kept.
+            return;
+        }
         if let Some(client) = client
             && self.clients.get(client.at as usize).is_some_and(|client| client.passing.is_some())
         {
@@ -114,6 +121,7 @@ impl Worker {
         let Some(exchange) = shared.leave(slot) else { return };
         if let Some(client) = client.and_then(|client| self.clients.get_mut(client.at as usize)) {
             client.passing = Some(id);
+            client.answered(&mut self.buffers);
         }
         self.finished(id, &exchange, Frame { head, bytes: &detached.bytes });
         if let Some(client) = client {
@@ -257,9 +265,19 @@ impl Worker {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return;
         };
+        if client.closing {
+            // It has been told all that it can be told.
+            return self.left(id, exchange.id);
+        }
+        let early = client.is_early(exchange.id);
         let Protocol::Known(codec, decoder) = &client.protocol else { return };
         let between = client.passing.is_some() && client.passing != Some(host);
-        let out = if between { &mut client.after } else { &mut client.out };
+        let mut kept = Out::default();
+        let out = match (early, between) {
+            (true, _) => &mut kept,
+            (_, true) => &mut client.after,
+            _ => &mut client.out,
+        };
         let frame = Frame { head, bytes };
         let own = !matches!(head.request_id, RequestId::Int(number) if number != exchange.id);
         let mut pushed = false;
@@ -298,6 +316,11 @@ impl Worker {
                 Err(_) => client.closing = true,
             }
         }
+        match &mut client.order {
+            Some(order) if early => order.keep(exchange.id, kept),
+            Some(_) => client.answered(&mut self.buffers),
+            None => {}
+        }
         let (len, at) = (client.before(host), client.listener);
         if failed {
             self.count(at, |counts| counts.response_mutation_error.add(1));
@@ -313,6 +336,9 @@ impl Worker {
         client.in_flight -= 1;
         client.ids.leave(request);
         let idle = client.in_flight == 0;
+        if idle && client.order.is_some() {
+            client.order = None;
+        }
         if client.waits.turn
             && (idle || client.waiting().is_some_and(|head| head.request_id == RequestId::Int(request)))
         {
@@ -327,7 +353,7 @@ impl Worker {
     pub(super) fn lost(&mut self, exchange: &Exchange, asked: &[u8], error: ErrorType, message: &str) {
         let Some(client) = exchange.client else { return };
         self.count(exchange.listener, |counts| counts.request_active.sub(1));
-        self.refuse(client, exchange.head, asked, error, message);
+        self.refuse_in_turn(client, Some(exchange.id), exchange.head, asked, error, message);
         self.left(client, exchange.id);
     }
 }

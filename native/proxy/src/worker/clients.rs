@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metaprotocol_core::{Detected, Direction, ErrorType, FirstSpeaker, Head, detect_among};
+use metaprotocol_core::{Detected, Direction, ErrorType, FirstSpeaker, Head, PairBy, detect_among};
 use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
 
@@ -147,7 +147,8 @@ impl Worker {
             held: VecDeque::new(),
             long: None,
             ids: Ids::default(),
-            line: None,
+            lines: Vec::new(),
+            order: None,
             bound: Vec::new(),
             leaving: false,
             asked: None,
@@ -784,6 +785,19 @@ impl Worker {
 
     /// Answers a frame with an error, or closes the connection where the protocol cannot say it.
     pub(super) fn refuse(&mut self, id: Id, head: Head, bytes: &[u8], error: ErrorType, message: &str) {
+        self.refuse_in_turn(id, None, head, bytes, error, message);
+    }
+
+    /// As [`Worker::refuse`]; of a request that was under way, with its number, the answer waits for its turn.
+    pub(super) fn refuse_in_turn(
+        &mut self,
+        id: Id,
+        number: Option<u64>,
+        head: Head,
+        bytes: &[u8],
+        error: ErrorType,
+        message: &str,
+    ) {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return;
         };
@@ -791,14 +805,30 @@ impl Worker {
         let Protocol::Known(codec, _) = &client.protocol else { return };
         let frame = metaprotocol_core::Frame { head, bytes };
         let reply = codec.reply(frame, metaprotocol_core::Reply::Error(error, message));
-        let said = match reply {
-            Ok(Some(reply)) => {
-                client.out_from(None).push(&reply, &mut self.buffers);
-                true
+        let in_order = number.filter(|_| codec.info().pair_by == PairBy::Order);
+        let said = reply.is_ok();
+        if let Ok(reply) = reply {
+            let reply = reply.unwrap_or_default();
+            match (number, &mut client.order) {
+                (Some(number), Some(order)) if !order.is_next(number) => {
+                    let mut out = Out::default();
+                    out.push(&reply, &mut self.buffers);
+                    order.keep(number, out);
+                }
+                _ => {
+                    client.out_from(None).push(&reply, &mut self.buffers);
+                    if number.is_some() {
+                        client.answered(&mut self.buffers);
+                    }
+                }
             }
-            Ok(None) => true,
-            Err(_) => false,
-        };
+        } else if let Some(number) = in_order {
+            // What comes behind it would be taken for its answer.
+            match &mut client.order {
+                Some(order) if !order.is_next(number) => order.ends(number),
+                _ => client.closing = true,
+            }
+        }
         self.count(at, |counts| {
             match error {
                 ErrorType::RouteNotFound => counts.route_not_found.add(1),

@@ -8,7 +8,8 @@ use metaprotocol_core::{AnyCodec, Connection, Direction, ErrorType, Head, Kind, 
 use mio::net::TcpStream;
 
 use super::Id;
-use super::out::Out;
+use super::order::Order;
+use super::out::{Buffers, Out};
 use super::upstream::Exchange;
 
 /// A frame may take a second more for each of so many bytes that have come.
@@ -62,13 +63,15 @@ pub struct Downstream {
     /// The frame that is passed on as it comes, or is too long to be looked at as one chunk.
     pub long: Option<Long>,
     pub ids: Ids,
-    /// The connection that all go by that it waits for, where others use it too and answers come in order.
-    pub line: Option<Id>,
+    /// The connections that all go by that it waits for, where others use them too and answers come in order.
+    pub lines: Vec<Id>,
+    /// In which order, if there was more than one of them.
+    pub order: Option<Box<Order>>,
     /// The connections that it has for itself.
     pub bound: Vec<Id>,
     /// Some of their hosts are no longer in their cluster.
     pub leaving: bool,
-    /// The requests on them that wait, and the number of the next one.
+    /// The requests on them that wait, and the number of the next one, wherever it goes.
     pub asked: Option<Box<Pairing<(u64, Exchange)>>>,
     pub number: u64,
     /// Its streams by their ids, where the ids are its own.
@@ -83,6 +86,30 @@ impl Downstream {
     /// Where bytes go that come from a connection, or that are made here.
     pub fn out_from(&mut self, host: Option<Id>) -> &mut Out {
         if self.passing.is_some() && self.passing != host { &mut self.after } else { &mut self.out }
+    }
+
+    /// From here on its answers are put in order: those that it waits for are numbered one after another.
+    pub fn keep_order(&mut self) {
+        let next = self.number - u64::from(self.in_flight);
+        self.order.get_or_insert_with(|| Box::new(Order::new(next)));
+    }
+
+    /// True if an answer has to wait for others.
+    #[inline]
+    pub fn is_early(&self, number: u64) -> bool {
+        self.order.as_ref().is_some_and(|order| !order.is_next(number))
+    }
+
+    /// An answer was put on its way, or has begun to be: those follow that only waited for it.
+    #[inline]
+    pub fn answered(&mut self, buffers: &mut Buffers) {
+        if let Some(order) = &mut self.order {
+            order.went();
+            while let Some(answer) = self.order.as_mut().and_then(|order| order.take()) {
+                self.out_from(None).append(answer, buffers);
+            }
+            self.closing |= self.order.as_ref().is_some_and(|order| order.is_over());
+        }
     }
 
     /// The frame that is to go on next of those that wait.

@@ -1,5 +1,6 @@
 //! Where answers come in order, requests of many clients go by one connection, one behind the other, as long as they leave
-//! nothing there. All that one client waits for goes by one connection: so its answers have its order, too.
+//! nothing there. All that one client waits for from a host goes by one connection. Where hosts are picked by a hash, it may
+//! wait for several; their answers are put in its order.
 
 use std::sync::Arc;
 
@@ -9,7 +10,16 @@ use super::hosts::Refusal;
 use super::upstream::Role;
 use super::ways::{Picked, Way};
 use super::{Id, Worker};
-use crate::balance::Host;
+
+/// By what a client's next request goes.
+enum Next {
+    /// This connection.
+    Line(Id),
+    /// One that it does not use yet.
+    Another,
+    /// It waits until nothing is under way.
+    Wait,
+}
 
 impl Worker {
     /// Whether a request can go by a connection that others use, too. Who has one for itself keeps to it.
@@ -24,16 +34,19 @@ impl Worker {
     }
 
     /// Routes a request and puts it in line. False if it has to wait until nothing is under way for its client: because it goes
-    /// elsewhere, or is answered here.
+    /// to another cluster, or is answered here.
     pub(super) fn forward_in_line(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) -> bool {
         let Some(client) = self.client(id) else { return true };
-        let (at, busy, line) = (client.listener, client.in_flight > 0, client.line);
+        let (at, busy) = (client.listener, client.in_flight > 0);
+        if !busy {
+            client.lines.clear();
+        }
         let to = match self.way(id, head, bytes) {
-            Ok(way) if busy => match line.filter(|line| self.goes_on(*line, &way)) {
-                Some(line) => Ok((line, way)),
-                None => return self.wait_turn(id),
+            Ok(way) => match self.next_line(id, &way) {
+                Next::Line(line) => Ok((line, way)),
+                Next::Another => self.begin_line(codec, way, head),
+                Next::Wait => return self.wait_turn(id),
             },
-            Ok(way) => self.begin_line(codec, way, head),
             Err(stop) => Err(stop.said()),
         };
         let sent = to.and_then(|(to, way)| self.send(Some(id), to, &way, head, bytes).map(|()| (to, way)));
@@ -44,8 +57,13 @@ impl Worker {
         match sent {
             Ok((to, way)) => {
                 if let Some(client) = self.client(id) {
-                    client.line = Some(to);
                     client.number += 1;
+                    if !client.lines.contains(&to) {
+                        client.lines.push(to);
+                        if busy {
+                            client.keep_order();
+                        }
+                    }
                 }
                 self.mirror(id, codec, &way, head, bytes);
             }
@@ -54,19 +72,29 @@ impl Worker {
         true
     }
 
-    /// Whether one more request of a client can go behind what it waits for.
-    fn goes_on(&mut self, line: Id, way: &Way) -> bool {
+    /// By which connection a client goes on: the one on which it waits for this host already, another one for another host of
+    /// the same cluster. What goes to different clusters may depend on each other.
+    fn next_line(&mut self, id: Id, way: &Way) -> Next {
         let most = self.groups.get(way.group).map_or(0, |group| group.cluster.config.max_in_flight_per_connection);
-        self.host(line).is_some_and(|host| {
-            let there = host.group == way.group && Arc::ptr_eq(&host.host, &way.host) && host.takes_more();
-            there && matches!(&host.role, Role::Shared(shared) if shared.has_room(most))
-        })
-    }
-
-    /// The connection that a client's requests go by, if it is there, and to which host.
-    pub(super) fn line(&mut self, client: Id) -> Option<(Id, Arc<Host>)> {
-        let line = self.client(client)?.line?;
-        Some((line, Arc::clone(&self.host(line)?.host)))
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return Next::Wait;
+        };
+        let limit = self.listeners.get(client.listener).map_or(0, |local| local.listener.config.buffer_limit);
+        if client.order.as_ref().is_some_and(|order| order.len() > limit) {
+            return Next::Wait;
+        }
+        client.lines.retain(|line| self.hosts.get(line.at as usize).is_some_and(|host| host.serial == line.serial));
+        for line in &client.lines {
+            let Some(host) = self.hosts.get(line.at as usize) else { continue };
+            if host.group != way.group {
+                return Next::Wait;
+            }
+            if Arc::ptr_eq(&host.host, &way.host) {
+                let free = matches!(&host.role, Role::Shared(shared) if shared.has_room(most)) && host.takes_more();
+                return if free { Next::Line(*line) } else { Next::Wait };
+            }
+        }
+        Next::Another
     }
 
     fn begin_line(&mut self, codec: &Arc<dyn AnyCodec>, mut way: Way, head: Head) -> Result<(Id, Way), Refusal> {

@@ -13,6 +13,7 @@ mod hosts;
 mod lines;
 mod long;
 mod moves;
+mod order;
 mod out;
 mod pools;
 mod serve;

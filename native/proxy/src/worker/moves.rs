@@ -1,6 +1,6 @@
 //! What was to go to a host that never got a byte of it goes to another one of its cluster. Nothing is sent twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -178,17 +178,14 @@ impl Worker {
         let sent = host.out.sent();
         let Role::Shared(shared) = &mut host.role else { return Vec::new() };
         // Where answers come in order, a client's requests go together or not at all.
-        let mut left = HashMap::new();
+        let mut stay = HashSet::new();
         for slot in shared.line.iter().flat_map(|line| &line.slots) {
-            let place = shared.slots.get(*slot as usize).filter(|place| place.at >= sent);
-            if let Some(client) = place.and_then(|place| place.exchange.as_ref()?.client) {
-                let under_way = || self.clients.get(client.at as usize).map_or(0, |client| client.in_flight);
-                *left.entry(client).or_insert_with(under_way) -= 1;
-            }
+            let place = shared.slots.get(*slot as usize).filter(|place| place.at < sent);
+            stay.extend(place.and_then(|place| place.exchange.as_ref()?.client));
         }
         let unsent = shared.slots.iter_mut().filter(|place| {
             let client = place.exchange.as_ref().and_then(|exchange| exchange.client);
-            place.at >= sent && client.is_some_and(|client| left.get(&client).is_none_or(|left| *left == 0))
+            place.at >= sent && client.is_some_and(|client| !stay.contains(&client))
         });
         let taken = unsent.filter_map(|place| {
             let (at, len, until) = (place.at, place.len, place.until);
@@ -209,12 +206,13 @@ impl Worker {
         }
         // Between requests there are one-way messages; where the first one begins is known if nothing was sent before.
         let first = moving.first().map_or(u64::MAX, |moving| moving.at);
+        let mut went = HashMap::new();
         let mut at = if lost.out.sent() == 0 { 0 } else { first };
         for moving in moving {
             self.move_oneways(lost, shared, at, moving.at);
             at = moving.at + u64::from(moving.len);
             let bytes = lost.out.waiting(moving.at).get(..moving.len as usize).unwrap_or_default();
-            if let Err(moving) = self.move_request(lost, shared, moving, bytes) {
+            if let Err(moving) = self.move_request(lost, shared, moving, bytes, &mut went) {
                 self.not_moved(lost, &moving, refusal);
             }
         }
@@ -224,12 +222,6 @@ impl Worker {
     fn not_moved(&mut self, lost: &Upstream, moving: &Moving, (error, message): Refusal) {
         self.left_lost(lost.group, &lost.host);
         lost.host.of_worker(self.worker).rq_error.add(1);
-        // Some that it asked before may have been moved: whatever is said now is not for them.
-        if let Some(client) = moving.exchange.client
-            && self.line(client).is_some()
-        {
-            return self.close_client(client, false);
-        }
         self.lost(&moving.exchange, &moving.asked, error, message);
     }
 
@@ -239,6 +231,7 @@ impl Worker {
         shared: &Shared,
         mut moving: Moving,
         bytes: &[u8],
+        went: &mut HashMap<Id, Id>,
     ) -> Result<(), Box<Moving>> {
         moving.tried.add(lost.host.address);
         // It has the edits of its route already.
@@ -247,7 +240,11 @@ impl Worker {
             _ => return Err(Box::new(moving)),
         };
         // Where answers come in order, the second request of a client goes where the first one went.
-        let begun = moving.exchange.client.filter(|_| shared.line.is_some()).and_then(|client| self.line(client));
+        let in_line = moving.exchange.client.filter(|_| shared.line.is_some());
+        let begun = in_line.and_then(|client| {
+            let to = *went.get(&client)?;
+            Some((to, Arc::clone(&self.host(to)?.host)))
+        });
         let to = match begun {
             Some(begun) => {
                 self.count_cluster(lost.group, |stats| stats.upstream_rq_moved.add(1));
@@ -273,6 +270,7 @@ impl Worker {
         }
         moving.at = at;
         moving.len = (host.out.end() - at) as u32;
+        went.extend(in_line.map(|client| (client, to)));
         self.settle_in(to, slot, moving);
         changes_host(&lost.host, &node, self.worker, 1);
         Ok(())
@@ -296,7 +294,11 @@ impl Worker {
             self.timers.set(moving.until, Due::Request(to, slot, turn));
         }
         if let Some(client) = client.and_then(|client| self.client(client)) {
-            client.line = Some(to);
+            // It may wait for others elsewhere.
+            client.keep_order();
+            if !client.lines.contains(&to) {
+                client.lines.push(to);
+            }
         }
         self.host_unsent(to);
     }

@@ -270,7 +270,10 @@ impl Worker {
         if last {
             self.count_cluster(way.group, |stats| stats.upstream_cx_max_requests.add(1));
         }
-        let listener = id.and_then(|id| self.client(id)).map(|client| client.listener);
+        let (listener, number) = match id.and_then(|id| self.client(id)) {
+            Some(client) => (Some(client.listener), client.number),
+            None => (None, 0),
+        };
         if let Err(unsendable) = failed {
             if let Some(listener) = listener {
                 self.count(listener, |counts| counts.request_mutation_error.add(1));
@@ -288,7 +291,7 @@ impl Worker {
             let filtered = listener.is_some_and(|at| self.has_filters(at, true));
             let changes = id.is_some() && (filtered || !way.route.response_set.is_empty());
             let route = changes.then(|| Box::new(way.route.clone()));
-            let own = if let RequestId::Int(own) = head.request_id { own } else { 0 };
+            let own = if let RequestId::Int(own) = head.request_id { own } else { number };
             let mut turn = 0;
             if let Some(host) = self.host(to)
                 && let Role::Shared(shared) = &mut host.role

@@ -164,7 +164,7 @@ pub struct Exchange {
     /// The listener that it came by.
     pub listener: usize,
     pub head: Head,
-    /// The id that the client gave it.
+    /// The id that the client gave it, or where there are none, its number among the client's requests.
     pub id: u64,
     /// When, in microseconds.
     pub since: u64,

@@ -139,8 +139,8 @@ impl Worker {
         let bound = || {
             let known = |id: &Id| self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
             // What goes elsewhere waits for what is under way.
-            let line = client.line.iter().filter(|_| client.in_flight > 0 && hash.is_none());
-            let mut hosts = client.bound.iter().chain(line).filter_map(known);
+            let lines = client.lines.iter().filter(|_| client.in_flight > 0 && hash.is_none());
+            let mut hosts = client.bound.iter().chain(lines).filter_map(known);
             hosts.find(|host| host.group == at).map(|host| Arc::clone(&host.host))
         };
         let bound = if codec.info().sharing == Sharing::Multiplexed { None } else { bound() };

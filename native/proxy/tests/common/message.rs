@@ -107,6 +107,11 @@ pub fn redis(words: &[&str]) -> Vec<u8> {
     bytes
 }
 
+/// The first argument of a command of Redis.
+pub fn redis_key(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).split("\r\n").nth(4).unwrap_or_default().to_owned()
+}
+
 /// A bulk string of Redis.
 pub fn redis_text(text: &str) -> Vec<u8> {
     format!("${}\r\n{text}\r\n", text.len()).into_bytes()

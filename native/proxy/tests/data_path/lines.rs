@@ -9,10 +9,6 @@ use serde_json::json;
 use crate::common::message::*;
 use crate::common::{Client, Host, Rig, hosts_of, simple, until, with};
 
-fn key(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).split("\r\n").nth(4).unwrap_or_default().to_owned()
-}
-
 fn ask(client: &mut Client, bytes: &[u8]) -> Vec<u8> {
     client.send(bytes);
     client.frame()
@@ -20,7 +16,7 @@ fn ask(client: &mut Client, bytes: &[u8]) -> Vec<u8> {
 
 /// Answers with the first argument.
 fn echo() -> Host {
-    Host::new("redis", |peer, _, bytes| peer.send(&redis_text(&key(bytes))))
+    Host::new("redis", |peer, _, bytes| peer.send(&redis_text(&redis_key(bytes))))
 }
 
 #[test]
@@ -62,7 +58,7 @@ fn who_leaves_something_on_a_connection_has_one_for_itself() {
 fn answers_of_several_hosts_keep_the_order_of_the_requests() {
     let slow = Host::new("redis", |peer, _, bytes| {
         std::thread::sleep(Duration::from_millis(20));
-        peer.send(&redis_text(&key(bytes)));
+        peer.send(&redis_text(&redis_key(bytes)));
     });
     let quick = echo();
     let to = |prefix: &str, cluster: &str| json!({ "match": [{ "key": "key", "test": { "prefix": { "text": prefix } } }], "to": { "cluster": cluster } });
@@ -89,7 +85,7 @@ fn a_lost_host_answers_every_client_in_order_and_ends_none() {
         peer.kept.push(bytes.to_vec());
         match peer.kept.len() {
             6 => peer.close(),
-            _ if ["0", "again"].contains(&&*key(bytes)) => peer.send(&redis_text(&key(bytes))),
+            _ if ["0", "again"].contains(&&*redis_key(bytes)) => peer.send(&redis_text(&redis_key(bytes))),
             _ => {}
         }
     });
@@ -113,10 +109,10 @@ fn a_lost_host_answers_every_client_in_order_and_ends_none() {
 #[test]
 fn what_comes_too_late_is_nobodys_answer() {
     let host = Host::new("redis", |peer, _, bytes| {
-        if key(bytes) == "slow" {
+        if redis_key(bytes) == "slow" {
             std::thread::sleep(Duration::from_millis(150));
         }
-        peer.send(&redis_text(&key(bytes)));
+        peer.send(&redis_text(&redis_key(bytes)));
     });
     let timeout = json!({ "routes": { "r": { "routes": [{ "to": { "cluster": "c" }, "timeout": 60 }] } } });
     let rig = Rig::new(with(simple("redis", &[&host]), timeout));
@@ -140,7 +136,7 @@ fn what_comes_too_late_is_nobodys_answer() {
 
 #[test]
 fn an_answer_that_nobody_has_asked_for_ends_the_connection() {
-    let host = Host::new("redis", |peer, _, bytes| peer.send(&redis_text(&key(bytes)).repeat(2)));
+    let host = Host::new("redis", |peer, _, bytes| peer.send(&redis_text(&redis_key(bytes)).repeat(2)));
     let rig = Rig::simple("redis", &[&host]);
     let mut client = rig.client("redis");
     for key in ["1", "2", "3"] {
@@ -154,8 +150,8 @@ fn long_values_go_both_ways_beside_others() {
     const LEN: usize = 3 << 20;
     let host = Host::new("redis", |peer, _, bytes| match bytes.len() {
         LEN.. => peer.send(b"+OK\r\n"),
-        _ if key(bytes) == "long" => peer.send(&redis_text(&"v".repeat(LEN))),
-        _ => peer.send(&redis_text(&key(bytes))),
+        _ if redis_key(bytes) == "long" => peer.send(&redis_text(&"v".repeat(LEN))),
+        _ => peer.send(&redis_text(&redis_key(bytes))),
     });
     let rig = Rig::simple("redis", &[&host]);
     let (mut one, mut two, mut other) = (rig.client("redis"), rig.client("redis"), rig.client("redis"));
@@ -180,7 +176,7 @@ fn long_values_go_both_ways_beside_others() {
 #[test]
 fn a_client_that_leaves_takes_no_answer_of_others() {
     let host = Host::new("redis", |peer, _, bytes| {
-        peer.kept.push(redis_text(&key(bytes)));
+        peer.kept.push(redis_text(&redis_key(bytes)));
         if peer.kept.len() == 2 {
             peer.send(&peer.kept.concat());
         }

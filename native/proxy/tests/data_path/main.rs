@@ -18,5 +18,6 @@ mod messages;
 mod mirrors;
 mod moves;
 mod multiplex;
+mod order;
 mod outliers;
 mod streams;

@@ -7,13 +7,14 @@ import shlex
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import redis
 from interop.bootstrap import Between, cluster, proxied, route
 from interop.peers.redis import redis_servers
 from interop.peers.redis.redis_servers import Client, Server
+from interop.proxy import HOST
 from interop.running import unavailable
 from interop.test_redis import COMMANDS, PREFIX, SPEAKERS, Speaker, connected, contents, outcome, plain
 
@@ -233,6 +234,60 @@ def test_commands_are_routed_by_key(speaker: Speaker, server: Server, other: Ser
             answers = pipeline.execute()
         assert answers == [True] * 300 + [b"%d" % number for number in range(300)]
     assert (server("DBSIZE"), other("DBSIZE")) == (100, 200)
+
+
+def sharded(policy: str, *servers: Server) -> AbstractContextManager[Between]:
+    """A proxy by which each key has its server."""
+    hosts = cluster(BLUE, *(server.port for server in servers), lb_policy=policy)
+    return proxied("redis", [route(BLUE, hash_policy=["key"])], [hosts])
+
+
+@pytest.mark.parametrize("policy", ["MAGLEV", "RING_HASH"])
+@pytest.mark.parametrize("with_hiredis", [False, True])
+def test_servers_are_shards(with_hiredis: bool, server: Server, other: Server, policy: str) -> None:
+    """A key is always on the same server; a pipeline is with both at once, and answers come in its order."""
+    other("FLUSHALL")
+    with (
+        sharded(policy, server, other) as between,
+        connected(Speaker(2, with_hiredis).client(between.port)) as client,
+    ):
+        with client.pipeline(transaction=False) as pipeline:
+            for number in range(2000):
+                pipeline.set(f"key:{number}", "v" * (number % 3000)).get(f"key:{number}").lpop(f"key:{number}")
+            answers = pipeline.execute(raise_on_error=False)
+        for number in range(2000):
+            written, read, refused = answers[3 * number : 3 * number + 3]
+            assert (written, read) == (True, b"v" * (number % 3000))
+            assert "WRONGTYPE" in str(refused)
+        for number in range(0, 2000, 100):
+            assert client.strlen(f"key:{number}") == number % 3000
+    here, there = server("DBSIZE"), other("DBSIZE")
+    assert here + there == 2000
+    assert min(here, there) > 400
+
+
+@pytest.mark.parametrize("tied", [{"protocol": 3}, {"protocol": 2, "db": 1}])
+def test_who_is_tied_to_a_shard_puts_nothing_on_it_that_is_anothers(
+    tied: dict[str, int], server: Server, other: Server
+) -> None:
+    other("FLUSHALL")
+    refused = []
+    with (
+        sharded("MAGLEV", server, other) as between,
+        connected(redis.Redis(HOST, between.port, retry=None, **tied)) as client,
+        connected(redis.Redis(HOST, between.port, protocol=2)) as free,
+    ):
+        for number in range(60):
+            try:
+                client.set(f"key:{number}", 1)
+            except redis.ResponseError as error:
+                refused.append(str(error))
+        assert 10 < len(refused) < 50
+        assert all("by its hash this belongs to another host" in text for text in refused)
+        free.mset({"key:0": 0})
+        for number in range(60):
+            free.set(f"key:{number}", 2)
+    assert server("DBSIZE") + other("DBSIZE") == 60
 
 
 def test_what_has_no_route_is_refused(speaker: Speaker, server: Server) -> None:

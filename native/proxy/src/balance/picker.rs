@@ -161,7 +161,7 @@ impl Picker {
             }
         }
         let Self { set, view, turns, places, random, counts, warming, .. } = self;
-        let by_hash = matches!(set.balance, Balance::RingHash { .. } | Balance::Maglev { .. });
+        let by_hash = set.hashes();
         let hash = if by_hash { hash.unwrap_or_else(|| random.next()) } else { 0 };
         let number = if view.shares.len() == 1 {
             0

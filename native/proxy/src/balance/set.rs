@@ -203,6 +203,13 @@ impl HostSet {
         Ok(u32::try_from(index).ok())
     }
 
+    /// True if hashes pick its hosts.
+    #[must_use]
+    #[inline]
+    pub const fn hashes(&self) -> bool {
+        matches!(self.balance, Balance::RingHash { .. } | Balance::Maglev { .. })
+    }
+
     /// The hosts, by priority and as discovery names them.
     #[must_use]
     pub fn members(&self) -> &[Member] {

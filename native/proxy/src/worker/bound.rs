@@ -12,7 +12,7 @@ use super::downstream::{Filtered, Held, Protocol, Stream};
 use super::hosts::{End, LATE, LINGER, Refusal};
 use super::serve::{INCOMPLETE, OVERFLOW, client_listener, shares};
 use super::upstream::{Exchange, Role, Upstream, kept};
-use super::ways::{Stop, Taken, Way};
+use super::ways::{ELSEWHERE, Stop, Taken, Way};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
 
@@ -118,6 +118,9 @@ impl Worker {
             Ok(host) => Went::To(host),
             Err((error, message)) => {
                 self.stop(id, head, bytes, error, message);
+                if (error, message) == ELSEWHERE {
+                    self.end_client(id);
+                }
                 Went::Nowhere
             }
         }
@@ -140,8 +143,8 @@ impl Worker {
         in_flight == 0 || self.host(last).is_some_and(|host| host.group == group)
     }
 
-    /// Closes a client's connections to hosts that are no longer in their clusters, where nothing ties it to them. Its decoder
-    /// must not have seen what it asks next.
+    /// Closes a client's connections to hosts that are no longer in their clusters, or that a hash has picked, where nothing ties
+    /// it to them: what it asks next may go elsewhere. Its decoder must not have seen that.
     #[cold]
     pub(super) fn leave_bound(&mut self, id: Id) {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
@@ -151,7 +154,10 @@ impl Worker {
         let mut left = Vec::new();
         client.leaving = false;
         client.bound.retain(|bound| {
-            let Some(host) = self.hosts.get(bound.at as usize).filter(|host| host.leaving) else { return true };
+            let Some(host) = self.hosts.get(bound.at as usize).filter(|host| host.leaving || host.hash.is_some())
+            else {
+                return true;
+            };
             let Role::Bound(_, own) = &host.role else { return true };
             let state = codec.info().sharing == Sharing::Bound && own.as_ref().unwrap_or(decoder).tied();
             let mut streams = client.streams.iter().flat_map(|streams| streams.values());
@@ -198,9 +204,13 @@ impl Worker {
             Ok(host) => host,
             Err(refusal) => self.bound_elsewhere(way.group, &way.host, role, refusal)?,
         };
+        if let Some(opened) = self.host(host) {
+            opened.hash = way.hash;
+        }
         if let Some(client) = self.client(id) {
             client.number += 1;
             client.bound.push(host);
+            client.leaving |= way.hash.is_some();
         }
         Ok(host)
     }

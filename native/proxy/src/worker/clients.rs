@@ -136,6 +136,7 @@ impl Worker {
             begun: self.now,
             readable: false,
             fin: false,
+            broken: false,
             ended: false,
             closing: false,
             draining: false,
@@ -170,9 +171,8 @@ impl Worker {
     pub(super) fn client_event(&mut self, at: usize, readable: bool, fin: bool, writable: bool, broken: bool) {
         let Some(client) = self.clients.get_mut(at) else { return };
         let id = Id { at: at as u32, serial: client.serial };
-        // Of a client that is not read from nothing else would tell that it is gone.
-        if broken && (client.ended || client.waits.any()) && matches!(client.socket.take_error(), Ok(Some(_)) | Err(_))
-        {
+        client.broken |= broken;
+        if client.is_gone() {
             return self.close_client(id, true);
         }
         client.fin |= fin;
@@ -245,6 +245,10 @@ impl Worker {
             match len {
                 None => {
                     self.chunk = chunk;
+                    // What it had sent before may be why it is not read on.
+                    if self.client(id).is_some_and(|client| client.is_gone()) {
+                        return self.close_client(id, true);
+                    }
                     // Who is told to leave is read to the end of what has come.
                     if self.client(id).is_some_and(|client| client.draining) {
                         self.settle(id);

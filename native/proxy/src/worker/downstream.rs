@@ -43,6 +43,8 @@ pub struct Downstream {
     pub readable: bool,
     /// Its end has come; what is before it may be unread.
     pub fin: bool,
+    /// It was reset, perhaps.
+    pub broken: bool,
     /// Its end was read.
     pub ended: bool,
     /// It is closed once all is sent.
@@ -69,7 +71,7 @@ pub struct Downstream {
     pub order: Option<Box<Order>>,
     /// The connections that it has for itself.
     pub bound: Vec<Id>,
-    /// Some of their hosts are no longer in their cluster.
+    /// It is to give some of them up when nothing ties it to them.
     pub leaving: bool,
     /// The requests on them that wait, and the number of the next one, wherever it goes.
     pub asked: Option<Box<Pairing<(u64, Exchange)>>>,
@@ -130,6 +132,11 @@ impl Downstream {
             (Protocol::Unknown(prefix), None) => prefix.len(),
             (Protocol::Plain, None) => 0,
         }
+    }
+
+    /// True if it was reset. Of a client that is not read from nothing else tells that it is gone.
+    pub fn is_gone(&mut self) -> bool {
+        self.broken && (self.ended || self.waits.any()) && matches!(self.socket.take_error(), Ok(Some(_)) | Err(_))
     }
 
     /// True if its socket did not take all that there is for it.

@@ -107,6 +107,7 @@ impl Worker {
             socket,
             group,
             host: Arc::clone(host),
+            hash: None,
             connected: false,
             out: Out::default(),
             readable: false,

@@ -150,6 +150,7 @@ impl Worker {
         let Some(host) = self.hosts.get_mut(to.at as usize) else { return false };
         host.out = std::mem::take(&mut lost.out);
         host.finish = lost.finish;
+        host.hash = lost.hash;
         let node = Arc::clone(&host.host);
         let Some(client) = self.client(owner) else { return false };
         let last = client.bound.last() == Some(&id);

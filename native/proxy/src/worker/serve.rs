@@ -232,7 +232,7 @@ impl Worker {
             Ok(host) => self.send(Some(id), host, way, head, bytes),
             Err(refusal) => match self.shared_elsewhere(way.group, &way.host, codec, &head, refusal) {
                 Ok((host, node)) => {
-                    let way = Way { route: way.route.clone(), group: way.group, host: Picked::Known(node) };
+                    let way = Way { route: way.route.clone(), group: way.group, host: Picked::Known(node), hash: None };
                     self.send(Some(id), host, &way, head, bytes)
                 }
                 Err(refusal) => Err(refusal),
@@ -377,7 +377,7 @@ impl Worker {
             }
             let Some(group) = self.by_name.get(&mirror.cluster.name).copied() else { continue };
             let Some(host) = self.groups.get_mut(group).and_then(|own| own.pick(None, now)) else { continue };
-            let copy = Way { route: way.route.clone(), group, host };
+            let copy = Way { route: way.route.clone(), group, host, hash: None };
             let Ok(to) = self.shared(group, &copy.host, codec, &head) else { continue };
             let full = self.host(to).is_none_or(|host| host.out.len() > LONG);
             if !full && self.send(None, to, &copy, head, bytes).is_ok() {

@@ -20,6 +20,8 @@ pub struct Upstream {
     /// The cluster.
     pub group: usize,
     pub host: Arc<Host>,
+    /// By which hash it was picked for the client that has the connection for itself, where hashes pick.
+    pub hash: Option<u64>,
     pub connected: bool,
     pub out: Out,
     pub readable: bool,

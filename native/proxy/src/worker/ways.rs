@@ -22,6 +22,8 @@ pub struct Way {
     pub route: Taken,
     pub group: usize,
     pub host: Picked,
+    /// By which hash the host was picked, where hosts are.
+    pub hash: Option<u64>,
 }
 
 /// Why a message goes nowhere.
@@ -96,6 +98,13 @@ impl Stop {
     }
 }
 
+/// What a client is told, whose connection ends then, that has one for itself and asks for what another host has. Nothing of it
+/// must go to the wrong one, nor what is said behind it.
+pub const ELSEWHERE: Refusal = (
+    ErrorType::BadRequest,
+    "meta protocol router: by its hash this belongs to another host than the one that this connection is tied to",
+);
+
 impl Worker {
     /// Where a message goes; of a long one the beginning will do if what decides is in it.
     pub(super) fn way(&mut self, id: Id, head: Head, bytes: &[u8]) -> Result<Way, Stop> {
@@ -135,15 +144,22 @@ impl Worker {
                 "meta protocol router: the cluster is in maintenance mode",
             ));
         }
+        let hash = hash.filter(|_| own.picker.set().hashes());
         // Who has its connection already needs no other host.
         let bound = || {
             let known = |id: &Id| self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
-            // What goes elsewhere waits for what is under way.
             let lines = client.lines.iter().filter(|_| client.in_flight > 0 && hash.is_none());
             let mut hosts = client.bound.iter().chain(lines).filter_map(known);
-            hosts.find(|host| host.group == at).map(|host| Arc::clone(&host.host))
+            hosts.find(|host| host.group == at)
         };
         let bound = if codec.info().sharing == Sharing::Multiplexed { None } else { bound() };
+        if let Some(bound) = bound
+            && hash.is_some_and(|hash| bound.hash != Some(hash))
+            && own.pick(hash, self.now).is_some_and(|host| !Arc::ptr_eq(&host, &bound.host))
+        {
+            return Err(Stop::Error(ELSEWHERE.0, ELSEWHERE.1));
+        }
+        let bound = bound.map(|host| Arc::clone(&host.host));
         let bound_already = bound.is_some();
         let host = if bound_already {
             bound.map(Picked::Known)
@@ -164,7 +180,7 @@ impl Worker {
         };
         let chosen = bound_already || self.leaving.is_empty();
         let host = if chosen { host } else { Picked::Known(self.staying(at, &host)) };
-        Ok(Way { route, group: at, host })
+        Ok(Way { route, group: at, host, hash })
     }
 }
 

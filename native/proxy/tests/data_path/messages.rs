@@ -203,7 +203,7 @@ fn every_codecs_requests_reach_the_host_as_they_are_but_for_their_ids() {
                     expected.push(frame);
                     continue;
                 };
-                let waits = frame.head.kind == Kind::Request && ids.iter().any(|other| *other >= id);
+                let waits = frame.head.kind == Kind::Request && ids.contains(&id);
                 if waits && metaprotocol_core::Sharing::Bound != codec.info().sharing {
                     break;
                 }

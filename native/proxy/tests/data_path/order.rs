@@ -268,3 +268,30 @@ fn a_client_that_leaves_is_forgotten_everywhere() {
     }
     assert_eq!(rig.cluster("c", "upstream_cx_total"), 2);
 }
+
+#[test]
+fn who_is_tied_to_a_host_is_told_what_belongs_to_another() {
+    let hosts = [named("one", |_| ()), named("two", |_| ())];
+    let (rig, keys) = sharded(&[&hosts[0], &hosts[1]], json!({}));
+    let before = hosts[1].count();
+    for tie in ["SELECT", "WATCH"] {
+        let mut client = rig.client("redis");
+        client.send(&redis(&[tie, &keys["one"][0]]));
+        assert_eq!(client.frame(), redis_text(&format!("one {}", keys["one"][0])));
+        // Another key of that host.
+        assert!(ask(&mut client, &keys["one"][1]).contains("one "));
+        client.send(&[get(&keys["one"][2]), get(&keys["two"][0]), get(&keys["one"][3])].concat());
+        assert!(contains(&client.frame(), "one "));
+        assert!(contains(&client.frame(), "by its hash this belongs to another host"), "{tie}");
+        assert!(client.next().is_none(), "{tie}: what is said behind it goes nowhere");
+    }
+    assert_eq!(hosts[1].count(), before);
+    // What leaves nothing there does not tie it.
+    let mut client = rig.client("redis");
+    for name in ["one", "two", "two", "one"] {
+        let key = &keys[name][5];
+        client.send(&redis(&["BLPOP", key, "1"]));
+        assert_eq!(client.frame(), redis_text(&format!("{name} {key}")));
+        assert!(ask(&mut client, &keys["two"][6]).contains("two "));
+    }
+}

@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import pytest
 import redis
@@ -278,10 +278,12 @@ def test_who_is_tied_to_a_shard_puts_nothing_on_it_that_is_anothers(
         connected(redis.Redis(HOST, between.port, protocol=2)) as free,
     ):
         for number in range(60):
-            try:
-                client.set(f"key:{number}", 1)
-            except redis.ResponseError as error:
-                refused.append(str(error))
+            # Behind an error the connection closes, which the client may see before or after it has asked again.
+            with suppress(redis.ConnectionError):
+                try:
+                    client.set(f"key:{number}", 1)
+                except redis.ResponseError as error:
+                    refused.append(str(error))
         assert 10 < len(refused) < 50
         assert all("by its hash this belongs to another host" in text for text in refused)
         free.mset({"key:0": 0})

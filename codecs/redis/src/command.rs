@@ -149,6 +149,14 @@ pub(crate) fn name_before(buf: &[u8], end: usize) -> Option<&[u8]> {
     None
 }
 
+/// The bytes of the argument at a place in an array, if all of them are there.
+pub(crate) fn argument_at(buf: &[u8], at: usize) -> Option<&[u8]> {
+    match (buf.get(at), length(buf, at + 1, "argument length")) {
+        (Some(&BULK), Ok((Length::Known(len), from))) => buf.get(from..from.checked_add(len)?),
+        _ => None,
+    }
+}
+
 /// What stands here, only servers send.
 #[cold]
 const fn a_reply(at: usize) -> DecodeError {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use metaprotocol_core::{DecodeError, Frame, Key, KeyInfo, Limits, Value, Visit, lossy};
 
 use crate::replies;
-use crate::requests::Request;
+use crate::requests::{Request, first_key};
 use crate::wire::{self, Form};
 
 macro_rules! keys {
@@ -82,6 +82,12 @@ pub(crate) fn field<'a>(frame: Frame<'a>, key: &Key, limits: &Limits) -> Result<
         return Ok(Some(value));
     }
     if form.is_command() {
+        if key.id == KEY
+            && form == Form::Command
+            && let Some(key) = first_key(frame)
+        {
+            return Ok(Some(text(Cow::Borrowed(key))));
+        }
         let request = Request::open(frame.bytes, form)?;
         if key.id != Key::DYNAMIC {
             return request.field(key.id);

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use metaprotocol_core::{DecodeError, Frame, Value};
 
-use crate::command::{Argument, Arguments, name_before, quote};
+use crate::command::{Argument, Arguments, argument_at, name_before, quote};
 use crate::fields::{
     ACCESS, ALL_KEYS, ARG_COUNT, CHANNEL, COMMAND, FLAGS, HASH_TAG, KEY, KEY_COUNT, PATTERN, SLOT, SUBCOMMAND, number,
     text,
@@ -27,6 +27,13 @@ pub(crate) fn binds(frame: Frame<'_>) -> bool {
     let is_introduction = request.name.eq_ignore_ascii_case(b"CLIENT")
         && matches!(request.argument(1), Ok(Some(what)) if what.value.eq_ignore_ascii_case(b"SETINFO"));
     !is_introduction && !matches!(request.entry(), Ok(Some(entry)) if entry.is_free)
+}
+
+/// The first key of a command, where it is the argument behind the name and all there: of nearly all that have keys.
+pub(crate) fn first_key(frame: Frame<'_>) -> Option<&[u8]> {
+    let at = frame.head.header_len as usize;
+    let command = name_before(frame.bytes, at).and_then(table::command)?;
+    if command.key_first && !command.has_subcommands { argument_at(frame.bytes, at) } else { None }
 }
 
 /// A command with its name read; the rest is read as it is asked for.
@@ -193,5 +200,36 @@ impl<'a> Request<'a> {
             },
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metaprotocol_core::{Codec, Direction, Key, Limits, Split};
+
+    use super::*;
+    use crate::Redis;
+
+    #[test]
+    fn the_first_key_is_the_first_of_all_keys() {
+        let key = Key { name: "key".into(), id: KEY };
+        let mut quick = 0;
+        for name in table::names() {
+            for count in 1..6 {
+                let mut bytes = format!("*{count}\r\n${}\r\n", name.len()).into_bytes();
+                bytes.extend_from_slice(name);
+                bytes.extend_from_slice(b"\r\n");
+                (1..count)
+                    .for_each(|number| bytes.extend_from_slice(format!("$2\r\n{}{number}\r\n", number % 2).as_bytes()));
+                let split = Redis.split(&mut Redis.state(), Direction::ClientToServer, &Limits::default(), &bytes);
+                let Ok(Split::Head(head)) = split else { panic!("{bytes:?}") };
+                let frame = Frame { head, bytes: &bytes };
+                let request = Request::open(&bytes, Form::Command).unwrap();
+                let told = Redis.field(frame, &key, &Limits::default()).unwrap();
+                assert_eq!(told, request.field(KEY).unwrap(), "{} with {count}", String::from_utf8_lossy(name));
+                quick += usize::from(first_key(frame).is_some());
+            }
+        }
+        assert!(quick > 400, "{quick}");
     }
 }

@@ -3,13 +3,14 @@
 //! `commands.tsv` is the answer of a server to COMMAND, dated in its first line; `commands.py` writes it and describes its
 //! columns. It is read once, when the first command is looked up.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use hashbrown::HashTable;
 
 const TEXT: &str = include_str!("commands.tsv");
 
-/// Entries by their names in small letters. What is in it does not come from outside, so any hash will do.
-type Named = HashMap<Box<[u8]>, Entry, foldhash::fast::FixedState>;
+/// Entries by their names, in any case. All are known beforehand, so a plain hash of few instructions will do.
+type Named = HashTable<(Box<[u8]>, Entry)>;
 
 struct Table {
     commands: Named,
@@ -18,25 +19,38 @@ struct Table {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { commands: Named::default(), subcommands: Named::default() };
+    let mut table = Table { commands: Named::new(), subcommands: Named::new() };
     // A command comes before its subcommands.
     for (name, entry) in TEXT.lines().filter_map(Entry::read) {
-        match name.iter().position(|byte| *byte == b'|') {
-            Some(bar) => {
-                if let Some(container) = name.get(..bar).and_then(|name| table.commands.get_mut(name)) {
-                    container.has_subcommands = true;
-                }
-                table.subcommands.insert(name, entry);
-            }
-            None => {
-                table.commands.insert(name, entry);
+        let of_container = name.iter().position(|byte| *byte == b'|');
+        if let Some(container) = of_container.and_then(|bar| name.get(..bar)) {
+            let named = table.commands.find_mut(hash(container), |(name, _)| name.eq_ignore_ascii_case(container));
+            if let Some((_, entry)) = named {
+                entry.has_subcommands = true;
             }
         }
+        let place = if of_container.is_some() { &mut table.subcommands } else { &mut table.commands };
+        place.insert_unique(hash(&name), (name, entry), |(name, _)| hash(name));
     }
     table
 });
 
-/// Longest name of the table, a subcommand's included.
+/// FNV-1a of the name in small letters, its upper half mixed in where the table looks.
+fn hash(name: &[u8]) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let hash = name.iter().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(PRIME));
+    hash ^ hash >> 32
+}
+
+fn find(table: &'static Named, wanted: &[u8]) -> Option<&'static Entry> {
+    // Names are short: byte by byte is quicker than what is made for long ones.
+    let same =
+        |name: &[u8]| name.len() == wanted.len() && name.iter().zip(wanted).all(|(a, b)| *a == b.to_ascii_lowercase());
+    table.find(hash(wanted), |(name, _)| same(name)).map(|(_, entry)| entry)
+}
+
+/// Longest name of a subcommand, with that of its command.
 const MAX_NAME_LEN: usize = 64;
 
 /// What a command does with the keys that a specification finds.
@@ -86,6 +100,8 @@ pub(crate) struct Entry {
     pub(crate) flags: &'static str,
     pub(crate) specs: Vec<Spec>,
     pub(crate) has_subcommands: bool,
+    /// Its first argument, if there is one, is its first key.
+    pub(crate) key_first: bool,
     /// It leaves nothing on its connection, and does not wait there for what others do.
     pub(crate) is_free: bool,
 }
@@ -101,12 +117,20 @@ impl Entry {
         let (name, arity, flags) = (columns.next()?, columns.next()?, columns.next()?);
         let specs = columns.nth(3)?;
         let own = name.rsplit('|').next()?.to_ascii_uppercase().into();
-        let specs = specs.split(';').filter_map(spec).collect();
+        let specs: Vec<Spec> = specs.split(';').filter_map(spec).collect();
+        let key_first = matches!(
+            specs.first(),
+            Some(Spec {
+                access: Access::Read | Access::Write,
+                begin: Begin::Index(1),
+                find: Find::Range { last: 0, .. }
+            })
+        );
         let has = |wanted| flags.split(',').any(|flag| flag == wanted);
         let is_free = FREE.contains(&name) || (has("readonly") || has("write")) && !has("blocking");
         Some((
             name.as_bytes().into(),
-            Self { name: own, arity: arity.parse().ok()?, flags, specs, has_subcommands: false, is_free },
+            Self { name: own, arity: arity.parse().ok()?, flags, specs, has_subcommands: false, key_first, is_free },
         ))
     }
 
@@ -162,30 +186,30 @@ fn spec(text: &'static str) -> Option<Spec> {
 
 /// The command of this name, in any case.
 pub(crate) fn command(name: &[u8]) -> Option<&'static Entry> {
-    let mut lower = [0; MAX_NAME_LEN];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    TABLE.commands.get(&*lower)
+    find(&TABLE.commands, name)
 }
 
 /// The subcommand of these names, in any case.
 pub(crate) fn subcommand(name: &[u8], sub: &[u8]) -> Option<&'static Entry> {
-    let mut lower = [0; MAX_NAME_LEN];
-    let len = name.len() + 1 + sub.len();
-    let lower = lower.get_mut(..len)?;
-    let (front, back) = lower.split_at_mut_checked(name.len() + 1)?;
+    let mut both = [0; MAX_NAME_LEN];
+    let both = both.get_mut(..name.len() + 1 + sub.len())?;
+    let (front, back) = both.split_at_mut_checked(name.len() + 1)?;
     front.get_mut(..name.len())?.copy_from_slice(name);
     *front.last_mut()? = b'|';
     back.copy_from_slice(sub);
-    lower.make_ascii_lowercase();
-    TABLE.subcommands.get(&*lower)
+    find(&TABLE.subcommands, both)
 }
 
 /// True if the name of a command begins so, in any case.
 pub(crate) fn begins(front: &[u8]) -> bool {
     let alike = |name: &[u8]| name.get(..front.len()).is_some_and(|name| name.eq_ignore_ascii_case(front));
-    TABLE.commands.keys().any(|name| alike(name))
+    TABLE.commands.iter().any(|(name, _)| alike(name))
+}
+
+/// The names of all commands.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static [u8]> {
+    TABLE.commands.iter().map(|(name, _)| &**name)
 }
 
 #[cfg(test)]
@@ -199,7 +223,7 @@ mod tests {
         let Table { commands, subcommands } = &*TABLE;
         assert!(commands.len() > 200 && subcommands.len() > 90, "{} and {}", commands.len(), subcommands.len());
         assert_eq!(commands.len() + subcommands.len(), lines, "every line is a command, each of its own name");
-        let longest = commands.keys().chain(subcommands.keys()).map(|name| name.len()).max();
+        let longest = subcommands.iter().map(|(name, _)| name.len()).max();
         assert!(longest.is_some_and(|len| len < MAX_NAME_LEN), "{longest:?}");
     }
 

@@ -156,7 +156,11 @@ impl Worker {
                     exchange.asked.clone_from(&place.asked);
                 }
                 self.finished(id, &exchange, Frame { head, bytes });
-                self.answer(id, exchange, head, bytes);
+                if exchange.route.is_some() {
+                    self.answer(id, exchange, head, bytes);
+                } else {
+                    self.deliver(id, &exchange, head, bytes);
+                }
             }
             Kind::Heartbeat => {
                 if let Ok(Some(reply)) = shared.codec.reply(Frame { head, bytes }, Reply::Heartbeat) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::Shutdown;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,6 +15,7 @@ use super::clients::LONG;
 use super::downstream::Protocol;
 use super::out::Out;
 use super::upstream::{Role, Tried, Upstream};
+use super::ways::Node;
 use super::{Due, HOST, Id, READS, Worker, token};
 use crate::balance::{Host, Outcome};
 use crate::stats::ClusterStats;
@@ -106,7 +108,7 @@ impl Worker {
             serial: id.serial,
             socket,
             group,
-            host: Arc::clone(host),
+            host: Rc::new(Node(Arc::clone(host))),
             hash: None,
             connected: false,
             out: Out::default(),
@@ -355,7 +357,7 @@ impl Worker {
     pub(super) fn close_host(&mut self, id: Id, end: End) {
         let now = self.now;
         let Some(host) = self.host(id) else { return };
-        let (group, node) = (host.group, Arc::clone(&host.host));
+        let (group, node) = (host.group, Rc::clone(&host.host));
         let busy = !host.is_shared() || host.busy();
         let passing = host.passing;
         let (outcome, error, message) = match end {

@@ -11,6 +11,9 @@ use super::upstream::Role;
 use super::ways::{Picked, Way};
 use super::{Id, Worker};
 
+/// More connections than these are looked through for some that are gone.
+const LINES: usize = 16;
+
 /// By what a client's next request goes.
 enum Next {
     /// This connection.
@@ -41,21 +44,28 @@ impl Worker {
         if !busy {
             client.lines.clear();
         }
-        let to = match self.way(id, head, bytes) {
-            Ok(way) => match self.next_line(id, &way) {
-                Next::Line(line) => Ok((line, way)),
-                Next::Another => self.begin_line(codec, way, head),
-                Next::Wait => return self.wait_turn(id),
-            },
-            Err(stop) => Err(stop.said()),
+        let mut way = match self.way(id, head, bytes) {
+            Ok(way) => way,
+            Err(_) if busy => return self.wait_turn(id),
+            Err(stop) => {
+                let (error, message) = stop.said();
+                self.note_request(at, head.kind);
+                self.stop(id, head, bytes, error, message);
+                return true;
+            }
         };
-        let sent = to.and_then(|(to, way)| self.send(Some(id), to, &way, head, bytes).map(|()| (to, way)));
+        let to = match self.next_line(id, &way) {
+            Next::Line(line) => Ok(line),
+            Next::Another => self.begin_line(codec, &mut way, head),
+            Next::Wait => return self.wait_turn(id),
+        };
+        let sent = to.and_then(|to| self.send(Some(id), to, &way, head, bytes).map(|()| to));
         if busy && sent.is_err() {
             return self.wait_turn(id);
         }
         self.note_request(at, head.kind);
         match sent {
-            Ok((to, way)) => {
+            Ok(to) => {
                 if let Some(client) = self.client(id) {
                     client.number += 1;
                     if !client.lines.contains(&to) {
@@ -65,7 +75,9 @@ impl Worker {
                         }
                     }
                 }
-                self.mirror(id, codec, &way, head, bytes);
+                if !way.route.mirrors.is_empty() {
+                    self.mirror(id, codec, &way, head, bytes);
+                }
             }
             Err((error, message)) => self.stop(id, head, bytes, error, message),
         }
@@ -83,13 +95,16 @@ impl Worker {
         if client.order.as_ref().is_some_and(|order| order.len() > limit) {
             return Next::Wait;
         }
-        client.lines.retain(|line| self.hosts.get(line.at as usize).is_some_and(|host| host.serial == line.serial));
+        if client.lines.len() > LINES {
+            client.lines.retain(|line| self.hosts.get(line.at as usize).is_some_and(|host| host.serial == line.serial));
+        }
         for line in &client.lines {
-            let Some(host) = self.hosts.get(line.at as usize) else { continue };
+            let there = self.hosts.get(line.at as usize).filter(|host| host.serial == line.serial);
+            let Some(host) = there else { continue };
             if host.group != way.group {
                 return Next::Wait;
             }
-            if Arc::ptr_eq(&host.host, &way.host) {
+            if Arc::ptr_eq(&host.host.0, &way.host) {
                 let free = matches!(&host.role, Role::Shared(shared) if shared.has_room(most)) && host.takes_more();
                 return if free { Next::Line(*line) } else { Next::Wait };
             }
@@ -97,16 +112,15 @@ impl Worker {
         Next::Another
     }
 
-    fn begin_line(&mut self, codec: &Arc<dyn AnyCodec>, mut way: Way, head: Head) -> Result<(Id, Way), Refusal> {
-        let to = match self.shared(way.group, &way.host, codec, &head) {
-            Ok(to) => to,
+    fn begin_line(&mut self, codec: &Arc<dyn AnyCodec>, way: &mut Way, head: Head) -> Result<Id, Refusal> {
+        match self.shared(way.group, &way.host, codec, &head) {
+            Ok(to) => Ok(to),
             Err(refusal) => {
                 let (to, host) = self.shared_elsewhere(way.group, &way.host, codec, &head, refusal)?;
                 way.host = Picked::Known(host);
-                to
+                Ok(to)
             }
-        };
-        Ok((to, way))
+        }
     }
 
     /// Where answers come in order: gives up what a client has asked on a connection before the request in a slot.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Direction, Head, Kind, Split};
@@ -151,7 +152,7 @@ impl Worker {
         host.out = std::mem::take(&mut lost.out);
         host.finish = lost.finish;
         host.hash = lost.hash;
-        let node = Arc::clone(&host.host);
+        let node = Rc::clone(&host.host);
         let Some(client) = self.client(owner) else { return false };
         let last = client.bound.last() == Some(&id);
         for bound in client.bound.iter_mut().filter(|bound| **bound == id) {
@@ -244,7 +245,7 @@ impl Worker {
         let in_line = moving.exchange.client.filter(|_| shared.line.is_some());
         let begun = in_line.and_then(|client| {
             let to = *went.get(&client)?;
-            Some((to, Arc::clone(&self.host(to)?.host)))
+            Some((to, Arc::clone(&self.host(to)?.host.0)))
         });
         let to = match begun {
             Some(begun) => {
@@ -362,7 +363,7 @@ impl Worker {
             return;
         };
         let Some(host) = self.hosts.get_mut(to.at as usize) else { return };
-        let node = Arc::clone(&host.host);
+        let node = Rc::clone(&host.host);
         let at = host.out.end();
         host.out.push(bytes, &mut self.buffers);
         let mut slot = None;

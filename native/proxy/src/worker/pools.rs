@@ -1,5 +1,6 @@
 //! Connections that clients share: which one a request goes by, and what becomes of one that is given up.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, ErrorType, Head};
@@ -191,7 +192,7 @@ impl Worker {
 
     pub(super) fn request_late(&mut self, id: Id, slot: u32, turn: u32) {
         let Some(host) = self.host(id) else { return };
-        let (group, node) = (host.group, Arc::clone(&host.host));
+        let (group, node) = (host.group, Rc::clone(&host.host));
         let Role::Shared(shared) = &mut host.role else { return };
         if shared.slots.get(slot as usize).is_none_or(|slot| slot.turn != turn) {
             return;

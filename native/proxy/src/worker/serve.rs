@@ -137,7 +137,9 @@ impl Worker {
         self.note_request(at, head.kind);
         match way {
             Ok(way) => {
-                self.mirror(id, codec, &way, head, bytes);
+                if !way.route.mirrors.is_empty() {
+                    self.mirror(id, codec, &way, head, bytes);
+                }
                 self.send_shared(id, codec, &way, head, bytes);
             }
             Err(stop) => {
@@ -270,12 +272,8 @@ impl Worker {
         if last {
             self.count_cluster(way.group, |stats| stats.upstream_cx_max_requests.add(1));
         }
-        let (listener, number) = match id.and_then(|id| self.client(id)) {
-            Some(client) => (Some(client.listener), client.number),
-            None => (None, 0),
-        };
         if let Err(unsendable) = failed {
-            if let Some(listener) = listener {
+            if let Some(listener) = id.and_then(|id| self.client(id)).map(|client| client.listener) {
                 self.count(listener, |counts| counts.request_mutation_error.add(1));
             }
             if unsendable {
@@ -285,15 +283,26 @@ impl Worker {
             }
         }
         self.host_unsent(to);
+        let client = id.and_then(|id| self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial));
+        let local = client.as_ref().and_then(|client| self.listeners.get(client.listener));
+        let limit = local.map_or(usize::MAX, |local| local.listener.config.buffer_limit);
         if let Some(slot) = slot {
             let timeout = way.route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0);
             let timeout = timeout.or(id.is_none().then_some(MIRROR_TIMEOUT));
-            let filtered = listener.is_some_and(|at| self.has_filters(at, true));
+            let filtered =
+                local.is_some_and(|local| local.listener.filters.iter().any(|filter| filter.sees_responses()));
             let changes = id.is_some() && (filtered || !way.route.response_set.is_empty());
             let route = changes.then(|| Box::new(way.route.clone()));
+            let (listener, number) = client.as_ref().map_or((usize::MAX, 0), |client| (client.listener, client.number));
             let own = if let RequestId::Int(own) = head.request_id { own } else { number };
+            if let Some(client) = client {
+                client.in_flight += 1;
+            }
+            if let Some(local) = local {
+                local.counts.counters.request_active.add(1);
+            }
             let mut turn = 0;
-            if let Some(host) = self.host(to)
+            if let Some(host) = self.hosts.get_mut(to.at as usize)
                 && let Role::Shared(shared) = &mut host.role
             {
                 let keep = shared.kept(&head, bytes);
@@ -304,27 +313,14 @@ impl Worker {
                 (place.at, place.len) = (at, len);
                 place.until = timeout.map_or(0, |timeout| now + timeout);
                 place.tried.clear();
-                place.exchange = Some(Exchange {
-                    client: id,
-                    listener: listener.unwrap_or(usize::MAX),
-                    head,
-                    id: own,
-                    since: now_us,
-                    route,
-                    asked: Vec::new(),
-                });
+                place.exchange =
+                    Some(Exchange { client: id, listener, head, id: own, since: now_us, route, asked: Vec::new() });
             }
             if let Some(timeout) = timeout {
                 self.timers.set(now + timeout, Due::Request(to, slot, turn));
             }
-            if let Some(client) = id.and_then(|id| self.client(id)) {
-                client.in_flight += 1;
-            }
-            if let Some(listener) = listener {
-                self.count(listener, |counts| counts.request_active.add(1));
-            }
         }
-        if let Some(id) = id {
+        if let Some(id) = id.filter(|_| unsent > limit) {
             self.wait_if_full(id, to, unsent);
         }
         Ok(())

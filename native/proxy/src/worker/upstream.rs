@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, Connection, ErrorType, Frame, Head, PairBy, Reply, RequestId};
@@ -9,9 +10,8 @@ use mio::net::TcpStream;
 
 use super::downstream::Held;
 use super::out::Out;
-use super::ways::Taken;
+use super::ways::{Node, Taken};
 use super::{Id, Pool};
-use crate::balance::Host;
 
 /// A connection to a host.
 pub struct Upstream {
@@ -19,7 +19,7 @@ pub struct Upstream {
     pub socket: TcpStream,
     /// The cluster.
     pub group: usize,
-    pub host: Arc<Host>,
+    pub host: Rc<Node>,
     /// By which hash it was picked for the client that has the connection for itself, where hashes pick.
     pub hash: Option<u64>,
     pub connected: bool,

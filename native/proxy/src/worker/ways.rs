@@ -67,10 +67,24 @@ impl Deref for Taken {
 /// The hosts of a cluster.
 pub struct Hosts(pub Arc<HostSet>);
 
+/// The host of a connection.
+pub struct Node(pub Arc<Host>);
+
+impl Deref for Node {
+    type Target = Arc<Host>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<Host> {
+        &self.0
+    }
+}
+
 /// A host that a message goes to.
 pub enum Picked {
     /// This member of the set.
     Member(Rc<Hosts>, usize),
+    /// That of a connection which is there.
+    Connected(Rc<Node>),
     /// One that was not picked among the members.
     Known(Arc<Host>),
 }
@@ -83,6 +97,7 @@ impl Deref for Picked {
         match self {
             // The place is one of that set's.
             Self::Member(hosts, member) => &hosts.0.members()[*member].host,
+            Self::Connected(node) => node,
             Self::Known(host) => host,
         }
     }
@@ -155,14 +170,14 @@ impl Worker {
         let bound = if codec.info().sharing == Sharing::Multiplexed { None } else { bound() };
         if let Some(bound) = bound
             && hash.is_some_and(|hash| bound.hash != Some(hash))
-            && own.pick(hash, self.now).is_some_and(|host| !Arc::ptr_eq(&host, &bound.host))
+            && own.pick(hash, self.now).is_some_and(|host| !Arc::ptr_eq(&host, &bound.host.0))
         {
             return Err(Stop::Error(ELSEWHERE.0, ELSEWHERE.1));
         }
-        let bound = bound.map(|host| Arc::clone(&host.host));
+        let bound = bound.map(|host| Rc::clone(&host.host));
         let bound_already = bound.is_some();
         let host = if bound_already {
-            bound.map(Picked::Known)
+            bound.map(Picked::Connected)
         } else if own.cluster.config.original_dst {
             original_address(&client.socket).map(|address| {
                 if own.originals.is_empty() {

@@ -25,8 +25,10 @@ const APPLICATION_PROTOCOL: &str = "x-meta-protocol-application-protocol";
 pub type ByName = HashMap<Arc<str>, usize, foldhash::fast::RandomState>;
 /// A codec, and its routes if there are any yet.
 pub type Resolved = (Arc<dyn AnyCodec>, Option<Rc<Routes>>);
-/// Requests that a worker takes at a time from the bound that holds for all workers.
+/// Requests that a worker takes at a time from the bound that holds for all workers, and at most this part of all: what it has
+/// taken and does not need, others lack until its round is over.
 const LOAN: u32 = 32;
+const LOAN_PART: u32 = 16;
 
 /// A listener.
 pub struct Local {
@@ -147,7 +149,8 @@ impl Group {
     #[inline]
     pub fn enter(&mut self, at: usize, lenders: &mut Vec<usize>) -> bool {
         if self.loan == 0 {
-            self.loan = self.cluster.gauges.requests.take(LOAN, self.cluster.config.thresholds.max_requests);
+            let most = self.cluster.config.thresholds.max_requests;
+            self.loan = self.cluster.gauges.requests.take((most / LOAN_PART).clamp(1, LOAN), most);
             if self.loan == 0 {
                 return false;
             }

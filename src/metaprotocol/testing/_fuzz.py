@@ -365,6 +365,9 @@ class _Run:
                 self._judged(verdict, said[0] if said else None)
 
     def _judged(self, verdict: dict[str, Any], said: dict[str, Any] | None) -> None:
+        if self.options.first and self.findings:
+            # Two judges may be through at the same moment.
+            return
         alone = said is not None and said["verdict"] is not None
         data = base64.b64decode(said["data"] if said is not None and alone else verdict["data"])
         if said is not None and alone:

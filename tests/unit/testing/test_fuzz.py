@@ -8,7 +8,7 @@ import pytest
 from kit.vectors import CODECS
 
 from metaprotocol.errors import MetaProtocolError
-from metaprotocol.testing import Finding, FuzzError, FuzzOptions, Progress, fuzz, load_samples, replay
+from metaprotocol.testing import Finding, FuzzError, FuzzOptions, Progress, _fuzz, fuzz, load_samples, replay
 
 from .conftest import ASK
 
@@ -62,6 +62,17 @@ def test_each_bug_is_found(bug: str, options: FuzzOptions) -> None:
     [again] = replay(options, finding.path)
     assert (again.kind, again.place, again.data) == (finding.kind, finding.place, finding.data)
     assert load_samples(finding.path)[0].direction is finding.direction
+
+
+def test_the_first_finding_is_the_only_one(options: FuzzOptions, tmp_path: Path) -> None:
+    """Also where the next one is judged before anybody has looked."""
+    for first, expected in ((True, ["split"]), (False, ["split", "fields"])):
+        run = _fuzz._Run(with_(options, first=first), tmp_path, [], "Toy", lambda _: None)
+        for place in ("split", "fields"):
+            verdict = {"kind": "crash", "place": place, "message": "", "trace": "", "way": 0, "data": "AAAA"}
+            run._judged(verdict, None)
+        assert [finding.place for finding in run.findings.values()] == expected
+        run.end()
 
 
 def test_what_streams_leave_behind_is_found(options: FuzzOptions) -> None:

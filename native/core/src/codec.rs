@@ -294,23 +294,32 @@ impl IdPlace {
     /// Writes an id into a frame. False, and nothing done, if it does not fit or the place is not in the frame.
     #[must_use]
     pub fn write(self, frame: &mut [u8], id: u64) -> bool {
+        let Some(rest) = frame.get_mut(self.at..) else { return false };
+        // The lengths that protocols have need no loop.
+        if self.len == 4
+            && let Some(place) = rest.first_chunk_mut::<4>()
+        {
+            let short = id as u32;
+            let same = if self.signed { short as i32 as u64 } else { u64::from(short) };
+            if same == id {
+                *place = short.to_be_bytes();
+            }
+            return same == id;
+        }
+        if self.len == 8
+            && let Some(place) = rest.first_chunk_mut::<8>()
+        {
+            *place = id.to_be_bytes();
+            return true;
+        }
         if !(1..=8).contains(&self.len) {
             return false;
         }
         let unused = 64 - 8 * self.len as u32;
         let top = id << unused;
         let same = if self.signed { ((top as i64) >> unused) as u64 } else { top >> unused };
-        let Some(place) = frame.get_mut(self.at..self.at.saturating_add(self.len)).filter(|_| same == id) else {
-            return false;
-        };
-        // The lengths that protocols have need no loop.
-        if let Ok(place) = <&mut [u8; 4]>::try_from(&mut *place) {
-            *place = (id as u32).to_be_bytes();
-        } else if let Ok(place) = <&mut [u8; 8]>::try_from(&mut *place) {
-            *place = id.to_be_bytes();
-        } else {
-            place.iter_mut().zip(top.to_be_bytes()).for_each(|(byte, digit)| *byte = digit);
-        }
+        let Some(place) = rest.get_mut(..self.len).filter(|_| same == id) else { return false };
+        place.iter_mut().zip(top.to_be_bytes()).for_each(|(byte, digit)| *byte = digit);
         true
     }
 }

@@ -13,8 +13,6 @@ use mio::net::TcpStream;
 use crate::protocol::{Asked, Protocol};
 use crate::wire::{Filled, Inbox, Outbox};
 
-/// The lower bits of an id are the slot of its request, those above count the slot's rounds. Ids stay below 2^31.
-const SLOT_BITS: u32 = 16;
 /// The upper bits of a stamp are its connection's number, plus one.
 const CONNECTION_AT: u32 = 40;
 
@@ -40,7 +38,6 @@ pub enum Came<'f> {
 struct Slot {
     asked: Asked,
     sent: Instant,
-    waiting: bool,
 }
 
 /// One connection.
@@ -53,8 +50,12 @@ pub struct Client {
     outbox: Outbox,
     slots: Vec<Slot>,
     free: Vec<usize>,
-    /// The slots in the order they were asked, where that is the order of the answers.
-    order: Option<VecDeque<usize>>,
+    /// The slots in the order they were asked.
+    order: VecDeque<usize>,
+    /// That is the order of the answers.
+    ordered: bool,
+    /// Ids count up, as those of Dubbo's, Kafka's and Thrift's clients do, and stay below 2^31.
+    next_id: u32,
     next_stamp: u64,
 }
 
@@ -82,9 +83,11 @@ impl Client {
             decoder: Arc::clone(&codec).connect(Limits::default()),
             inbox: Inbox::default(),
             outbox: Outbox::default(),
-            slots: vec![Slot { asked, sent: Instant::now(), waiting: false }; in_flight],
+            slots: vec![Slot { asked, sent: Instant::now() }; in_flight],
             free: (0..in_flight).collect(),
-            order: ordered.then(VecDeque::new),
+            order: VecDeque::new(),
+            ordered,
+            next_id: 1,
             next_stamp: (number + 1) << CONNECTION_AT,
         })
     }
@@ -102,15 +105,13 @@ impl Client {
             let Some(at) = self.free.pop() else { return };
             let Some(slot) = self.slots.get_mut(at) else { continue };
             *quota -= 1;
-            let round = (slot.asked.id >> SLOT_BITS).wrapping_add(1) & (i32::MAX as u32 >> SLOT_BITS);
-            slot.asked.id = round << SLOT_BITS | at as u32;
+            slot.asked.id = self.next_id;
+            self.next_id = if self.next_id == i32::MAX as u32 { 1 } else { self.next_id + 1 };
             slot.asked.stamp = self.next_stamp;
             self.next_stamp += 1;
-            (slot.sent, slot.waiting) = (sent, true);
+            slot.sent = sent;
             self.protocol.ask(slot.asked, self.outbox.end());
-            if let Some(order) = &mut self.order {
-                order.push_back(at);
-            }
+            self.order.push_back(at);
         }
     }
 
@@ -156,25 +157,19 @@ impl Client {
     }
 
     fn take(&mut self, placed: &Placed, come: Instant, came: &mut impl FnMut(Came<'_>)) {
-        let at = match (&mut self.order, placed.head.request_id) {
-            (Some(order), _) => order.pop_front(),
-            (None, RequestId::Int(id)) => usize::try_from(id & ((1 << SLOT_BITS) - 1)).ok(),
-            (None, _) => None,
-        };
-        let slot = at.and_then(|at| self.slots.get_mut(at)).filter(|slot| slot.waiting);
+        let id = placed.head.request_id;
+        let asked = |at: &usize| id == RequestId::Int(self.slots[*at].asked.id.into());
+        let place = if self.ordered { Some(0) } else { self.order.iter().position(asked) };
+        let at = place.and_then(|place| self.order.remove(place));
+        let slot = at.and_then(|at| self.slots.get_mut(at));
         let frame = self.inbox.bytes().get(placed.at..).and_then(|bytes| Frame::new(placed.head, bytes));
         let (Some(at), Some(slot), Some(frame)) = (at, slot, frame) else { return came(Came::Unasked(placed.head)) };
         match self.protocol.verify(frame, slot.asked) {
             Ok(()) => came(Came::Right(come - slot.sent)),
             Err(reason) => {
                 came(Came::Wrong { reason, asked: slot.asked, frame });
-                // An answer to an older request of this slot: its own may still come.
-                if self.order.is_none() && placed.head.request_id != RequestId::Int(slot.asked.id.into()) {
-                    return;
-                }
             }
         }
-        slot.waiting = false;
         self.free.push(at);
     }
 }

@@ -56,12 +56,22 @@ pub const BOUNDS: [f64; 19] = [
     3_600_000.0,
 ];
 
+/// The same in microseconds.
+const BOUNDS_US: [u64; BOUNDS.len()] = {
+    let mut bounds = [0; BOUNDS.len()];
+    let mut at = 0;
+    while at < BOUNDS.len() {
+        bounds[at] = (BOUNDS[at] * 1000.0) as u64;
+        at += 1;
+    }
+    bounds
+};
+
 impl Histogram {
     /// Notes a time in microseconds.
     #[inline]
     pub fn record(&self, us: u64) {
-        let ms = us as f64 / 1000.0;
-        let bucket = BOUNDS.iter().position(|bound| ms <= *bound).unwrap_or(BOUNDS.len());
+        let bucket = BOUNDS_US.iter().position(|bound| us <= *bound).unwrap_or(BOUNDS.len());
         if let Some(bucket) = self.buckets.get(bucket) {
             bucket.add(1);
         }

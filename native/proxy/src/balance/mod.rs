@@ -24,4 +24,5 @@ mod zone;
 pub use host::{Host, HostStats, Member, Requests, Usable};
 pub use outlier::{Ejections, Outcome};
 pub use picker::{Counts, Picker};
+pub use random::Random;
 pub use set::HostSet;

@@ -16,11 +16,14 @@ pub type Extra<'f> = (Cow<'f, str>, Cow<'f, str>);
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Empty; only its memory is of use.
-    values: Vec<Found<'static>>,
+    far: Vec<Found<'static>>,
     /// Nodes of the tree that are still to be visited, the least first.
     pub(super) pending: BinaryHeap<Reverse<u32>>,
     order: Vec<u32>,
 }
+
+/// Fields with room in the message itself: most tables have no more.
+const NEAR: usize = 4;
 
 /// A frame while it is routed: what is read of it is kept until the message goes.
 ///
@@ -32,8 +35,12 @@ pub struct Message<'f, 's> {
     limits: &'f Limits,
     extra: &'f [Extra<'f>],
     pub(super) scratch: &'s mut Scratch,
-    /// By slot, as far as they have been read.
-    values: Vec<Found<'f>>,
+    /// By slot, the first ones.
+    near: [Found<'f>; NEAR],
+    /// Those behind them, as far as they have been read.
+    far: Vec<Found<'f>>,
+    /// Texts that are not in the frame as they are.
+    made: Vec<String>,
     /// The table whose slots are meant; 0 before the first.
     table: u64,
 }
@@ -41,6 +48,7 @@ pub struct Message<'f, 's> {
 impl<'f, 's> Message<'f, 's> {
     /// A message of which nothing has been read yet. Tables and routes used with it must have been compiled for this codec.
     #[must_use]
+    #[inline(always)]
     pub const fn new(
         codec: &'f dyn AnyCodec,
         frame: Frame<'f>,
@@ -48,7 +56,8 @@ impl<'f, 's> Message<'f, 's> {
         extra: &'f [Extra<'f>],
         scratch: &'s mut Scratch,
     ) -> Self {
-        Self { codec, frame, limits, extra, scratch, values: Vec::new(), table: 0 }
+        let near = [Found::Unread; NEAR];
+        Self { codec, frame, limits, extra, scratch, near, far: Vec::new(), made: Vec::new(), table: 0 }
     }
 
     /// The frame.
@@ -64,15 +73,15 @@ impl<'f, 's> Message<'f, 's> {
     #[inline]
     pub fn text(&mut self, field: &Field) -> Result<Option<&str>, DecodeError> {
         self.read(field)?;
-        Ok(self.found(field.slot).text())
+        Ok(self.known(field.slot))
     }
 
     /// The same, independent of the message; borrowed from the frame where the frame has it as text.
     pub(super) fn own_text(&mut self, field: &Field) -> Result<Option<Cow<'f, str>>, DecodeError> {
         self.read(field)?;
         Ok(match self.found(field.slot) {
-            Found::Text(Cow::Borrowed(text)) => Some(Cow::Borrowed(*text)),
-            other => other.text().map(|text| Cow::Owned(text.to_owned())),
+            Found::Text(text) => Some(Cow::Borrowed(*text)),
+            _ => self.known(field.slot).map(|text| Cow::Owned(text.to_owned())),
         })
     }
 
@@ -84,7 +93,7 @@ impl<'f, 's> Message<'f, 's> {
         let mut order = std::mem::take(&mut self.scratch.order);
         order.clear();
         order.extend(fields.iter().map(|field| field.slot));
-        let text = |slot: u32| self.found(slot).text().unwrap_or_default();
+        let text = |slot: u32| self.known(slot).unwrap_or_default();
         order.sort_unstable_by(|one, other| text(*one).cmp(text(*other)));
         order.iter().for_each(|slot| each(text(*slot)));
         self.scratch.order = order;
@@ -93,7 +102,19 @@ impl<'f, 's> Message<'f, 's> {
 
     #[inline]
     fn found(&self, slot: u32) -> &Found<'f> {
-        self.values.get(slot as usize).unwrap_or(&Found::Unread)
+        let slot = slot as usize;
+        self.near.get(slot).or_else(|| self.far.get(slot - NEAR)).unwrap_or(&Found::Unread)
+    }
+
+    /// The text of a field that has been read.
+    #[inline]
+    fn known(&self, slot: u32) -> Option<&str> {
+        match self.found(slot) {
+            Found::Unread | Found::Missing => None,
+            Found::Text(text) => Some(text),
+            Found::Made(at) => self.made.get(*at).map(String::as_str),
+            Found::Number(digits) => Some(digits.text()),
+        }
     }
 
     #[inline]
@@ -107,28 +128,37 @@ impl<'f, 's> Message<'f, 's> {
     #[inline(never)]
     fn load(&mut self, field: &Field) -> Result<(), DecodeError> {
         if self.table != field.table {
-            if self.table == 0 {
-                self.values = std::mem::take(&mut self.scratch.values);
-            }
             self.table = field.table;
-            self.values.clear();
+            self.near = [Found::Unread; NEAR];
+            self.far.clear();
+            self.made.clear();
         }
         let found = match self.extra.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field.key.name)) {
-            Some((_, value)) => Found::Text(Cow::Borrowed(value)),
+            Some((_, value)) => Found::Text(value),
             None => match self.codec.field(self.frame, &field.key, self.limits)? {
-                Some(Value::Str(text)) => Found::Text(text),
+                Some(Value::Str(Cow::Borrowed(text))) => Found::Text(text),
+                Some(Value::Str(Cow::Owned(text))) => {
+                    self.made.push(text);
+                    Found::Made(self.made.len() - 1)
+                }
                 Some(Value::Int(number)) => Found::Number(Digits::new(number.unsigned_abs(), number < 0)),
                 Some(Value::UInt(number)) => Found::Number(Digits::new(number, false)),
                 None => Found::Missing,
             },
         };
         let slot = field.slot as usize;
-        match self.values.get_mut(slot) {
+        match self.near.get_mut(slot) {
             Some(place) => *place = found,
             None => {
-                // As many as the table has at most, and a search may come to read each of them anyway.
-                self.values.resize_with(slot, || Found::Unread);
-                self.values.push(found);
+                let slot = slot - NEAR;
+                if self.far.capacity() == 0 {
+                    self.far = std::mem::take(&mut self.scratch.far);
+                }
+                if self.far.len() <= slot {
+                    // As many as the table has at most, and a search may come to read each of them anyway.
+                    self.far.resize(slot + 1, Found::Unread);
+                }
+                self.far[slot] = found;
             }
         }
         Ok(())
@@ -136,38 +166,30 @@ impl<'f, 's> Message<'f, 's> {
 }
 
 impl Drop for Message<'_, '_> {
+    #[inline]
     fn drop(&mut self) {
-        if self.values.capacity() > 0 {
-            let mut values = std::mem::take(&mut self.values);
-            values.clear();
+        if self.far.capacity() > 0 {
+            let mut far = std::mem::take(&mut self.far);
+            far.clear();
             // Nothing is in it that could be too short-lived. `collect` keeps the memory of a vector it takes apart.
-            self.scratch.values = values.into_iter().map_while(|_| None).collect();
+            self.scratch.far = far.into_iter().map_while(|_| None).collect();
         }
     }
 }
 
 /// What is known of a field.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Found<'f> {
     Unread,
     Missing,
-    Text(Cow<'f, str>),
+    Text(&'f str),
+    /// One of those that were made for this message.
+    Made(usize),
     Number(Digits),
 }
 
-impl Found<'_> {
-    #[inline]
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Unread | Self::Missing => None,
-            Self::Text(text) => Some(text),
-            Self::Number(digits) => Some(digits.text()),
-        }
-    }
-}
-
 /// A number in decimal digits: at most those of `u64::MAX`, or a sign and those of `i64::MIN`.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Digits {
     bytes: [u8; 20],
     start: u8,

@@ -74,18 +74,19 @@ pub enum Target {
 }
 
 impl Target {
-    /// The cluster of a message, and `None` if it is to name one and does not. `random` decides between weighted ones.
+    /// The cluster of a message, and `None` if it is to name one and does not. A `random` number decides between weighted ones.
     ///
     /// # Errors
     /// [`DecodeError`] if the field that names the cluster cannot be read.
+    #[inline(always)]
     pub fn cluster<'r, 'f: 'r>(
         &'r self,
         message: &mut Message<'f, '_>,
-        random: u64,
+        random: impl FnOnce() -> u64,
     ) -> Result<Option<Chosen<'r>>, DecodeError> {
         match self {
             Self::Cluster(cluster) => Ok(Some(Chosen::Known(cluster))),
-            Self::Weighted(weighted) => Ok(weighted.pick(random).map(Chosen::Known)),
+            Self::Weighted(weighted) => Ok(weighted.pick(random()).map(Chosen::Known)),
             Self::Key(field) => Ok(message.own_text(field)?.map(Chosen::Named)),
         }
     }
@@ -155,13 +156,15 @@ impl HashPolicy {
     ///
     /// # Errors
     /// [`DecodeError`] if a field cannot be read.
+    #[inline]
     pub fn hash(&self, message: &mut Message<'_, '_>) -> Result<Option<u64>, DecodeError> {
-        if self.fields.is_empty() {
-            return Ok(None);
-        }
+        if self.fields.is_empty() { Ok(None) } else { self.digest(message).map(Some) }
+    }
+
+    fn digest(&self, message: &mut Message<'_, '_>) -> Result<u64, DecodeError> {
         let mut hasher = Xxh64::new(0);
         message.sorted(&self.fields, |text| hasher.update(text.as_bytes()))?;
-        Ok(Some(hasher.digest()))
+        Ok(hasher.digest())
     }
 }
 

@@ -1,14 +1,17 @@
 //! What hosts answer on connections that clients share, on its way to the client that waits for it.
 
-use metaprotocol_core::{Direction, ErrorType, Frame, Head, Kind, Reply, RequestId};
+use std::sync::Arc;
+
+use metaprotocol_core::{AnyCodec, Direction, Edits, ErrorType, Frame, Head, Kind, Limits, Reply, RequestId};
 use slab::Slab;
 
 use super::clients::LONG;
 use super::downstream::Protocol;
 use super::groups::Group;
 use super::hosts::End;
-use super::out::Out;
-use super::upstream::{Exchange, Role};
+use super::out::{Buffers, Out};
+use super::serve::as_it_is;
+use super::upstream::{Asked, Exchange, Role};
 use super::{Id, Worker};
 use crate::balance::{Host, Outcome, Requests};
 
@@ -39,14 +42,15 @@ impl Worker {
             return;
         };
         client.out_from(Some(host)).push(bytes, &mut self.buffers);
-        let (len, at) = (client.before(host), client.listener);
         self.client_unsent(id);
-        self.hold_if_full(host, id, at, len);
+        self.hold_if_full(host, id);
     }
 
     /// Reads no more from a host while a client has too much to take.
-    fn hold_if_full(&mut self, host: Id, client: Id, listener: usize, len: usize) {
-        let limit = self.listeners.get(listener).map_or(0, |local| local.listener.config.buffer_limit);
+    fn hold_if_full(&mut self, host: Id, client: Id) {
+        let Some(own) = self.client(client) else { return };
+        let (len, at) = (own.before(host), own.listener);
+        let limit = self.listeners.get(at).map_or(0, |local| local.listener.config.buffer_limit);
         if len <= limit {
             return;
         }
@@ -65,11 +69,11 @@ impl Worker {
         let Role::Shared(shared) = &mut host.role else { return };
         let result = shared.decoder.feed(S2C, data, &mut fed);
         if let Some(carried) = fed.carried.take() {
-            self.shared_frame(id, carried.head, &carried.bytes);
+            self.shared_frame(id, &carried.head, &carried.bytes);
         }
         for placed in &fed.frames {
             let bytes = data.get(placed.at..placed.at + placed.head.frame_len).unwrap_or_default();
-            self.shared_frame(id, placed.head, bytes);
+            self.shared_frame(id, &placed.head, bytes);
         }
         self.fed = fed;
         if result.is_err() {
@@ -123,52 +127,39 @@ impl Worker {
             client.passing = Some(id);
             client.answered(&mut self.buffers);
         }
-        self.finished(id, &exchange, Frame { head, bytes: &detached.bytes });
+        self.finished(id, &exchange, &head, &detached.bytes);
         if let Some(client) = client {
             self.pass(id, client, &detached.bytes);
             self.left(client, exchange.id);
         }
     }
 
-    fn shared_frame(&mut self, id: Id, head: Head, bytes: &[u8]) {
+    fn shared_frame(&mut self, id: Id, head: &Head, bytes: &[u8]) {
         let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
         let Role::Shared(shared) = &mut host.role else { return };
         match head.kind {
             Kind::Response | Kind::Error => {
-                let slot = shared.awaits(&head);
-                let Some(mut exchange) = slot.and_then(|slot| shared.leave(slot)) else {
-                    let (group, in_line) = (host.group, shared.line.is_some());
-                    if shared.late(&head) {
-                        self.list(id);
-                    } else {
-                        self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
-                        if in_line {
-                            // Whose the next answer is can no longer be told.
-                            self.close_host(id, End::Garbage);
-                        }
-                    }
-                    return;
-                };
+                let Some((slot, mut exchange)) = shared.take(head) else { return self.unasked(id, head) };
                 if exchange.route.is_some()
-                    && let Some(place) = slot.and_then(|slot| shared.slots.get(slot as usize))
+                    && let Some(place) = shared.slots.get(slot as usize)
                 {
                     // A filter may refuse it.
-                    exchange.asked.clone_from(&place.asked);
+                    exchange.asked = Some(Box::new(place.asked.clone()));
                 }
-                self.finished(id, &exchange, Frame { head, bytes });
+                self.finished(id, &exchange, head, bytes);
                 if exchange.route.is_some() {
-                    self.answer(id, exchange, head, bytes);
+                    self.answer(id, exchange, *head, bytes);
                 } else {
                     self.deliver(id, &exchange, head, bytes);
                 }
             }
             Kind::Heartbeat => {
-                if let Ok(Some(reply)) = shared.codec.reply(Frame { head, bytes }, Reply::Heartbeat) {
+                if let Ok(Some(reply)) = shared.codec.reply(Frame { head: *head, bytes }, Reply::Heartbeat) {
                     host.out.push(&reply, &mut self.buffers);
                     self.host_unsent(id);
                 }
             }
-            _ if shared.codec.is_goodbye(Frame { head, bytes }) => {
+            _ if shared.codec.is_goodbye(Frame { head: *head, bytes }) => {
                 host.draining = true;
                 let address = host.host.address;
                 self.leaving.retain(|(other, _)| *other != address);
@@ -182,36 +173,39 @@ impl Worker {
         }
     }
 
-    /// Notes that a request on a connection was answered.
-    pub(super) fn finished(&mut self, id: Id, exchange: &Exchange, answer: Frame<'_>) {
-        let now = self.now;
+    /// Takes an answer that nobody waits for.
+    #[cold]
+    fn unasked(&mut self, id: Id, head: &Head) {
         let Some(host) = self.host(id) else { return };
-        host.heard = now;
-        let mut unlisted = false;
+        let group = host.group;
+        let Role::Shared(shared) = &mut host.role else { return };
+        let in_line = shared.line.is_some();
+        if shared.late(head) {
+            return self.list(id);
+        }
+        self.count_cluster(group, |stats| stats.upstream_rq_unmatched.add(1));
+        if in_line {
+            // Whose the next answer is can no longer be told.
+            self.close_host(id, End::Garbage);
+        }
+    }
+
+    /// Notes that a request on a connection was answered.
+    #[inline(always)]
+    pub(super) fn finished(&mut self, id: Id, exchange: &Exchange, head: &Head, bytes: &[u8]) {
+        let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
+        host.heard = self.now;
+        let failed = head.kind == Kind::Error;
+        let (mut unlisted, draining) = (false, host.draining);
         if let Role::Shared(shared) = &mut host.role {
             if shared.in_flight == 0 {
                 shared.reserved = shared.sending;
             }
             unlisted = !shared.listed;
         }
-        let close = host.draining;
-        if unlisted {
-            self.list(id);
-        }
-        self.left_host(id);
-        let failed = answer.head.kind == Kind::Error;
-        if let Some(host) = self.hosts.get(id.at as usize)
-            && let Some(own) = self.groups.get(host.group)
-        {
-            let unwell = failed && own.cluster.config.outliers.is_some() && self.says_unwell(id, exchange, answer);
-            own.cluster.hosts.report(&host.host, if unwell { Outcome::Failure } else { Outcome::Success }, now);
-            let requests = host.host.of_worker(self.worker);
-            if failed { &requests.rq_error } else { &requests.rq_success }.add(1);
-        }
-        if close {
-            self.retire(id);
-        }
-        let since = self.now_us.saturating_sub(exchange.since);
+        let requests = host.host.of_worker(self.worker);
+        if failed { &requests.rq_error } else { &requests.rq_success }.add(1);
+        left(&mut self.groups, &mut self.lenders, host.group, requests);
         if exchange.client.is_some()
             && let Some(local) = self.listeners.get(exchange.listener)
         {
@@ -225,7 +219,28 @@ impl Worker {
             } else {
                 counts.response_success.add(1);
             }
-            local.counts.request_time_ms.record(since);
+            local.counts.request_time_ms.record(self.now_us.saturating_sub(exchange.since));
+        }
+        if self.groups.get(host.group).is_some_and(|own| own.cluster.config.outliers.is_some()) {
+            self.report(id, exchange, Frame { head: *head, bytes });
+        }
+        if unlisted {
+            self.list(id);
+        }
+        if draining {
+            self.retire(id);
+        }
+    }
+
+    /// Tells a cluster that heeds it what became of a request.
+    #[inline(never)]
+    fn report(&self, id: Id, exchange: &Exchange, answer: Frame<'_>) {
+        let unwell = answer.head.kind == Kind::Error && self.says_unwell(id, exchange, answer);
+        if let Some(host) = self.hosts.get(id.at as usize)
+            && let Some(own) = self.groups.get(host.group)
+        {
+            let outcome = if unwell { Outcome::Failure } else { Outcome::Success };
+            own.cluster.hosts.report(&host.host, outcome, self.now);
         }
     }
 
@@ -259,12 +274,13 @@ impl Worker {
         if exchange.route.is_some() && self.has_filters(exchange.listener, true) {
             self.filter_response(host, exchange, head, bytes);
         } else {
-            self.deliver(host, &exchange, head, bytes);
+            self.deliver(host, &exchange, &head, bytes);
         }
     }
 
     /// Hands an answer to the client that waits for it.
-    pub(super) fn deliver(&mut self, host: Id, exchange: &Exchange, head: Head, bytes: &[u8]) {
+    #[inline]
+    pub(super) fn deliver(&mut self, host: Id, exchange: &Exchange, head: &Head, bytes: &[u8]) {
         let Some(id) = exchange.client else { return };
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return;
@@ -273,91 +289,69 @@ impl Worker {
             // It has been told all that it can be told.
             return self.left(id, exchange.id);
         }
-        let early = client.is_early(exchange.id);
         let Protocol::Known(codec, decoder) = &client.protocol else { return };
-        let between = client.passing.is_some() && client.passing != Some(host);
-        let mut kept = Out::default();
-        let out = match (early, between) {
-            (true, _) => &mut kept,
-            (_, true) => &mut client.after,
-            _ => &mut client.out,
-        };
-        let frame = Frame { head, bytes };
-        let own = !matches!(head.request_id, RequestId::Int(number) if number != exchange.id);
-        let mut pushed = false;
-        if exchange.route.is_none() {
-            let place = if own { None } else { codec.id_place(frame) };
-            if own || place.is_some() {
-                let copy = out.push(bytes, &mut self.buffers);
-                pushed = place.is_none_or(|place| place.write(copy, exchange.id));
-                if !pushed {
-                    out.retract(bytes.len());
-                }
-            }
-        }
         let mut failed = false;
-        if !pushed {
-            let mut edits = metaprotocol_core::Edits {
-                request_id: (!own).then_some(exchange.id),
-                ..metaprotocol_core::Edits::default()
-            };
-            if let Some(route) = &exchange.route {
-                route.response_set.add_to(&mut edits);
+        if client.is_early(exchange.id) {
+            let mut kept = Out::default();
+            let sent = respond(codec, decoder.limits(), &mut kept, &mut self.buffers, exchange, head, bytes);
+            (client.closing, failed) = (sent.is_none(), sent == Some(false));
+            if let Some(order) = &mut client.order {
+                order.keep(exchange.id, kept);
             }
-            let mut rewritten = codec.rewrite(frame, &edits, decoder.limits());
-            if rewritten.is_err() && !edits.set.is_empty() {
-                failed = true;
-                edits.set.clear();
-                rewritten = codec.rewrite(frame, &edits, decoder.limits());
+        } else {
+            let between = client.passing.is_some() && client.passing != Some(host);
+            let out = if between { &mut client.after } else { &mut client.out };
+            match respond(codec, decoder.limits(), out, &mut self.buffers, exchange, head, bytes) {
+                Some(whole) => failed = !whole,
+                None => client.closing = true,
             }
-            match rewritten {
-                Ok(segments) => {
-                    for segment in &segments {
-                        out.push(segment, &mut self.buffers);
-                    }
-                }
-                // An answer that cannot be given its id is none for this client.
-                Err(_) => client.closing = true,
+            if client.order.is_some() {
+                client.answered(&mut self.buffers);
             }
         }
-        match &mut client.order {
-            Some(order) if early => order.keep(exchange.id, kept),
-            Some(_) => client.answered(&mut self.buffers),
-            None => {}
+        let len = client.before(host);
+        if !client.is_unsent {
+            client.is_unsent = true;
+            self.unsent_clients.push(id);
         }
-        let (len, at) = (client.before(host), client.listener);
-        if failed {
-            self.count(at, |counts| counts.response_mutation_error.add(1));
+        let mut full = false;
+        if let Some(local) = self.listeners.get(client.listener) {
+            full = len > local.listener.config.buffer_limit;
+            if failed {
+                local.counts.counters.response_mutation_error.add(1);
+            }
         }
         self.left(id, exchange.id);
-        self.client_unsent(id);
-        self.hold_if_full(host, id, at, len);
+        if full {
+            self.hold_if_full(host, id);
+        }
     }
 
     /// A client waits for one answer less.
+    #[inline]
     pub(super) fn left(&mut self, id: Id, request: u64) {
-        let Some(client) = self.client(id) else { return };
+        let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
         client.in_flight -= 1;
         client.ids.leave(request);
         let idle = client.in_flight == 0;
-        if idle && client.order.is_some() {
-            client.order = None;
-        }
         if client.waits.turn
             && (idle || client.waiting().is_some_and(|head| head.request_id == RequestId::Int(request)))
         {
             self.resume.push(id);
         }
         if idle {
+            client.order = None;
             self.settle(id);
         }
     }
 
     /// Tells a client that there will be no answer.
-    pub(super) fn lost(&mut self, exchange: &Exchange, asked: &[u8], error: ErrorType, message: &str) {
+    pub(super) fn lost(&mut self, exchange: &Exchange, asked: &Asked, error: ErrorType, message: &str) {
         let Some(client) = exchange.client else { return };
         self.count(exchange.listener, |counts| counts.request_active.sub(1));
-        self.refuse_in_turn(client, Some(exchange.id), exchange.head, asked, error, message);
+        self.refuse_in_turn(client, Some(exchange.id), asked.head, &asked.bytes, error, message);
         self.left(client, exchange.id);
     }
 }
@@ -369,4 +363,53 @@ fn left(groups: &mut Slab<Group>, lenders: &mut Vec<usize>, group: usize, reques
         own.leave(group, lenders);
         own.stats.upstream_rq_active.sub(1);
     }
+}
+
+/// Writes an answer as its client is to get it: under its own id, and with what the route sets. `Some(false)` if what the route
+/// sets has no place in it; `None` if it cannot be given its id, and is none for this client: nothing is written then.
+#[inline(always)]
+fn respond(
+    codec: &Arc<dyn AnyCodec>,
+    limits: &Limits,
+    out: &mut Out,
+    buffers: &mut Buffers,
+    exchange: &Exchange,
+    head: &Head,
+    bytes: &[u8],
+) -> Option<bool> {
+    let frame = Frame { head: *head, bytes };
+    let own = !matches!(head.request_id, RequestId::Int(number) if number != exchange.id);
+    let number = (!own).then_some(exchange.id);
+    if exchange.route.is_none() && as_it_is(codec.as_ref(), out, buffers, number, frame) {
+        return Some(true);
+    }
+    changed(codec, limits, out, buffers, exchange, number, frame)
+}
+
+/// As [`respond`], where more is to be changed than an id in its place.
+#[inline(never)]
+fn changed(
+    codec: &Arc<dyn AnyCodec>,
+    limits: &Limits,
+    out: &mut Out,
+    buffers: &mut Buffers,
+    exchange: &Exchange,
+    number: Option<u64>,
+    frame: Frame<'_>,
+) -> Option<bool> {
+    let mut edits = Edits { request_id: number, ..Edits::default() };
+    if let Some(route) = &exchange.route {
+        route.response_set.add_to(&mut edits);
+    }
+    let mut rewritten = codec.rewrite(frame, &edits, limits);
+    let mut whole = true;
+    if rewritten.is_err() && !edits.set.is_empty() {
+        whole = false;
+        edits.set.clear();
+        rewritten = codec.rewrite(frame, &edits, limits);
+    }
+    for segment in &rewritten.ok()? {
+        out.push(segment, buffers);
+    }
+    Some(whole)
 }

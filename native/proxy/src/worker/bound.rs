@@ -8,10 +8,10 @@ use metaprotocol_core::{
 };
 
 use super::clients::LONG;
-use super::downstream::{Filtered, Held, Protocol, Stream};
+use super::downstream::{Filtered, Held, Protocol, Spoken, Stream};
 use super::hosts::{End, LATE, LINGER, Refusal};
-use super::serve::{INCOMPLETE, OVERFLOW, client_listener, shares};
-use super::upstream::{Exchange, Role, Upstream, kept};
+use super::serve::{INCOMPLETE, OVERFLOW, client_listener};
+use super::upstream::{Asked, Exchange, Role, Upstream, kept};
 use super::ways::{ELSEWHERE, Stop, Taken, Way};
 use super::{Due, Id, Worker};
 use crate::balance::Host;
@@ -37,7 +37,7 @@ impl Worker {
     /// A frame that belongs to what is under way already: of a stream, of a login, or an answer to the host.
     pub(super) fn more(&mut self, id: Id, head: Head, bytes: &[u8]) -> Went {
         let Some(client) = self.client(id) else { return Went::Nowhere };
-        let shared = matches!(&client.protocol, Protocol::Known(codec, _) if shares(codec));
+        let shared = matches!(&client.protocol, Protocol::Known(codec, _) if codec.shares);
         let host = self.place(id, &head, bytes);
         let bound = match host {
             Some(host) => Ok(host),
@@ -53,7 +53,7 @@ impl Worker {
             }
             // Nobody is there that could know what to do with it.
             None if shared => return Went::Nowhere,
-            None => match self.way(id, head, bytes) {
+            None => match self.way(id, &head, bytes) {
                 Ok(way) => self.bind(id, &way),
                 Err(Stop::Error(error, message)) => Err((error, message)),
                 Err(Stop::More) if bytes.len() < head.frame_len => return Went::Whole,
@@ -90,14 +90,14 @@ impl Worker {
 
     /// As [`Worker::forward`], by a connection that its client has for itself; of a long request the beginning, where nothing of
     /// it is to be changed.
-    pub(super) fn forward_bound(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) -> Went {
+    pub(super) fn forward_bound(&mut self, id: Id, codec: &Spoken, head: Head, bytes: &[u8]) -> Went {
         let Some(client) = self.client(id) else { return Went::Nowhere };
         let at = client.listener;
         let part = bytes.len() < head.frame_len;
         // What is said here must not overtake answers that are under way: who has a connection for itself gets them in order,
         // whatever pairs them.
-        let in_turn = client.in_flight > 0 && !shares(codec);
-        let sent = match self.way(id, head, bytes) {
+        let in_turn = client.in_flight > 0 && !codec.shares;
+        let sent = match self.way(id, &head, bytes) {
             Ok(way) if part && !way.route.request_set.is_empty() => return Went::Whole,
             Ok(way) if !self.may_bind(id, way.group, head.kind) => {
                 self.wait_turn(id);
@@ -132,7 +132,7 @@ impl Worker {
         let Some(client) = self.client(id) else { return true };
         let (in_flight, last) = (client.in_flight, client.bound.last().copied());
         let Protocol::Known(codec, decoder) = &client.protocol else { return true };
-        if shares(codec) {
+        if codec.shares {
             return kind != Kind::Request || in_flight == 0;
         }
         if in_flight >= decoder.limits().max_in_flight {
@@ -234,7 +234,7 @@ impl Worker {
                 frame_len: 0,
                 variant: 0,
             };
-            let way = self.way(id, head, &[]).ok();
+            let way = self.way(id, &head, &[]).ok();
             way.and_then(|way| self.open_alone(id, way.group, &way.host))
         };
         let Some(client) = self.client(id) else { return };
@@ -316,11 +316,10 @@ impl Worker {
         let exchange = Exchange {
             client: Some(id),
             listener: at,
-            head,
             id: if let RequestId::Int(own) = head.request_id { own } else { 0 },
             since: now_us,
             route: (filtered || !route.response_set.is_empty()).then(|| Box::new(route.clone())),
-            asked: keep.to_vec(),
+            asked: Some(Box::new(Asked { head, bytes: keep.to_vec() })),
         };
         client.in_flight += 1;
         client.number += 1;
@@ -427,7 +426,7 @@ impl Worker {
         client.stream_ends(head, S2C);
         let answered = pair.and_then(|pair| client.asked.as_mut()?.answer(&pair));
         if let Some((_, exchange)) = &answered {
-            self.finished(id, exchange, Frame { head, bytes: &detached.bytes });
+            self.finished(id, exchange, &head, &detached.bytes);
         }
         self.pass(id, owner, &detached.bytes);
         if let Some((_, exchange)) = answered {
@@ -467,7 +466,7 @@ impl Worker {
         }
         match asked {
             Some((_, exchange)) => {
-                self.finished(id, &exchange, frame);
+                self.finished(id, &exchange, &head, bytes);
                 self.answer(id, exchange, head, bytes);
             }
             None => self.pass(id, owner, bytes),
@@ -520,7 +519,7 @@ impl Worker {
         // What waits, waits for the last.
         let last = client.bound.last() == Some(&id);
         client.bound.retain(|other| *other != id);
-        if !matches!(&client.protocol, Protocol::Known(codec, _) if !shares(codec)) {
+        if !matches!(&client.protocol, Protocol::Known(codec, _) if !codec.shares) {
             return self.end_streams(owner, id, error, message);
         }
         if !last || client.asked.as_ref().is_none_or(|asked| asked.is_empty()) {
@@ -528,10 +527,11 @@ impl Worker {
             return self.settle(owner);
         }
         let mut asked = client.asked.take();
-        while let Some((_, exchange)) = asked.as_mut().and_then(|asked| asked.forget()) {
+        while let Some((_, mut exchange)) = asked.as_mut().and_then(|asked| asked.forget()) {
             self.left_lost(host.group, &host.host);
-            let bytes = exchange.asked.clone();
-            self.lost(&exchange, &bytes, error, message);
+            if let Some(asked) = exchange.asked.take() {
+                self.lost(&exchange, &asked, error, message);
+            }
         }
         if let Some(client) = self.client(owner) {
             client.closing = true;

@@ -10,7 +10,7 @@ use metaprotocol_core::{Detected, Direction, ErrorType, FirstSpeaker, Head, Pair
 use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
 
-use super::downstream::{Downstream, Ids, Long, Protocol, To, Waits};
+use super::downstream::{Downstream, Ids, Long, Protocol, Spoken, To, Waits};
 use super::groups::resolved;
 use super::hosts::{End, LINGER};
 use super::out::Out;
@@ -98,7 +98,7 @@ impl Worker {
             {
                 let codec = Arc::clone(&dialect.codec);
                 let decoder = Arc::clone(&codec).connect(listener.limits);
-                Protocol::Known(Rc::new(codec), decoder)
+                Protocol::Known(Rc::new(Spoken::new(codec)), decoder)
             }
             _ => Protocol::Unknown(Vec::new()),
         };
@@ -410,11 +410,11 @@ impl Worker {
         let at = client.listener;
         self.count(at, |counts| counts.request_decoding_success.add(count));
         if let Some(carried) = fed.carried.take() {
-            self.frame(id, carried.head, &carried.bytes);
+            self.frame(id, &carried.head, &carried.bytes);
         }
         for placed in &fed.frames {
             let bytes = data.get(placed.at..placed.at + placed.head.frame_len).unwrap_or_default();
-            self.frame(id, placed.head, bytes);
+            self.frame(id, &placed.head, bytes);
         }
         self.fed = fed;
         match result {
@@ -493,7 +493,7 @@ impl Worker {
                 let codec = Arc::clone(&dialect.codec);
                 let decoder = Arc::clone(&codec).connect(local.listener.limits);
                 let prefix = std::mem::take(prefix);
-                client.protocol = Protocol::Known(Rc::new(codec), decoder);
+                client.protocol = Protocol::Known(Rc::new(Spoken::new(codec)), decoder);
                 prefix
             }
             None if detected == Detected::NeedMore && !late && prefix.len() < local.listener.config.detect_len => {

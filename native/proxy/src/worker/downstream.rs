@@ -1,10 +1,11 @@
 //! What a worker knows of a client.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, Direction, ErrorType, Head, Kind, Pairing};
+use metaprotocol_core::{AnyCodec, Connection, Direction, ErrorType, Head, Kind, PairBy, Pairing, Sharing};
 use mio::net::TcpStream;
 
 use super::Id;
@@ -192,9 +193,38 @@ pub enum Protocol {
     Unknown(Vec<u8>),
     /// This, with the decoder of both directions. Whoever has the codec for the time of a message counts here, not where all
     /// workers count.
-    Known(Rc<Arc<dyn AnyCodec>>, Box<dyn Connection>),
+    Known(Rc<Spoken>, Box<dyn Connection>),
     /// Plain TCP.
     Plain,
+}
+
+/// A codec, and of its description what every message asks for.
+pub struct Spoken {
+    codec: Arc<dyn AnyCodec>,
+    /// Clients can share a connection: their ids are what tells answers apart.
+    pub shares: bool,
+    /// Answers come in the order of the requests.
+    pub in_order: bool,
+    /// Nothing ties a client to a connection.
+    pub multiplexed: bool,
+}
+
+impl Spoken {
+    pub fn new(codec: Arc<dyn AnyCodec>) -> Self {
+        let info = codec.info();
+        let shares = info.sharing != Sharing::Bound && info.pair_by == PairBy::Id;
+        let (in_order, multiplexed) = (info.pair_by == PairBy::Order, info.sharing == Sharing::Multiplexed);
+        Self { codec, shares, in_order, multiplexed }
+    }
+}
+
+impl Deref for Spoken {
+    type Target = Arc<dyn AnyCodec>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.codec
+    }
 }
 
 /// Why nothing is read from a client.

@@ -1,10 +1,11 @@
 //! Messages on their way through filters, which may take their time.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Direction, Edits, ErrorType, Frame, Head, RequestId, Split, Value};
+use metaprotocol_core::{Direction, Edits, ErrorType, Frame, Head, RequestId, Split, Value};
 
-use super::downstream::{Downstream, Filtered, Held, Protocol};
+use super::downstream::{Downstream, Filtered, Held, Protocol, Spoken};
 use super::upstream::{Exchange, Role};
 use super::ways::Taken;
 use super::{Id, Worker};
@@ -16,7 +17,7 @@ pub struct Suspended {
     way: Way,
     client: Id,
     listener: usize,
-    codec: Arc<dyn AnyCodec>,
+    codec: Rc<Spoken>,
     head: Head,
     bytes: Vec<u8>,
     /// The filter that sees it next.
@@ -51,7 +52,7 @@ impl Worker {
 
     /// Sends a request through the filters. Until it is through, it counts as under way; where answers come in order, the
     /// client's next frame waits.
-    pub(super) fn filter_request(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, shared: bool, head: Head, bytes: &[u8]) {
+    pub(super) fn filter_request(&mut self, id: Id, codec: &Rc<Spoken>, shared: bool, head: Head, bytes: &[u8]) {
         let Some(client) = self.client(id) else { return };
         client.in_flight += 1;
         client.suspended += 1;
@@ -60,7 +61,7 @@ impl Worker {
             way: Way::Request(shared),
             client: id,
             listener: client.listener,
-            codec: Arc::clone(codec),
+            codec: Rc::clone(codec),
             head,
             bytes: bytes.to_vec(),
             next: 0,
@@ -75,9 +76,9 @@ impl Worker {
         let codec = match self.client(id) {
             Some(Downstream { suspended, protocol: Protocol::Known(codec, _), .. }) => {
                 *suspended += 1;
-                Arc::clone(&**codec)
+                Rc::clone(codec)
             }
-            _ => return self.deliver(host, &exchange, head, bytes),
+            _ => return self.deliver(host, &exchange, &head, bytes),
         };
         if let Some(upstream) = self.host(host)
             && matches!(upstream.role, Role::Bound(..))
@@ -135,7 +136,7 @@ impl Worker {
         let routes = local.routes(&message.codec)?;
         let frame = Frame { head: message.head, bytes: &message.bytes };
         let limits = &local.listener.limits;
-        let mut seen = Message::new(message.codec.as_ref(), frame, limits, &local.extra, &mut self.scratch);
+        let mut seen = Message::new((**message.codec).as_ref(), frame, limits, &local.extra, &mut self.scratch);
         routes.table.find(&mut seen).ok().flatten().map(|route| Taken::new(routes, route))
     }
 
@@ -207,7 +208,7 @@ impl Worker {
                 client.in_flight -= 1;
                 client.suspended -= 1;
                 client.waits.filter = false;
-                if !self.forward(id, &message.codec, shared, message.head, &message.bytes)
+                if !self.forward(id, &message.codec, shared, &message.head, &message.bytes)
                     && let Some(client) = self.client(id)
                 {
                     client.held.push_front(Held {
@@ -223,7 +224,7 @@ impl Worker {
                 if let Some(client) = self.client(message.client) {
                     client.suspended -= 1;
                 }
-                self.deliver(host, &exchange, message.head, &message.bytes);
+                self.deliver(host, &exchange, &message.head, &message.bytes);
                 self.go_on(host);
             }
         }
@@ -238,7 +239,7 @@ impl Worker {
                 client.suspended -= 1;
                 client.waits.filter = false;
                 let filtered = Filtered::Refused(error, text.to_owned());
-                if !self.serve(id, message.head, &message.bytes, &filtered)
+                if !self.serve(id, &message.head, &message.bytes, &filtered)
                     && let Some(client) = self.client(id)
                 {
                     client.held.push_front(Held { head: message.head, bytes: message.bytes, filtered });
@@ -251,7 +252,9 @@ impl Worker {
                     if let Some(client) = self.client(id) {
                         client.suspended -= 1;
                     }
-                    self.refuse(id, exchange.head, &exchange.asked, error, text);
+                    if let Some(asked) = &exchange.asked {
+                        self.refuse(id, asked.head, &asked.bytes, error, text);
+                    }
                     self.left(id, exchange.id);
                 }
                 self.go_on(host);

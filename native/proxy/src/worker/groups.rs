@@ -116,6 +116,14 @@ struct Older {
     table: Option<Arc<Table>>,
 }
 
+/// A connection that a request has gone by: one that clients share, with this codec, by its address in memory, and dialect.
+#[derive(Clone, Copy)]
+pub struct Recent {
+    pub codec: usize,
+    pub dialect: u32,
+    pub id: Id,
+}
+
 /// A cluster.
 pub struct Group {
     pub cluster: Arc<Cluster>,
@@ -130,6 +138,8 @@ pub struct Group {
     lent: bool,
     /// Connections that clients share, those of them that have room for more requests, or had when they were last asked.
     pub pools: HashMap<Pool, Vec<Id>, foldhash::fast::RandomState>,
+    /// The connection of the last request to each member of the set.
+    pub recent: Vec<Recent>,
     /// Hosts that clients were redirected from.
     pub originals: HashMap<SocketAddr, Arc<Host>>,
     /// Connections of every kind.
@@ -138,6 +148,12 @@ pub struct Group {
 }
 
 impl Group {
+    /// How many requests may be under way on a connection that clients share.
+    #[inline]
+    pub fn most_in_flight(&self) -> u32 {
+        self.cluster.config.max_in_flight_per_connection.min((1 << 20) - 1)
+    }
+
     /// The host of a message, as [`Picker::pick`] has it.
     #[inline]
     pub fn pick(&mut self, hash: Option<u64>, now: u64) -> Option<Picked> {
@@ -198,6 +214,7 @@ impl Worker {
                 if !Arc::ptr_eq(&group.cluster.hosts, &cluster.hosts) {
                     group.picker.replace(Arc::clone(&cluster.hosts));
                     group.set = Rc::new(Hosts(Arc::clone(&cluster.hosts)));
+                    group.recent.clear();
                     moved.push(at);
                 }
                 let swept = group.cluster.config.outliers.is_some();
@@ -241,7 +258,7 @@ impl Worker {
     fn add_group(&mut self, name: &Arc<str>, cluster: &Arc<Cluster>) {
         let stats = Arc::new(ClusterStats::default());
         let _ = self.report.send(Counts::Cluster(Arc::clone(name), Arc::clone(&stats)));
-        let seed = self.random();
+        let seed = self.random.next();
         let at = self.groups.insert(Group {
             cluster: Arc::clone(cluster),
             alive: true,
@@ -250,6 +267,7 @@ impl Worker {
             loan: 0,
             lent: false,
             pools: HashMap::default(),
+            recent: Vec::new(),
             originals: HashMap::new(),
             connections: 0,
             stats,

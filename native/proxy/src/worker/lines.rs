@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Frame, Head, Kind, PairBy};
+use metaprotocol_core::{AnyCodec, Frame, Head, Kind};
 
+use super::downstream::Spoken;
 use super::hosts::Refusal;
 use super::upstream::Role;
 use super::ways::{Picked, Way};
@@ -26,19 +27,20 @@ enum Next {
 
 impl Worker {
     /// Whether a request can go by a connection that others use, too. Who has one for itself keeps to it.
-    pub(super) fn lines_up(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) -> bool {
-        if codec.info().pair_by != PairBy::Order || head.kind != Kind::Request {
+    #[inline]
+    pub(super) fn lines_up(&mut self, id: Id, codec: &Spoken, head: &Head, bytes: &[u8]) -> bool {
+        if !codec.in_order || head.kind != Kind::Request {
             return false;
         }
         let Some(client) = self.client(id) else { return false };
         let (at, alone) = (client.listener, !client.bound.is_empty());
         let filtered = self.has_filters(at, false) || self.has_filters(at, true);
-        !alone && !filtered && !codec.binds(Frame { head, bytes })
+        !alone && !filtered && !codec.binds(Frame { head: *head, bytes })
     }
 
     /// Routes a request and puts it in line. False if it has to wait until nothing is under way for its client: because it goes
     /// to another cluster, or is answered here.
-    pub(super) fn forward_in_line(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, head: Head, bytes: &[u8]) -> bool {
+    pub(super) fn forward_in_line(&mut self, id: Id, codec: &Spoken, head: &Head, bytes: &[u8]) -> bool {
         let Some(client) = self.client(id) else { return true };
         let (at, busy) = (client.listener, client.in_flight > 0);
         if !busy {
@@ -50,7 +52,7 @@ impl Worker {
             Err(stop) => {
                 let (error, message) = stop.said();
                 self.note_request(at, head.kind);
-                self.stop(id, head, bytes, error, message);
+                self.stop(id, *head, bytes, error, message);
                 return true;
             }
         };
@@ -76,10 +78,10 @@ impl Worker {
                     }
                 }
                 if !way.route.mirrors.is_empty() {
-                    self.mirror(id, codec, &way, head, bytes);
+                    self.mirror(id, codec, &way, *head, bytes);
                 }
             }
-            Err((error, message)) => self.stop(id, head, bytes, error, message),
+            Err((error, message)) => self.stop(id, *head, bytes, error, message),
         }
         true
     }
@@ -112,11 +114,11 @@ impl Worker {
         Next::Another
     }
 
-    fn begin_line(&mut self, codec: &Arc<dyn AnyCodec>, way: &mut Way, head: Head) -> Result<Id, Refusal> {
-        match self.shared(way.group, &way.host, codec, &head) {
+    fn begin_line(&mut self, codec: &Arc<dyn AnyCodec>, way: &mut Way, head: &Head) -> Result<Id, Refusal> {
+        match self.shared(way.group, &way.host, codec, head) {
             Ok(to) => Ok(to),
             Err(refusal) => {
-                let (to, host) = self.shared_elsewhere(way.group, &way.host, codec, &head, refusal)?;
+                let (to, host) = self.shared_elsewhere(way.group, &way.host, codec, head, refusal)?;
                 way.host = Picked::Known(host);
                 Ok(to)
             }

@@ -1,13 +1,11 @@
 //! Long frames of clients, which are passed on as they come.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Head, Kind, RequestId};
+use metaprotocol_core::{Head, Kind, RequestId};
 
 use super::bound::{KEPT_BOUND, Went};
-use super::downstream::{Protocol, To, Turn};
-use super::serve::shares;
+use super::downstream::{Protocol, Spoken, To, Turn};
 use super::ways::Stop;
 use super::{Id, Worker};
 
@@ -31,7 +29,7 @@ impl Worker {
         if long.left == 0 {
             let (head, bytes) = (long.head, std::mem::take(&mut long.bytes));
             client.long = None;
-            return self.frame(id, head, &bytes);
+            return self.frame(id, &head, &bytes);
         }
         if long.bytes.len() < long.look {
             return;
@@ -42,12 +40,12 @@ impl Worker {
         let codec = Rc::clone(codec);
         let (head, at) = (long.head, client.listener);
         match (head.kind, head.request_id) {
-            (Kind::Request, RequestId::Int(number)) if shares(&codec) => {
+            (Kind::Request, RequestId::Int(number)) if codec.shares => {
                 if self.turn(id, number) == Turn::Later {
                     return self.look_later(id);
                 }
             }
-            (Kind::Oneway, _) if shares(&codec) => {}
+            (Kind::Oneway, _) if codec.shares => {}
             _ => return self.look_bound(id, &codec),
         }
         let Some(long) = self.client(id).and_then(|client| client.long.as_mut()) else { return };
@@ -55,7 +53,7 @@ impl Worker {
         if self.has_filters(at, false) {
             return self.keep_looking(id, head, bytes);
         }
-        let way = match self.way(id, head, &bytes) {
+        let way = match self.way(id, &head, &bytes) {
             Ok(way) if way.route.request_set.is_empty() && way.route.mirrors.is_empty() => way,
             Ok(_) | Err(Stop::More) => return self.keep_looking(id, head, bytes),
             Err(Stop::Error(error, message)) => {
@@ -70,7 +68,7 @@ impl Worker {
         };
         self.note_request(at, head.kind);
         self.sent_to(id, To::Host(to));
-        if let Err((error, message)) = self.send(Some(id), to, &way, head, &bytes) {
+        if let Err((error, message)) = self.send(Some(id), to, &way, &head, &bytes) {
             self.stop(id, head, &bytes, error, message);
             self.sent_to(id, To::Nowhere);
             self.long_sent(to);
@@ -94,7 +92,7 @@ impl Worker {
     }
 
     /// Looks where a long frame goes by a connection that its client has for itself.
-    fn look_bound(&mut self, id: Id, codec: &Arc<dyn AnyCodec>) {
+    fn look_bound(&mut self, id: Id, codec: &Spoken) {
         let Some(client) = self.client(id) else { return };
         let at = client.listener;
         let Some(long) = &mut client.long else { return };

@@ -31,6 +31,7 @@ use metaprotocol_core::{Fed, Limits};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+use crate::balance::Random;
 use crate::filter::{Answers, Verdict};
 use crate::route::Scratch;
 use crate::snapshot::{Listener, Snapshot};
@@ -184,7 +185,7 @@ pub struct Worker {
     now: u64,
     now_us: u64,
     serial: u32,
-    random: u64,
+    random: Random,
     chunk: Vec<u8>,
     fed: Fed,
     buffers: Buffers,
@@ -233,7 +234,7 @@ impl Worker {
             now: 0,
             now_us: 0,
             serial: 0,
-            random: seed | 1,
+            random: Random::new(seed),
             chunk: vec![0; CHUNK],
             fed: Fed::default(),
             buffers: Buffers::default(),
@@ -317,14 +318,6 @@ impl Worker {
                 Err(TryRecvError::Empty) => return,
             }
         }
-    }
-
-    /// A random number (xorshift64*).
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
     fn expire(&mut self) {

@@ -10,7 +10,7 @@ use metaprotocol_core::{AnyCodec, Direction, Head, Kind, Split};
 use super::downstream::{Long, Protocol, To};
 use super::hosts::{NO_SOCKET, Refusal};
 use super::serve::put;
-use super::upstream::{Exchange, Role, Shared, Tried, Upstream};
+use super::upstream::{Asked, Exchange, Role, Shared, Tried, Upstream};
 use super::{Due, Id, Worker};
 use crate::balance::{Host, Usable};
 use crate::route::Sets;
@@ -24,7 +24,7 @@ const PICKS: u32 = 8;
 /// A request that waits to be sent to another host.
 pub struct Moving {
     exchange: Exchange,
-    asked: Vec<u8>,
+    asked: Asked,
     tried: Tried,
     /// Where it is among all that was put on its connection.
     at: u64,
@@ -261,7 +261,7 @@ impl Worker {
         let limits = self.limits;
         let Some(host) = self.hosts.get_mut(to.at as usize) else { return Err(Box::new(moving)) };
         let at = host.out.end();
-        let (Some(slot), written) = put(host, &mut self.buffers, &Sets::default(), &limits, head, bytes) else {
+        let (Some(slot), written) = put(host, &mut self.buffers, &Sets::default(), &limits, &head, bytes) else {
             return Err(Box::new(moving));
         };
         if written.is_err() {

@@ -63,6 +63,7 @@ impl Out {
     }
 
     /// Puts bytes behind the others, and gives them back to be changed.
+    #[inline]
     pub fn push(&mut self, bytes: &[u8], buffers: &mut Buffers) -> &mut [u8] {
         if self.bytes.capacity() == 0 {
             self.bytes = buffers.take();

@@ -5,12 +5,36 @@ use std::sync::Arc;
 
 use metaprotocol_core::{AnyCodec, ErrorType, Head};
 
+use super::groups::Recent;
 use super::hosts::{End, LATE, NO_SOCKET, Refusal};
-use super::upstream::{Exchange, Role, Shared};
+use super::upstream::{Asked, Exchange, Role, Shared};
+use super::ways::{Picked, Way};
 use super::{Id, Pool, Worker};
 use crate::balance::{Host, Outcome};
 
 impl Worker {
+    /// A connection that clients share to the host of a message, with room for one more request.
+    #[inline(always)]
+    pub(super) fn shared_to(&mut self, way: &Way, codec: &Arc<dyn AnyCodec>, head: &Head) -> Result<Id, Refusal> {
+        let Picked::Member(_, member) = &way.host else { return self.shared(way.group, &way.host, codec, head) };
+        let (place, dialect) = (Arc::as_ptr(codec).cast::<()>() as usize, codec.dialect(head));
+        if let Some(own) = self.groups.get(way.group)
+            && let Some(recent) = own.recent.get(*member)
+            && (recent.codec, recent.dialect) == (place, dialect)
+            && let Some(host) = self.hosts.get(recent.id.at as usize).filter(|host| host.serial == recent.id.serial)
+            && host.is_free(own.most_in_flight())
+        {
+            return Ok(recent.id);
+        }
+        let id = self.shared(way.group, &way.host, codec, head)?;
+        if let Some(own) = self.groups.get_mut(way.group) {
+            let never = Recent { codec: 0, dialect: 0, id };
+            own.recent.resize(own.recent.len().max(member + 1), never);
+            own.recent[*member] = Recent { codec: place, dialect, id };
+        }
+        Ok(id)
+    }
+
     /// A connection that clients share, with room for one more request.
     pub(super) fn shared(
         &mut self,
@@ -20,7 +44,7 @@ impl Worker {
         head: &Head,
     ) -> Result<Id, Refusal> {
         let own = self.groups.get_mut(group).ok_or(NO_SOCKET)?;
-        let most = own.cluster.config.max_in_flight_per_connection.min((1 << 20) - 1);
+        let most = own.most_in_flight();
         let pool = Pool {
             host: Arc::as_ptr(host) as usize,
             codec: Arc::as_ptr(codec).cast::<()>() as usize,
@@ -50,11 +74,7 @@ impl Worker {
         // A client that reads slowly has the answers of others wait there: what can go by another connection does.
         let free = |id: &Id| {
             let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
-            host.is_some_and(|host| {
-                host.takes_more()
-                    && host.held_by.is_none()
-                    && matches!(&host.role, Role::Shared(shared) if shared.has_room(most))
-            })
+            host.is_some_and(|host| host.is_free(most))
         };
         if let Some(open) = own.pools.get_mut(&pool)
             && let Some(at) = open.iter().position(free)
@@ -143,8 +163,8 @@ impl Worker {
         }
     }
 
-    /// Gives up a request whose answer may still come. Returns what waited for it, and its beginning.
-    pub(super) fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Vec<u8>)> {
+    /// Gives up a request whose answer may still come. Returns what waited for it, and what to answer it from.
+    pub(super) fn give_up(&mut self, id: Id, slot: u32) -> Option<(Exchange, Asked)> {
         let host = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial)?;
         let Role::Shared(shared) = &mut host.role else { return None };
         let exchange = shared.give_up(slot)?;

@@ -3,21 +3,22 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Edits, ErrorType, Frame, Head, Kind, Limits, PairBy, Reply, RequestId, Sharing};
+use metaprotocol_core::{AnyCodec, Edits, ErrorType, Frame, Head, Kind, Limits, PairBy, Reply, RequestId};
 
 use super::bound::Went;
 use super::clients::LONG;
-use super::downstream::{Downstream, Filtered, Held, Protocol, Turn};
+use super::downstream::{Downstream, Filtered, Held, Protocol, Spoken, Turn};
+use super::groups::Group;
 use super::hosts::{MIRROR_TIMEOUT, Refusal};
 use super::out::{Buffers, Out};
 use super::upstream::{Exchange, Role, Upstream};
 use super::ways::{Picked, Way};
 use super::{Due, Id, Worker};
-use crate::route::Sets;
+use crate::route::{Route, Sets};
 
 impl Worker {
     /// Takes a frame of a client, or keeps it until it is its turn.
-    pub(super) fn frame(&mut self, id: Id, head: Head, bytes: &[u8]) {
+    pub(super) fn frame(&mut self, id: Id, head: &Head, bytes: &[u8]) {
         let Some(client) = self.client(id) else { return };
         if client.closing || client.ended {
             return;
@@ -27,7 +28,7 @@ impl Worker {
             || client.waits.filter
             || !self.serve(id, head, bytes, &Filtered::No);
         if waits && let Some(client) = self.client(id) {
-            client.held.push_back(Held { head, bytes: bytes.to_vec(), filtered: Filtered::No });
+            client.held.push_back(Held { head: *head, bytes: bytes.to_vec(), filtered: Filtered::No });
         }
     }
 
@@ -40,7 +41,7 @@ impl Worker {
                 let held =
                     self.client(id).filter(|client| !client.waits.filter).and_then(|client| client.held.pop_front());
                 let Some(held) = held else { break };
-                if !self.serve(id, held.head, &held.bytes, &held.filtered) {
+                if !self.serve(id, &held.head, &held.bytes, &held.filtered) {
                     if let Some(client) = self.client(id) {
                         client.held.push_front(held);
                     }
@@ -57,48 +58,56 @@ impl Worker {
     }
 
     /// Takes a frame. False if it has to wait until nothing else is under way.
-    pub(super) fn serve(&mut self, id: Id, head: Head, bytes: &[u8], filtered: &Filtered) -> bool {
+    #[inline(always)]
+    pub(super) fn serve(&mut self, id: Id, head: &Head, bytes: &[u8], filtered: &Filtered) -> bool {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return true;
         };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
         match head.kind {
-            Kind::Heartbeat if codec.info().heartbeats => {
-                let at = client.listener;
-                let reply = codec.reply(Frame { head, bytes }, Reply::Heartbeat);
-                let replied = matches!(&reply, Ok(Some(_)));
-                if let Ok(Some(reply)) = reply {
-                    client.out_from(None).push(&reply, &mut self.buffers);
-                }
-                self.count(at, |counts| {
-                    counts.request_event.add(1);
-                    counts.local_response_success.add(u64::from(replied));
-                });
-                self.client_unsent(id);
-                true
-            }
+            Kind::Heartbeat if codec.info().heartbeats => self.heartbeat(id, head, bytes),
             Kind::Request | Kind::Oneway | Kind::StreamOpen => self.request(id, head, bytes, filtered),
             _ => {
-                let _ = self.more(id, head, bytes);
+                let _ = self.more(id, *head, bytes);
                 true
             }
         }
     }
 
-    pub(super) fn request(&mut self, id: Id, head: Head, bytes: &[u8], filtered: &Filtered) -> bool {
+    /// Answers a client's heartbeat.
+    #[cold]
+    fn heartbeat(&mut self, id: Id, head: &Head, bytes: &[u8]) -> bool {
+        let Some(client) = self.clients.get_mut(id.at as usize) else { return true };
+        let Protocol::Known(codec, _) = &client.protocol else { return true };
+        let at = client.listener;
+        let reply = codec.reply(Frame { head: *head, bytes }, Reply::Heartbeat);
+        let replied = matches!(&reply, Ok(Some(_)));
+        if let Ok(Some(reply)) = reply {
+            client.out_from(None).push(&reply, &mut self.buffers);
+        }
+        self.count(at, |counts| {
+            counts.request_event.add(1);
+            counts.local_response_success.add(u64::from(replied));
+        });
+        self.client_unsent(id);
+        true
+    }
+
+    #[inline(always)]
+    fn request(&mut self, id: Id, head: &Head, bytes: &[u8], filtered: &Filtered) -> bool {
         let Some(client) = self.client(id) else { return true };
         let Protocol::Known(codec, _) = &client.protocol else { return true };
         let codec = Rc::clone(codec);
         let at = client.listener;
         if let Filtered::Refused(error, text) = filtered {
-            if client.in_flight > 0 && !shares(&codec) {
+            if client.in_flight > 0 && !codec.shares {
                 return self.wait_turn(id);
             }
             self.note_request(at, head.kind);
-            self.stop(id, head, bytes, *error, text);
+            self.stop(id, *head, bytes, *error, text);
             return true;
         }
-        let shared = shares(&codec)
+        let shared = codec.shares
             && match (head.kind, head.request_id) {
                 (Kind::Request, RequestId::Int(number)) => {
                     if self.turn(id, number) == Turn::Later {
@@ -114,23 +123,17 @@ impl Worker {
             return self.forward_in_line(id, &codec, head, bytes);
         }
         if matches!(filtered, Filtered::No) && self.has_filters(at, false) {
-            self.filter_request(id, &codec, shared, head, bytes);
+            self.filter_request(id, &codec, shared, *head, bytes);
             return true;
         }
         self.forward(id, &codec, shared, head, bytes)
     }
 
     /// Routes a request and sends it. False if it has to wait until nothing else is under way.
-    pub(super) fn forward(
-        &mut self,
-        id: Id,
-        codec: &Arc<dyn AnyCodec>,
-        shared: bool,
-        head: Head,
-        bytes: &[u8],
-    ) -> bool {
+    #[inline(always)]
+    pub(super) fn forward(&mut self, id: Id, codec: &Spoken, shared: bool, head: &Head, bytes: &[u8]) -> bool {
         if !shared {
-            return !matches!(self.forward_bound(id, codec, head, bytes), Went::Later);
+            return !matches!(self.forward_bound(id, codec, *head, bytes), Went::Later);
         }
         let at = client_listener(self.client(id));
         let way = self.way(id, head, bytes);
@@ -138,27 +141,32 @@ impl Worker {
         match way {
             Ok(way) => {
                 if !way.route.mirrors.is_empty() {
-                    self.mirror(id, codec, &way, head, bytes);
+                    self.mirror(id, codec, &way, *head, bytes);
                 }
                 self.send_shared(id, codec, &way, head, bytes);
             }
             Err(stop) => {
                 let (error, message) = stop.said();
-                self.stop(id, head, bytes, error, message);
+                self.stop(id, *head, bytes, error, message);
             }
         }
         true
     }
 
     /// Whether a request may go on now, by its id.
+    #[inline(always)]
     pub(super) fn turn(&mut self, id: Id, number: u64) -> Turn {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return Turn::Now;
         };
         let turn = client.ids.enter(number, client.in_flight);
-        if turn == Turn::Now || client.ids.noted() {
-            return turn;
-        }
+        if turn == Turn::Now || client.ids.noted() { turn } else { self.note_ids(id, number) }
+    }
+
+    /// From here on all ids of a client are noted. Whether the request that has this one may go on.
+    #[cold]
+    fn note_ids(&mut self, id: Id, number: u64) -> Turn {
+        let Some(client) = self.clients.get_mut(id.at as usize) else { return Turn::Now };
         // It does not count up, or not always. One that is never answered must not hold up others of other ids.
         let shared = self.hosts.iter().filter_map(|(_, host)| match &host.role {
             Role::Shared(shared) => Some(shared),
@@ -178,6 +186,7 @@ impl Worker {
         false
     }
 
+    #[inline(always)]
     pub(super) fn note_request(&self, at: usize, kind: Kind) {
         self.count(at, |counts| {
             counts.request.add(1);
@@ -201,38 +210,20 @@ impl Worker {
     pub(super) fn enter_host(&mut self, to: Id) -> bool {
         let Some(host) = self.hosts.get(to.at as usize).filter(|host| host.serial == to.serial) else { return false };
         let Some(own) = self.groups.get_mut(host.group) else { return false };
-        if !own.enter(host.group, &mut self.lenders) {
-            own.stats.upstream_rq_pending_overflow.add(1);
-            return false;
-        }
-        own.stats.upstream_rq_total.add(1);
-        own.stats.upstream_rq_active.add(1);
-        let requests = host.host.of_worker(self.worker);
-        requests.active.add(1);
-        requests.rq_total.add(1);
-        true
+        enter(own, &mut self.lenders, host, self.worker)
     }
 
     /// Counts a request in that has to wait for its connection, if the cluster's bounds allow one more.
     pub(super) fn enter_pending(&mut self, group: usize, host: Id) -> bool {
         let Some(upstream) = self.hosts.get_mut(host.at as usize) else { return false };
-        if upstream.connected {
-            return true;
-        }
-        let Some(own) = self.groups.get(group) else { return false };
-        if !own.cluster.gauges.pending.enter(own.cluster.config.thresholds.max_pending) {
-            own.stats.upstream_rq_pending_overflow.add(1);
-            return false;
-        }
-        own.stats.upstream_rq_pending_total.add(1);
-        upstream.pending += 1;
-        true
+        upstream.connected || self.groups.get(group).is_some_and(|own| wait(own, upstream))
     }
 
-    fn send_shared(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: Head, bytes: &[u8]) {
-        let sent = match self.shared(way.group, &way.host, codec, &head) {
+    #[inline(always)]
+    fn send_shared(&mut self, id: Id, codec: &Arc<dyn AnyCodec>, way: &Way, head: &Head, bytes: &[u8]) {
+        let sent = match self.shared_to(way, codec, head) {
             Ok(host) => self.send(Some(id), host, way, head, bytes),
-            Err(refusal) => match self.shared_elsewhere(way.group, &way.host, codec, &head, refusal) {
+            Err(refusal) => match self.shared_elsewhere(way.group, &way.host, codec, head, refusal) {
                 Ok((host, node)) => {
                     let way = Way { route: way.route.clone(), group: way.group, host: Picked::Known(node), hash: None };
                     self.send(Some(id), host, &way, head, bytes)
@@ -241,40 +232,45 @@ impl Worker {
             },
         };
         if let Err((error, message)) = sent {
-            self.stop(id, head, bytes, error, message);
+            self.stop(id, *head, bytes, error, message);
         }
     }
 
     /// Sends a request by a shared connection; the client is `None` for a copy.
-    pub(super) fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: Head, bytes: &[u8]) -> Result<(), Refusal> {
-        let oneway = head.kind != Kind::Request;
-        let entered = oneway || self.enter_host(to);
-        if !entered || !self.enter_pending(way.group, to) {
-            if entered && !oneway {
+    pub(super) fn send(&mut self, id: Option<Id>, to: Id, way: &Way, head: &Head, bytes: &[u8]) -> Result<(), Refusal> {
+        let waits = head.kind == Kind::Request;
+        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else {
+            return Err(OVERFLOW);
+        };
+        let Some(own) = self.groups.get_mut(way.group) else { return Err(OVERFLOW) };
+        if waits && !enter(own, &mut self.lenders, host, self.worker) {
+            return Err(OVERFLOW);
+        }
+        if !host.connected && !wait(own, host) {
+            if waits {
                 self.left_host(to);
             }
             return Err(OVERFLOW);
         }
-        let (now, now_us) = (self.now, self.now_us);
-        let limits = self.limits;
-        let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else {
-            return Err(OVERFLOW);
-        };
-        host.heard = now;
+        let route: &Route = &way.route;
+        host.heard = self.now;
         let at = host.out.end();
-        let (slot, failed) = put(host, &mut self.buffers, &way.route.request_set, &limits, head, bytes);
+        let (slot, failed) = put(host, &mut self.buffers, &route.request_set, &self.limits, head, bytes);
         let Role::Shared(shared) = &mut host.role else { return Err(OVERFLOW) };
-        let last = self.groups.get(way.group).and_then(|group| group.cluster.config.max_requests_per_connection);
-        let last = last.is_some_and(|last| shared.requests >= last);
-        host.draining |= last;
-        let unsent = host.out.len();
-        let len = (host.out.end() - at) as u32;
-        if last {
-            self.count_cluster(way.group, |stats| stats.upstream_cx_max_requests.add(1));
+        if own.cluster.config.max_requests_per_connection.is_some_and(|last| shared.requests >= last) {
+            own.stats.upstream_cx_max_requests.add(1);
+            host.draining = true;
         }
+        let unsent = host.out.len();
+        if !host.is_unsent {
+            host.is_unsent = true;
+            self.unsent_hosts.push(to);
+        }
+        let client = id.and_then(|id| self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial));
+        let local = client.as_ref().and_then(|client| self.listeners.get(client.listener));
         if let Err(unsendable) = failed {
-            if let Some(listener) = id.and_then(|id| self.client(id)).map(|client| client.listener) {
-                self.count(listener, |counts| counts.request_mutation_error.add(1));
+            if let Some(local) = local {
+                local.counts.counters.request_mutation_error.add(1);
             }
             if unsendable {
                 // Not a byte of it was sent.
@@ -282,42 +278,38 @@ impl Worker {
                 return Err((ErrorType::BadRequest, "meta protocol router: the message cannot be sent"));
             }
         }
-        self.host_unsent(to);
-        let client = id.and_then(|id| self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial));
-        let local = client.as_ref().and_then(|client| self.listeners.get(client.listener));
         let limit = local.map_or(usize::MAX, |local| local.listener.config.buffer_limit);
         if let Some(slot) = slot {
-            let timeout = way.route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0);
+            let timeout = route.timeout.map(|timeout| timeout.as_millis() as u64).filter(|timeout| *timeout > 0);
             let timeout = timeout.or(id.is_none().then_some(MIRROR_TIMEOUT));
             let filtered =
                 local.is_some_and(|local| local.listener.filters.iter().any(|filter| filter.sees_responses()));
-            let changes = id.is_some() && (filtered || !way.route.response_set.is_empty());
+            let changes = id.is_some() && (filtered || !route.response_set.is_empty());
             let route = changes.then(|| Box::new(way.route.clone()));
-            let (listener, number) = client.as_ref().map_or((usize::MAX, 0), |client| (client.listener, client.number));
-            let own = if let RequestId::Int(own) = head.request_id { own } else { number };
+            let mut number = 0;
+            let mut listener = usize::MAX;
             if let Some(client) = client {
                 client.in_flight += 1;
+                (number, listener) = (client.number, client.listener);
             }
             if let Some(local) = local {
                 local.counts.counters.request_active.add(1);
             }
-            let mut turn = 0;
-            if let Some(host) = self.hosts.get_mut(to.at as usize)
-                && let Role::Shared(shared) = &mut host.role
-            {
-                let keep = shared.kept(&head, bytes);
-                let Some(place) = shared.slots.get_mut(slot as usize) else { return Err(OVERFLOW) };
-                turn = place.turn;
-                place.asked.clear();
-                place.asked.extend_from_slice(keep);
-                (place.at, place.len) = (at, len);
-                place.until = timeout.map_or(0, |timeout| now + timeout);
-                place.tried.clear();
-                place.exchange =
-                    Some(Exchange { client: id, listener, head, id: own, since: now_us, route, asked: Vec::new() });
+            if let RequestId::Int(own) = head.request_id {
+                number = own;
             }
+            let keep = shared.kept(head, bytes);
+            let Some(place) = shared.slots.get_mut(slot as usize) else { return Err(OVERFLOW) };
+            place.asked.head = *head;
+            place.asked.bytes.clear();
+            place.asked.bytes.extend_from_slice(keep);
+            (place.at, place.len) = (at, (host.out.end() - at) as u32);
+            place.until = timeout.map_or(0, |timeout| self.now + timeout);
+            place.tried.clear();
+            place.exchange =
+                Some(Exchange { client: id, listener, id: number, since: self.now_us, route, asked: None });
             if let Some(timeout) = timeout {
-                self.timers.set(now + timeout, Due::Request(to, slot, turn));
+                self.timers.set(self.now + timeout, Due::Request(to, slot, place.turn));
             }
         }
         if let Some(id) = id.filter(|_| unsent > limit) {
@@ -367,7 +359,7 @@ impl Worker {
             return;
         }
         for mirror in &way.route.mirrors {
-            let random = self.random();
+            let random = self.random.next();
             if !mirror.takes(random) || bytes.len() < head.frame_len {
                 continue;
             }
@@ -376,7 +368,7 @@ impl Worker {
             let copy = Way { route: way.route.clone(), group, host, hash: None };
             let Ok(to) = self.shared(group, &copy.host, codec, &head) else { continue };
             let full = self.host(to).is_none_or(|host| host.out.len() > LONG);
-            if !full && self.send(None, to, &copy, head, bytes).is_ok() {
+            if !full && self.send(None, to, &copy, &head, bytes).is_ok() {
                 let at = client_listener(self.client(id));
                 self.count(at, |counts| counts.mirrored.add(1));
             }
@@ -387,13 +379,34 @@ impl Worker {
 pub const INCOMPLETE: Refusal = (ErrorType::BadRequest, "meta protocol router: the message is incomplete");
 pub const OVERFLOW: Refusal = (ErrorType::OverLimit, "meta protocol upstream request: too many requests");
 
-/// True if clients can share a connection: their ids are what tells answers apart.
-pub fn shares(codec: &Arc<dyn AnyCodec>) -> bool {
-    codec.info().sharing != Sharing::Bound && codec.info().pair_by == PairBy::Id
-}
-
 pub fn client_listener(client: Option<&mut Downstream>) -> usize {
     client.map_or(usize::MAX, |client| client.listener)
+}
+
+/// Counts a request in at the host of a connection, if the cluster's bounds allow one more.
+#[inline(always)]
+fn enter(own: &mut Group, lenders: &mut Vec<usize>, host: &Upstream, worker: usize) -> bool {
+    if !own.enter(host.group, lenders) {
+        own.stats.upstream_rq_pending_overflow.add(1);
+        return false;
+    }
+    own.stats.upstream_rq_total.add(1);
+    own.stats.upstream_rq_active.add(1);
+    let requests = host.host.of_worker(worker);
+    requests.active.add(1);
+    requests.rq_total.add(1);
+    true
+}
+
+/// Counts a request in that has to wait until a connection is open, if the cluster's bounds allow one more.
+fn wait(own: &Group, host: &mut Upstream) -> bool {
+    if !own.cluster.gauges.pending.enter(own.cluster.config.thresholds.max_pending) {
+        own.stats.upstream_rq_pending_overflow.add(1);
+        return false;
+    }
+    own.stats.upstream_rq_pending_total.add(1);
+    host.pending += 1;
+    true
 }
 
 /// Writes a message to a shared connection, a request under the id of a slot that it takes. The result is that of [`write`].
@@ -403,14 +416,22 @@ pub fn put(
     buffers: &mut Buffers,
     sets: &Sets,
     limits: &Limits,
-    head: Head,
+    head: &Head,
     bytes: &[u8],
 ) -> (Option<u32>, Result<(), bool>) {
     let Role::Shared(shared) = &mut host.role else { return (None, Err(true)) };
     let slot = (head.kind == Kind::Request).then(|| shared.enter());
     // A client that has the connection to itself keeps its ids. Where answers come in order there are none.
     let number = slot.filter(|_| !shared.reserved && shared.line.is_none()).map(|slot| shared.id(slot));
-    let mut send = |number| write(shared.codec.as_ref(), &mut host.out, buffers, sets, limits, number, head, bytes);
+    let frame = Frame { head: *head, bytes };
+    if sets.is_empty() && as_it_is(shared.codec.as_ref(), &mut host.out, buffers, number, frame) {
+        if shared.line.is_some() {
+            // It has to know what was asked to read the answers.
+            shared.decoder.note(frame);
+        }
+        return (slot, Ok(()));
+    }
+    let mut send = |number| write(shared.codec.as_ref(), &mut host.out, buffers, sets, limits, number, frame);
     let mut written = send(number);
     if let (Err(true), Some(number), Some(slot)) = (written, number, slot)
         && number != u64::from(slot)
@@ -420,15 +441,35 @@ pub fn put(
         shared.narrow |= written != Err(true);
     }
     if shared.line.is_some() && written != Err(true) {
-        // It has to know what was asked to read the answers.
-        shared.decoder.note(Frame { head, bytes });
+        shared.decoder.note(frame);
     }
     (slot, written)
 }
 
+/// Writes a message of which at most the id changes, in its place. False if that is not possible: nothing is written then.
+#[inline(always)]
+pub fn as_it_is(
+    codec: &dyn AnyCodec,
+    out: &mut Out,
+    buffers: &mut Buffers,
+    number: Option<u64>,
+    frame: Frame<'_>,
+) -> bool {
+    let Some(number) = number else {
+        out.push(frame.bytes, buffers);
+        return true;
+    };
+    let Some(place) = codec.id_place(frame) else { return false };
+    let written = place.write(out.push(frame.bytes, buffers), number);
+    if !written {
+        out.retract(frame.bytes.len());
+    }
+    written
+}
+
 /// Writes a request as a host is to get it: under another id, if one is given, and with what the route sets. `Err` if what
 /// the route sets has no place in it: true if nothing was written.
-#[allow(clippy::too_many_arguments, reason = "parts of a worker that are borrowed apart")]
+#[inline(never)]
 fn write(
     codec: &dyn AnyCodec,
     out: &mut Out,
@@ -436,20 +477,10 @@ fn write(
     sets: &Sets,
     limits: &Limits,
     number: Option<u64>,
-    head: Head,
-    bytes: &[u8],
+    frame: Frame<'_>,
 ) -> Result<(), bool> {
-    let frame = Frame { head, bytes };
-    let place = number.and_then(|number| Some((codec.id_place(frame)?, number)));
-    if sets.is_empty() && (number.is_none() || place.is_some()) {
-        let copy = out.push(bytes, buffers);
-        return match place {
-            Some((place, number)) if !place.write(copy, number) => {
-                out.retract(bytes.len());
-                Err(true)
-            }
-            _ => Ok(()),
-        };
+    if sets.is_empty() && as_it_is(codec, out, buffers, number, frame) {
+        return Ok(());
     }
     let mut edits = Edits { request_id: number, ..Edits::default() };
     sets.add_to(&mut edits);

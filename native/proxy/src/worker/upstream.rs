@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metaprotocol_core::{AnyCodec, Connection, ErrorType, Frame, Head, PairBy, Reply, RequestId};
+use metaprotocol_core::{AnyCodec, Connection, ErrorType, Frame, Head, Kind, PairBy, Reply, RequestId};
 use mio::net::TcpStream;
 
 use super::downstream::Held;
@@ -92,6 +92,12 @@ impl Upstream {
         !self.draining && !self.fin
     }
 
+    /// True if clients share it, one more request may be sent by it where so many may be under way, and nobody holds it up.
+    pub const fn is_free(&self, most: u32) -> bool {
+        let room = matches!(&self.role, Role::Shared(shared) if shared.has_room(most));
+        room && self.takes_more() && self.held_by.is_none()
+    }
+
     pub const fn is_shared(&self) -> bool {
         matches!(self.role, Role::Shared(_))
     }
@@ -154,8 +160,24 @@ pub struct Slot {
     pub until: u64,
     /// Where it was to go before. Not with the exchange, which is moved about for each message.
     pub tried: Tried,
-    /// The beginning of the request, to answer it from; its memory is used again.
-    pub asked: Vec<u8>,
+    /// What an answer made here is made from. Not with the exchange either; its memory is used again.
+    pub asked: Asked,
+}
+
+/// A request's head, and its beginning as far as it takes to answer it.
+#[derive(Clone)]
+pub struct Asked {
+    pub head: Head,
+    pub bytes: Vec<u8>,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        let (header_len, frame_len) = (0, 0);
+        let (request_id, stream_id) = (RequestId::None, None);
+        let head = Head { kind: Kind::Control, request_id, stream_id, header_len, frame_len, variant: 0 };
+        Self { head, bytes: Vec::new() }
+    }
 }
 
 /// A request that waits for its answer.
@@ -165,7 +187,6 @@ pub struct Exchange {
     pub client: Option<Id>,
     /// The listener that it came by.
     pub listener: usize,
-    pub head: Head,
     /// The id that the client gave it, or where there are none, its number among the client's requests.
     pub id: u64,
     /// When, in microseconds.
@@ -173,8 +194,8 @@ pub struct Exchange {
     /// The route, if something of the answer is to be changed. In a box, for exchanges are moved about for each message and
     /// next to none has it.
     pub route: Option<Box<Taken>>,
-    /// The beginning of the request, where no slot keeps it.
-    pub asked: Vec<u8>,
+    /// What an answer made here is made from, where no slot keeps it.
+    pub asked: Option<Box<Asked>>,
 }
 
 /// Bytes of a request that are kept to answer it from, behind its header.
@@ -211,6 +232,7 @@ impl Shared {
     }
 
     /// Takes a free slot. Ids of 31 bits fit every protocol.
+    #[inline]
     pub fn enter(&mut self) -> u32 {
         self.in_flight += 1;
         self.requests += 1;
@@ -247,6 +269,7 @@ impl Shared {
     }
 
     /// The slot of what waits for an answer that has this head.
+    #[inline]
     pub fn awaits(&self, head: &Head) -> Option<u32> {
         match (head.request_id, &self.line) {
             (RequestId::Int(id), None) => self.asked(id),
@@ -258,7 +281,15 @@ impl Shared {
         }
     }
 
+    /// What waits for an answer that has this head, and its slot, which it gives back.
+    #[inline]
+    pub fn take(&mut self, head: &Head) -> Option<(u32, Exchange)> {
+        let slot = self.awaits(head)?;
+        Some((slot, self.leave(slot)?))
+    }
+
     /// Gives a slot back, with what waited there.
+    #[inline]
     pub fn leave(&mut self, slot: u32) -> Option<Exchange> {
         let place = self.slots.get_mut(slot as usize)?;
         let exchange = place.exchange.take()?;
@@ -333,7 +364,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use metaprotocol_core::{Kind, Limits};
+    use metaprotocol_core::Limits;
 
     use super::*;
 
@@ -349,8 +380,7 @@ mod tests {
     }
 
     fn exchange() -> Exchange {
-        let head = Head { kind: Kind::Request, ..answer(7) };
-        Exchange { client: None, listener: 0, head, id: 7, since: 0, route: None, asked: Vec::new() }
+        Exchange { client: None, listener: 0, id: 7, since: 0, route: None, asked: None }
     }
 
     fn shared() -> Shared {

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metaprotocol_core::{ErrorType, Frame, Head, Reason, Sharing};
+use metaprotocol_core::{ErrorType, Frame, Head, Reason};
 
 use super::downstream::Protocol;
 use super::hosts::Refusal;
@@ -122,13 +122,12 @@ pub const ELSEWHERE: Refusal = (
 
 impl Worker {
     /// Where a message goes; of a long one the beginning will do if what decides is in it.
-    pub(super) fn way(&mut self, id: Id, head: Head, bytes: &[u8]) -> Result<Way, Stop> {
+    pub(super) fn way(&mut self, id: Id, head: &Head, bytes: &[u8]) -> Result<Way, Stop> {
         const UNKNOWN: Stop =
             Stop::Error(ErrorType::ClusterNotFound, "meta protocol router: the route's cluster is not known");
         const NO_ROUTE: Stop = Stop::Error(ErrorType::RouteNotFound, "meta protocol router: no route matches");
-        let random = self.random();
         let client = self.clients.get_mut(id.at as usize).ok_or(Stop::More)?;
-        let Protocol::Known(codec, decoder) = &client.protocol else { return Err(Stop::More) };
+        let Protocol::Known(codec, _) = &client.protocol else { return Err(Stop::More) };
         let local = self.listeners.get(client.listener).ok_or(Stop::More)?;
         let routes = local.routes(codec).ok_or(NO_ROUTE)?;
         let unreadable = |error: metaprotocol_core::DecodeError| {
@@ -139,11 +138,11 @@ impl Worker {
                 Stop::Error(ErrorType::BadRequest, "meta protocol router: the message cannot be read")
             }
         };
-        let frame = Frame { head, bytes };
+        let frame = Frame { head: *head, bytes };
         let mut message =
-            Message::new(codec.as_ref().as_ref(), frame, decoder.limits(), &local.extra, &mut self.scratch);
+            Message::new((***codec).as_ref(), frame, &local.listener.limits, &local.extra, &mut self.scratch);
         let route = routes.table.find(&mut message).map_err(unreadable)?.ok_or(NO_ROUTE)?;
-        let chosen = route.target.cluster(&mut message, random).map_err(unreadable)?.ok_or(UNKNOWN)?;
+        let chosen = route.target.cluster(&mut message, || self.random.next()).map_err(unreadable)?.ok_or(UNKNOWN)?;
         let group = match chosen {
             Chosen::Known(cluster) => routes.groups.get(cluster.number).copied().flatten(),
             Chosen::Named(name) => self.by_name.get(&*name).copied(),
@@ -167,7 +166,7 @@ impl Worker {
             let mut hosts = client.bound.iter().chain(lines).filter_map(known);
             hosts.find(|host| host.group == at)
         };
-        let bound = if codec.info().sharing == Sharing::Multiplexed { None } else { bound() };
+        let bound = if codec.multiplexed { None } else { bound() };
         if let Some(bound) = bound
             && hash.is_some_and(|hash| bound.hash != Some(hash))
             && own.pick(hash, self.now).is_some_and(|host| !Arc::ptr_eq(&host, &bound.host.0))

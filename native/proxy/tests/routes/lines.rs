@@ -131,7 +131,7 @@ pub fn find(table: &Table, bytes: &str) -> Result<Option<usize>, DecodeError> {
 pub fn cluster(table: &Table, bytes: &str, random: u64) -> Option<String> {
     with(&Lines::default(), bytes, &[], |message| {
         let route = table.find(message).expect("a readable message").expect("a route");
-        let chosen = route.target.cluster(message, random).expect("a readable message");
+        let chosen = route.target.cluster(message, || random).expect("a readable message");
         chosen.as_ref().map(Chosen::name).map(ToOwned::to_owned)
     })
 }

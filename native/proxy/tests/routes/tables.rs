@@ -181,7 +181,7 @@ fn a_warm_worker_allocates_nothing() {
         let mut message = Message::new(&codec, frame, &limits, &[], &mut scratch);
         let route = table.find(&mut message).unwrap().expect("a route");
         assert_eq!(route.number, 6);
-        assert_eq!(route.target.cluster(&mut message, 0).unwrap().expect("a cluster").name(), "where");
+        assert_eq!(route.target.cluster(&mut message, || 0).unwrap().expect("a cluster").name(), "where");
         assert!(route.hash.hash(&mut message).unwrap().is_some());
     };
     assert!(allocations(&mut once) > 0, "nothing is counted");

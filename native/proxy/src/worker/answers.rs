@@ -41,7 +41,11 @@ impl Worker {
         let Some(client) = self.clients.get_mut(id.at as usize).filter(|client| client.serial == id.serial) else {
             return;
         };
-        client.out_from(Some(host)).push(bytes, &mut self.buffers);
+        if client.passing.is_some() && client.passing != Some(host) {
+            client.after.push(bytes, &mut self.buffers);
+        } else {
+            client.out.pass(bytes, &mut self.buffers);
+        }
         self.client_unsent(id);
         self.hold_if_full(host, id);
     }
@@ -293,15 +297,23 @@ impl Worker {
         let mut failed = false;
         if client.is_early(exchange.id) {
             let mut kept = Out::default();
-            let sent = respond(codec, decoder.limits(), &mut kept, &mut self.buffers, exchange, head, bytes);
+            let sent = self
+                .buffers
+                .copying(|buffers| respond(codec, decoder.limits(), &mut kept, buffers, exchange, head, bytes));
             (client.closing, failed) = (sent.is_none(), sent == Some(false));
             if let Some(order) = &mut client.order {
                 order.keep(exchange.id, kept);
             }
         } else {
             let between = client.passing.is_some() && client.passing != Some(host);
-            let out = if between { &mut client.after } else { &mut client.out };
-            match respond(codec, decoder.limits(), out, &mut self.buffers, exchange, head, bytes) {
+            let limits = decoder.limits();
+            let sent = if between {
+                let after = &mut client.after;
+                self.buffers.copying(|buffers| respond(codec, limits, after, buffers, exchange, head, bytes))
+            } else {
+                respond(codec, limits, &mut client.out, &mut self.buffers, exchange, head, bytes)
+            };
+            match sent {
                 Some(whole) => failed = !whole,
                 None => client.closing = true,
             }

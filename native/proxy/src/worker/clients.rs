@@ -223,10 +223,10 @@ impl Worker {
 
     fn read_client(&mut self, id: Id) {
         for _ in 0..READS {
-            let mut chunk = std::mem::take(&mut self.chunk);
+            let mut chunk = self.buffers.chunk();
             let len = match self.client(id) {
                 Some(client) if client.readable && !client.waits.any() && !client.ended && !client.closing => {
-                    match client.socket.read(&mut chunk) {
+                    match client.socket.read(Rc::get_mut(&mut chunk).map_or(&mut [][..], |chunk| chunk)) {
                         Ok(len) => {
                             // A short read has taken all there was; the end, if it is known to have come, is behind it.
                             client.readable = len == chunk.len() || client.fin;
@@ -244,7 +244,7 @@ impl Worker {
             };
             match len {
                 None => {
-                    self.chunk = chunk;
+                    self.buffers.give_chunk(chunk);
                     // What it had sent before may be why it is not read on.
                     if self.client(id).is_some_and(|client| client.is_gone()) {
                         return self.close_client(id, true);
@@ -256,14 +256,14 @@ impl Worker {
                     return;
                 }
                 Some(Err(broken)) => {
-                    self.chunk = chunk;
+                    self.buffers.give_chunk(chunk);
                     if broken {
                         self.close_client(id, true);
                         return;
                     }
                 }
                 Some(Ok(0)) => {
-                    self.chunk = chunk;
+                    self.buffers.give_chunk(chunk);
                     self.client_ended(id);
                     return;
                 }
@@ -274,8 +274,9 @@ impl Worker {
                         let at = client.listener;
                         self.count(at, |counts| counts.downstream_cx_rx_bytes_total.add(len as u64));
                     }
+                    self.buffers.lend_from(&chunk);
                     self.client_data(id, chunk.get(..len).unwrap_or_default());
-                    self.chunk = chunk;
+                    self.buffers.give_chunk(chunk);
                 }
             }
         }

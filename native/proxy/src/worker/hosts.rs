@@ -214,30 +214,31 @@ impl Worker {
 
     fn read_host(&mut self, id: Id) {
         for _ in 0..READS {
-            let mut chunk = std::mem::take(&mut self.chunk);
+            let mut chunk = self.buffers.chunk();
             let may = |host: &&mut Upstream| host.readable && !host.ended && host.held_by.is_none() && !host.filtering;
             let Some(host) = self.host(id).filter(may) else {
-                self.chunk = chunk;
+                self.buffers.give_chunk(chunk);
                 return;
             };
             let group = host.group;
-            let result = host.socket.read(&mut chunk);
+            let result = host.socket.read(Rc::get_mut(&mut chunk).map_or(&mut [][..], |chunk| chunk));
             match result {
                 Ok(0) => {
-                    self.chunk = chunk;
+                    self.buffers.give_chunk(chunk);
                     return self.host_ended(id);
                 }
                 Ok(len) => {
                     host.readable = len == chunk.len() || host.fin;
                     host.spoke = true;
                     self.count_cluster(group, |stats| stats.upstream_cx_rx_bytes_total.add(len as u64));
+                    self.buffers.lend_from(&chunk);
                     self.host_data(id, chunk.get(..len).unwrap_or_default());
-                    self.chunk = chunk;
+                    self.buffers.give_chunk(chunk);
                 }
                 Err(error) => {
                     let blocked = error.kind() == io::ErrorKind::WouldBlock;
                     host.readable = !blocked;
-                    self.chunk = chunk;
+                    self.buffers.give_chunk(chunk);
                     if blocked {
                         return;
                     }
@@ -296,7 +297,7 @@ impl Worker {
         let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) else { return };
         host.is_unsent = false;
         if !host.connected {
-            return;
+            return host.out.keep();
         }
         let sent = host.out.send(&mut host.socket, &mut self.buffers);
         let (group, left) = (host.group, host.out.len());
@@ -451,6 +452,7 @@ impl Worker {
     pub(super) fn remove_host(&mut self, id: Id) -> Option<Upstream> {
         self.host(id)?;
         let mut host = self.hosts.remove(id.at as usize);
+        host.out.keep();
         let _ = self.poll.registry().deregister(&mut host.socket);
         host.host.stats.cx_active.fetch_sub(1, Ordering::Relaxed);
         if let Some(group) = self.groups.get_mut(host.group) {

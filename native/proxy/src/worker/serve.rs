@@ -456,15 +456,12 @@ pub fn as_it_is(
     frame: Frame<'_>,
 ) -> bool {
     let Some(number) = number else {
-        out.push(frame.bytes, buffers);
+        out.pass(frame.bytes, buffers);
         return true;
     };
     let Some(place) = codec.id_place(frame) else { return false };
-    let written = place.write(out.push(frame.bytes, buffers), number);
-    if !written {
-        out.retract(frame.bytes.len());
-    }
-    written
+    let first = place.at.saturating_add(place.len);
+    out.push_changed(frame.bytes, first, buffers, |begin| place.write(begin, number))
 }
 
 /// Writes a request as a host is to get it: under another id, if one is given, and with what the route sets. `Err` if what

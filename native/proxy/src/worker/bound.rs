@@ -21,6 +21,13 @@ const S2C: Direction = Direction::ServerToClient;
 /// The most that is kept of a request on a connection that a client has for itself.
 pub const KEPT_BOUND: usize = 16 << 10;
 
+/// What a client is told that would open a stream to another cluster than its others, where it does not name them: see
+/// [`Worker::place`].
+const ONE_CLUSTER: Refusal = (
+    ErrorType::BadRequest,
+    "meta protocol router: this connection has streams to another cluster, a stream to this one needs another connection",
+);
+
 /// What becomes of a message, or of the beginning of a long one, that goes by a connection for its client alone.
 pub enum Went {
     /// It goes by this connection.
@@ -99,6 +106,7 @@ impl Worker {
         let in_turn = client.in_flight > 0 && !codec.shares;
         let sent = match self.way(id, &head, bytes) {
             Ok(way) if part && !way.route.request_set.is_empty() => return Went::Whole,
+            Ok(way) if self.would_stray(id, way.group, &head) => Err(ONE_CLUSTER),
             Ok(way) if !self.may_bind(id, way.group, head.kind) => {
                 self.wait_turn(id);
                 return Went::Later;
@@ -124,6 +132,17 @@ impl Worker {
                 Went::Nowhere
             }
         }
+    }
+
+    /// True if a request opens a stream to another cluster than one where its client may have some already, and those are not
+    /// named by the client: their frames would follow it there.
+    fn would_stray(&self, id: Id, group: usize, head: &Head) -> bool {
+        let (Kind::StreamOpen, RequestId::Int(_)) = (head.kind, head.request_id) else { return false };
+        let Some(client) = self.clients.get(id.at as usize).filter(|client| client.serial == id.serial) else {
+            return false;
+        };
+        let mut hosts = client.bound.iter().filter_map(|bound| self.hosts.get(bound.at as usize));
+        hosts.any(|host| host.group != group)
     }
 
     /// True if a client may ask a cluster now by a connection for itself: those of another one must all have answered before,
@@ -266,7 +285,7 @@ impl Worker {
             let _ = decoder.feed(C2S, bytes, &mut fed);
             let _ = decoder.detach(C2S);
         }
-        host.out.push(bytes, &mut self.buffers);
+        host.out.pass(bytes, &mut self.buffers);
         host.heard = self.now;
         let unsent = host.out.len();
         self.host_unsent(to);
@@ -354,7 +373,7 @@ impl Worker {
     /// Sends bytes of a plain connection.
     pub(super) fn send_plain(&mut self, id: Id, to: Id, bytes: &[u8]) {
         let Some(host) = self.hosts.get_mut(to.at as usize).filter(|host| host.serial == to.serial) else { return };
-        host.out.push(bytes, &mut self.buffers);
+        host.out.pass(bytes, &mut self.buffers);
         let unsent = host.out.len();
         self.host_unsent(to);
         self.wait_if_full(id, to, unsent);

@@ -73,18 +73,19 @@ impl Worker {
     ) -> Result<(Id, Arc<Host>), Refusal> {
         let mut tried = Tried::default();
         tried.add(node.address);
-        if refusal == NO_SOCKET { self.shared_untried(group, codec, head, &mut tried) } else { Err(refusal) }
+        if refusal == NO_SOCKET { self.shared_untried(1, group, codec, head, &mut tried) } else { Err(refusal) }
     }
 
     fn shared_untried(
         &mut self,
+        requests: u32,
         group: usize,
         codec: &Arc<dyn AnyCodec>,
         head: &Head,
         tried: &mut Tried,
     ) -> Result<(Id, Arc<Host>), Refusal> {
         while let Some(node) = self.another(group, tried.hosts()) {
-            match self.shared(group, &node, codec, head) {
+            match self.shared_for(requests, group, &node, codec, head) {
                 Ok(id) => {
                     self.count_cluster(group, |stats| stats.upstream_rq_moved.add(1));
                     return Ok((id, node));
@@ -206,19 +207,43 @@ impl Worker {
         if shared.reserved {
             return self.move_long(id, lost, shared, moving, refusal);
         }
+        if shared.line.is_some() {
+            return self.move_lines(lost, shared, moving, refusal);
+        }
         // Between requests there are one-way messages; where the first one begins is known if nothing was sent before.
         let first = moving.first().map_or(u64::MAX, |moving| moving.at);
-        let mut went = HashMap::new();
         let mut at = if lost.out.sent() == 0 { 0 } else { first };
         for moving in moving {
             self.move_oneways(lost, shared, at, moving.at);
             at = moving.at + u64::from(moving.len);
-            let bytes = lost.out.waiting(moving.at).get(..moving.len as usize).unwrap_or_default();
-            if let Err(moving) = self.move_request(lost, shared, moving, bytes, &mut went) {
+            if let Err(moving) = self.move_request(lost, shared, moving, None, 1) {
                 self.not_moved(lost, &moving, refusal);
             }
         }
         self.move_oneways(lost, shared, at, lost.out.end());
+    }
+
+    /// As [`Worker::move_unsent`], where answers come in order and nothing is one-way: all that a client has asked goes by one
+    /// connection, so that one needs room for it. One client is done before the next, whose room nobody else takes then.
+    fn move_lines(&mut self, lost: &Upstream, shared: &Shared, moving: Vec<Moving>, refusal: Refusal) {
+        let mut places = HashMap::new();
+        let mut clients: Vec<Vec<Moving>> = Vec::new();
+        for moving in moving {
+            let place = *places.entry(moving.exchange.client).or_insert(clients.len());
+            match clients.get_mut(place) {
+                Some(asked) => asked.push(moving),
+                None => clients.push(vec![moving]),
+            }
+        }
+        for asked in clients {
+            let mut begun = None;
+            for (left, moving) in (1..=asked.len() as u32).rev().zip(asked) {
+                match self.move_request(lost, shared, moving, begun, left) {
+                    Ok(to) => begun = Some(to),
+                    Err(moving) => self.not_moved(lost, &moving, refusal),
+                }
+            }
+        }
     }
 
     fn not_moved(&mut self, lost: &Upstream, moving: &Moving, (error, message): Refusal) {
@@ -227,32 +252,29 @@ impl Worker {
         self.lost(&moving.exchange, &moving.asked, error, message);
     }
 
+    /// Sends a request by a connection that others have gone by, or else by one with room for so many. Returns which.
     fn move_request(
         &mut self,
         lost: &Upstream,
         shared: &Shared,
         mut moving: Moving,
-        bytes: &[u8],
-        went: &mut HashMap<Id, Id>,
-    ) -> Result<(), Box<Moving>> {
+        begun: Option<Id>,
+        requests: u32,
+    ) -> Result<Id, Box<Moving>> {
         moving.tried.add(lost.host.address);
+        let bytes = lost.out.waiting(moving.at).get(..moving.len as usize).unwrap_or_default();
         // It has the edits of its route already.
         let head = match shared.codec.split(C2S, &self.limits, bytes) {
             Ok(Split::Head(head)) if head.frame_len == bytes.len() && head.kind == Kind::Request => head,
             _ => return Err(Box::new(moving)),
         };
-        // Where answers come in order, the second request of a client goes where the first one went.
-        let in_line = moving.exchange.client.filter(|_| shared.line.is_some());
-        let begun = in_line.and_then(|client| {
-            let to = *went.get(&client)?;
-            Some((to, Arc::clone(&self.host(to)?.host.0)))
-        });
+        let begun = begun.and_then(|to| Some((to, Arc::clone(&self.host(to)?.host.0))));
         let to = match begun {
             Some(begun) => {
                 self.count_cluster(lost.group, |stats| stats.upstream_rq_moved.add(1));
                 Ok(begun)
             }
-            None => self.shared_untried(lost.group, &shared.codec, &head, &mut moving.tried),
+            None => self.shared_untried(requests, lost.group, &shared.codec, &head, &mut moving.tried),
         };
         let Ok((to, node)) = to else { return Err(Box::new(moving)) };
         if !self.enter_pending(lost.group, to) {
@@ -272,10 +294,9 @@ impl Worker {
         }
         moving.at = at;
         moving.len = (host.out.end() - at) as u32;
-        went.extend(in_line.map(|client| (client, to)));
         self.settle_in(to, slot, moving);
         changes_host(&lost.host, &node, self.worker, 1);
-        Ok(())
+        Ok(to)
     }
 
     /// Lets a request wait for its answer in a slot of another connection.
@@ -326,7 +347,7 @@ impl Worker {
     fn move_oneway(&mut self, lost: &Upstream, shared: &Shared, head: Head, message: &[u8]) -> bool {
         let mut tried = Tried::default();
         tried.add(lost.host.address);
-        let Ok((to, _)) = self.shared_untried(lost.group, &shared.codec, &head, &mut tried) else { return false };
+        let Ok((to, _)) = self.shared_untried(1, lost.group, &shared.codec, &head, &mut tried) else { return false };
         if !self.enter_pending(lost.group, to) {
             return false;
         }

@@ -43,24 +43,39 @@ impl Worker {
         codec: &Arc<dyn AnyCodec>,
         head: &Head,
     ) -> Result<Id, Refusal> {
+        self.shared_for(1, group, host, codec, head)
+    }
+
+    /// As [`Worker::shared`], with room for so many requests.
+    pub(super) fn shared_for(
+        &mut self,
+        requests: u32,
+        group: usize,
+        host: &Arc<Host>,
+        codec: &Arc<dyn AnyCodec>,
+        head: &Head,
+    ) -> Result<Id, Refusal> {
         let own = self.groups.get_mut(group).ok_or(NO_SOCKET)?;
         let most = own.most_in_flight();
+        // Room for all is room for one where so many fewer may be under way. A bound that was lowered may be less than they
+        // are: they go where nothing else is.
+        let enough = most.saturating_sub(requests.saturating_sub(1)).max(1);
         let pool = Pool {
             host: Arc::as_ptr(host) as usize,
             codec: Arc::as_ptr(codec).cast::<()>() as usize,
             dialect: codec.dialect(head),
         };
-        let mut held = None;
+        let mut unfit = None;
         if let Some(open) = own.pools.get_mut(&pool) {
             while let Some(id) = open.last().copied() {
                 if let Some(host) = self.hosts.get_mut(id.at as usize).filter(|host| host.serial == id.serial) {
                     let (takes_more, free) = (host.takes_more(), host.held_by.is_none());
                     if let Role::Shared(shared) = &mut host.role {
                         if takes_more && shared.has_room(most) {
-                            if free {
+                            if free && shared.has_room(enough) {
                                 return Ok(id);
                             }
-                            held = Some(id);
+                            unfit = Some(id);
                             break;
                         }
                         shared.listed = false;
@@ -70,20 +85,25 @@ impl Worker {
                 open.pop();
             }
         }
-        let Some(held) = held else { return self.open_shared(group, host, codec, pool) };
-        // A client that reads slowly has the answers of others wait there: what can go by another connection does.
+        let Some(unfit) = unfit else { return self.open_shared(group, host, codec, pool) };
+        // There is too little room, or a client that reads slowly has the answers of others wait there: what can go by another
+        // connection does.
         let free = |id: &Id| {
             let host = self.hosts.get(id.at as usize).filter(|host| host.serial == id.serial);
-            host.is_some_and(|host| host.is_free(most))
+            host.is_some_and(|host| host.is_free(enough))
         };
         if let Some(open) = own.pools.get_mut(&pool)
             && let Some(at) = open.iter().position(free)
         {
             let last = open.len() - 1;
             open.swap(at, last);
-            return Ok(open.get(last).copied().unwrap_or(held));
+            return Ok(open.get(last).copied().unwrap_or(unfit));
         }
-        self.open_shared(group, host, codec, pool).or(Ok(held))
+        self.open_shared(group, host, codec, pool).or_else(|refusal| {
+            let role = self.host(unfit).map(|host| &host.role);
+            let has_room = matches!(role, Some(Role::Shared(shared)) if shared.has_room(enough));
+            if has_room { Ok(unfit) } else { Err(refusal) }
+        })
     }
 
     fn open_shared(

@@ -132,6 +132,16 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [&[number << 3 | 2, bytes.len() as u8][..], bytes].concat()
 }
 
+fn varint(mut rest: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while rest > 0x7f {
+        bytes.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+    bytes
+}
+
 /// A unary call of tRPC.
 pub fn trpc_call(id: u8, function: &str, body: &str) -> Vec<u8> {
     let header = [&[0x18, id][..], &field(7, function.as_bytes())].concat();
@@ -140,13 +150,7 @@ pub fn trpc_call(id: u8, function: &str, body: &str) -> Vec<u8> {
 
 /// The answer to it; ids as they are, up to five bytes of varint.
 pub fn trpc_answer(id: u64, body: &str) -> Vec<u8> {
-    let mut header = vec![0x18];
-    let mut rest = id;
-    while rest > 0x7f {
-        header.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    header.push(rest as u8);
+    let header = [&[0x18][..], &varint(id)].concat();
     trpc_fixed(0, 0, header.len() as u16, id as u32, &[&header, body.as_bytes()].concat())
 }
 
@@ -166,4 +170,30 @@ pub fn trpc_data(stream: u32, bytes: &str) -> Vec<u8> {
 /// The end of one direction, or with `reset` of the whole.
 pub fn trpc_close(stream: u32, reset: bool) -> Vec<u8> {
     trpc_fixed(1, 4, 0, stream, if reset { &[8, 1] } else { &[] })
+}
+
+fn brpc(magic: &[u8; 4], meta: &[u8], body: &str) -> Vec<u8> {
+    let all = (meta.len() + body.len()) as u32;
+    [&magic[..], &all.to_be_bytes(), &(meta.len() as u32).to_be_bytes(), meta, body.as_bytes()].concat()
+}
+
+/// What the meta of a bRPC call says of the sender's stream.
+fn brpc_settings(stream: Option<u8>) -> Vec<u8> {
+    stream.map_or(Vec::new(), |stream| field(8, &[8, stream]))
+}
+
+/// A call of bRPC; with a stream one that opens it, by the client's id.
+pub fn brpc_call(id: u8, method: &str, stream: Option<u8>) -> Vec<u8> {
+    let request = field(1, &[field(1, b"a.B"), field(2, method.as_bytes())].concat());
+    brpc(b"PRPC", &[&request[..], &[0x20, id], &brpc_settings(stream)].concat(), "")
+}
+
+/// The answer to it, with the server's id of the stream.
+pub fn brpc_answer(id: u64, stream: Option<u8>, body: &str) -> Vec<u8> {
+    brpc(b"PRPC", &[&field(2, &[])[..], &[0x20], &varint(id), &brpc_settings(stream)].concat(), body)
+}
+
+/// Data of a stream, by the ids that its receiver and its sender have for it.
+pub fn brpc_data(to: u8, from: u8, body: &str) -> Vec<u8> {
+    brpc(b"STRM", &[8, to, 16, from, 24, 3], body)
 }

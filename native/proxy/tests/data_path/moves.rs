@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use metaprotocol_core::{Kind, RequestId};
 use serde_json::{Value, json};
@@ -233,6 +234,65 @@ fn what_is_moved_keeps_the_order_of_its_client() {
         }
     }
     assert!(rig.cluster("c", "upstream_rq_moved") >= 20);
+}
+
+#[test]
+fn what_is_moved_keeps_to_the_bound_of_its_new_connection() {
+    // What another client has under way there already: both clients have room there, but not together; none has.
+    for before in [1, 3] {
+        let waiting = Arc::new(Mutex::new(Vec::new()));
+        let host = Host::new("redis", {
+            let waiting = Arc::clone(&waiting);
+            move |peer, _, bytes| {
+                waiting.lock().unwrap().push((peer.number, peer.socket.try_clone().unwrap(), redis_key(bytes)));
+            }
+        });
+        let (silent, _kept) = blackhole();
+        let bound = json!({ "connect_timeout": 300, "max_in_flight_per_connection": 4 });
+        let rig = among("redis", &[host.address], bound);
+        let mut first = rig.client("redis");
+        let get = |key: &str| redis(&["GET", key]);
+        let before: Vec<String> = (0..before).map(|key| format!("first {key}")).collect();
+        first.send(&before.iter().map(|key| get(key)).collect::<Vec<_>>().concat());
+        host.until_got(before.len());
+        // From here on all go to the other one.
+        let weighted = json!({ "priorities": [[{ "hosts": [
+            { "address": silent.to_string(), "weight": 100_000 }, { "address": host.address.to_string(), "weight": 1 },
+        ] }]] });
+        rig.update(json!({ "hosts": { "c": weighted } }));
+        let mut clients = [("a", rig.client("redis")), ("b", rig.client("redis"))];
+        let mut asked = before.len() as u64;
+        for key in ["1", "2"] {
+            for (name, client) in &mut clients {
+                client.send(&get(&format!("{name} {key}")));
+                asked += 1;
+                rig.until_cluster("c", "upstream_rq_total", asked);
+            }
+        }
+        host.until_got(before.len() + 4);
+        assert_eq!(rig.cluster("c", "upstream_rq_moved"), 4);
+        // What had too little room for two still takes one.
+        let mut last = rig.client("redis");
+        last.send(&get("last"));
+        host.until_got(before.len() + 5);
+        let mut unanswered = [0; 2];
+        for (number, ..) in waiting.lock().unwrap().iter() {
+            unanswered[*number] += 1;
+        }
+        assert!(unanswered.iter().all(|count| *count <= 4), "{unanswered:?}");
+        for (_, socket, key) in waiting.lock().unwrap().iter_mut() {
+            socket.write_all(&redis_text(key)).unwrap();
+        }
+        for key in &before {
+            assert_eq!(first.frame(), redis_text(key));
+        }
+        for (name, client) in &mut clients {
+            for key in ["1", "2"] {
+                assert_eq!(client.frame(), redis_text(&format!("{name} {key}")));
+            }
+        }
+        assert_eq!(last.frame(), redis_text("last"));
+    }
 }
 
 #[test]

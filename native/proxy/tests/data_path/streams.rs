@@ -1,4 +1,4 @@
-//! Streams of tRPC.
+//! Streams of tRPC and of bRPC.
 
 use metaprotocol_core::{Kind, RequestId};
 use serde_json::json;
@@ -140,4 +140,53 @@ fn a_stream_of_a_client_that_leaves_ends_at_the_host() {
     assert_eq!(client.frame(), trpc_opened(1));
     client.finish().ended_cleanly();
     crate::common::until("its connection is closed", || host.open.load(std::sync::atomic::Ordering::SeqCst) == 0);
+}
+
+/// A host of bRPC that accepts streams, answers their data with its name and the data, and calls with its name.
+fn brpc_host(name: &'static str) -> Host {
+    Host::new("brpc", move |peer, head, bytes| match (head.kind, head.request_id) {
+        // It has its own ids for streams: the next one after the client's.
+        (Kind::StreamOpen, RequestId::Int(id)) => {
+            peer.send(&brpc_answer(id, head.stream_id.map(|stream| stream as u8 + 1), name));
+        }
+        (Kind::StreamData, _) => {
+            let own = head.stream_id.expect("the receiver's id") as u8;
+            let data = String::from_utf8_lossy(&bytes[head.header_len as usize..]);
+            peer.send(&brpc_data(own - 1, own, &format!("{name} {data}")));
+        }
+        (Kind::Request, RequestId::Int(id)) => peer.send(&brpc_answer(id, None, name)),
+        _ => panic!("{head:?}"),
+    })
+}
+
+#[test]
+fn streams_that_their_client_does_not_name_are_with_one_cluster() {
+    let (one, two) = (brpc_host("one"), brpc_host("two"));
+    let update = json!({
+        "clusters": { "d": { "hosts": hosts_of(&[&two]) } },
+        "routes": { "r": { "routes": [
+            { "match": [{ "key": "method", "test": { "exact": { "text": "Two" } } }], "to": { "cluster": "d" } },
+            { "to": { "cluster": "c" } },
+        ] } },
+    });
+    let rig = Rig::new(with(simple("brpc", &[&one]), update));
+    let mut client = rig.client("brpc");
+    assert_eq!(client.send(&brpc_call(1, "One", Some(10))).frame(), brpc_answer(1, Some(11), "one"));
+    for round in 0..2 {
+        client.send(&[brpc_call(2, "Two", Some(20)), brpc_data(11, 10, "first")].concat());
+        let (head, refused) = client.next().expect("an answer");
+        assert_eq!((head.kind, head.request_id), (Kind::Error, RequestId::Int(2)));
+        assert!(contains(&refused, "this connection has streams to another cluster"));
+        assert_eq!(client.frame(), brpc_data(10, 11, "one first"));
+        // Calls go where they belong, and more streams to where the first one is.
+        assert_eq!(client.send(&brpc_call(3, "Two", None)).frame(), brpc_answer(3, None, "two"));
+        let (own, theirs) = (30 + round * 2, 31 + round * 2);
+        assert_eq!(client.send(&brpc_call(4, "One", Some(own))).frame(), brpc_answer(4, Some(theirs), "one"));
+        assert_eq!(client.send(&brpc_data(theirs, own, "more")).frame(), brpc_data(own, theirs, "one more"));
+    }
+    // Another connection is free to have its own there.
+    let mut other = rig.client("brpc");
+    assert_eq!(other.send(&brpc_call(1, "Two", Some(40))).frame(), brpc_answer(1, Some(41), "two"));
+    assert_eq!(other.send(&brpc_data(41, 40, "x")).frame(), brpc_data(40, 41, "two x"));
+    assert_eq!((one.count(), two.count(), rig.listener("request_stream")), (7, 4, 6));
 }

@@ -179,8 +179,10 @@ impl Worker {
             };
             let Role::Bound(_, own) = &host.role else { return true };
             let state = codec.info().sharing == Sharing::Bound && own.as_ref().unwrap_or(decoder).tied();
+            // Who shares connections has this one for streams. Of those that it does not name nobody knows when they are over.
+            let unnamed = codec.shares && client.streams.is_none();
             let mut streams = client.streams.iter().flat_map(|streams| streams.values());
-            if state || streams.any(|stream| stream.host == *bound) || host.busy() || !host.out.is_empty() {
+            if state || unnamed || streams.any(|stream| stream.host == *bound) || host.busy() || !host.out.is_empty() {
                 client.leaving = true;
                 return true;
             }

@@ -190,3 +190,16 @@ fn streams_that_their_client_does_not_name_are_with_one_cluster() {
     assert_eq!(other.send(&brpc_data(41, 40, "x")).frame(), brpc_data(40, 41, "two x"));
     assert_eq!((one.count(), two.count(), rig.listener("request_stream")), (7, 4, 6));
 }
+
+#[test]
+fn streams_that_their_client_does_not_name_outlive_the_place_of_their_host_in_its_cluster() {
+    let (one, two) = (brpc_host("one"), brpc_host("two"));
+    let rig = Rig::simple("brpc", &[&one]);
+    let mut client = rig.client("brpc");
+    assert_eq!(client.send(&brpc_call(1, "One", Some(10))).frame(), brpc_answer(1, Some(11), "one"));
+    rig.update(json!({ "hosts": { "c": hosts_of(&[&two]) } }));
+    for _ in 0..2 {
+        assert_eq!(client.send(&brpc_data(11, 10, "more")).frame(), brpc_data(10, 11, "one more"));
+        assert_eq!(client.send(&brpc_call(2, "One", None)).frame(), brpc_answer(2, None, "two"));
+    }
+}

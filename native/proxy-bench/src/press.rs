@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use metaprotocol_core::{Kind, RequestId};
+use metaprotocol_core::Kind;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::json;
 
@@ -115,19 +115,13 @@ impl Account {
                 self.longest = self.longest.max(time);
             }
             Came::Wrong { reason, asked, frame } => {
-                let own = !matches!(frame.head.request_id, RequestId::Int(id) if id != u64::from(asked.id));
-                let said = (frame.head.kind == Kind::Error && own).then(|| local(frame.bytes)).flatten();
+                let said = (frame.head.kind == Kind::Error).then(|| local(frame.bytes)).flatten();
                 if let Some(said) = said {
                     self.refused += 1;
                     let known = self.reasons.len() < REASONS || self.reasons.contains_key(&said);
                     *self.reasons.entry(if known { said } else { "others".into() }).or_default() += 1;
                 } else {
-                    // An answer with another id leaves its request waiting.
-                    if own {
-                        self.wrong += 1;
-                    } else {
-                        self.unasked += 1;
-                    }
+                    self.wrong += 1;
                     let bytes = &frame.bytes[..frame.bytes.len().min(64)];
                     self.first_wrong.get_or_insert_with(|| {
                         format!("{reason}: {asked:?} {:?} {:?}", frame.head, String::from_utf8_lossy(bytes))

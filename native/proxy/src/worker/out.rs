@@ -117,6 +117,8 @@ pub struct Out {
     /// Those between them that others have, only within a round.
     lent: Vec<Lent>,
     lent_len: usize,
+    /// The socket did not take all the last time. What would be lent now had to be copied, and with it all that waits.
+    full: bool,
 }
 
 impl Out {
@@ -187,7 +189,7 @@ impl Out {
         buffers: &mut Buffers,
         change: impl FnOnce(&mut [u8]) -> bool,
     ) -> bool {
-        let lent = buffers.lend(bytes, first);
+        let lent = if self.full { None } else { buffers.lend(bytes, first) };
         let own = if lent.is_some() { bytes.get(..first).unwrap_or_default() } else { bytes };
         if !change(self.push(own, buffers)) {
             self.bytes.truncate(self.bytes.len() - own.len());
@@ -238,7 +240,7 @@ impl Out {
         }
         all.extend_from_slice(self.bytes.get(at..).unwrap_or_default());
         self.bytes = all;
-        (self.sent, self.lent_len) = (0, 0);
+        (self.sent, self.lent_len, self.full) = (0, 0, true);
     }
 
     /// Sends as much as the socket takes; returns how much that was.
@@ -268,6 +270,7 @@ impl Out {
             self.keep();
             buffers.give_pieces(std::mem::take(&mut self.lent));
         }
+        self.full = !self.is_empty();
         if self.is_empty() {
             self.sent = 0;
             buffers.give(std::mem::take(&mut self.bytes));
@@ -377,6 +380,7 @@ mod tests {
     fn what_is_lent_stands_where_it_was_put_and_nothing_writes_over_it() {
         let (mut out, mut buffers, mut socket) = (Out::default(), Buffers::default(), Socket(0, Vec::new()));
         let mut expected = Vec::new();
+        let (mut whole, mut cut) = (0, 0);
         // Sizes and room for them follow a fixed pattern without a common period.
         for round in 0..400_usize {
             let mut lent = 0;
@@ -411,15 +415,34 @@ mod tests {
                 out.keep();
                 assert_eq!(out.waiting(out.sent()), &expected[socket.1.len()..]);
             }
-            socket.0 = round * 131 % 20_011;
+            socket.0 = round * 7919 % 60_011;
             out.send(&mut socket, &mut buffers).unwrap_or_default();
+            *if out.is_empty() { &mut whole } else { &mut cut } += lent;
             assert_eq!((out.sent() as usize, out.end() as usize), (socket.1.len(), expected.len()));
             assert_eq!(out.waiting(out.sent()), &expected[socket.1.len()..]);
         }
         socket.0 = usize::MAX;
         out.send(&mut socket, &mut buffers).unwrap_or_default();
         assert!(socket.1 == expected);
+        assert!(whole > 100 && cut > 20, "{whole} and {cut} pieces were lent");
         assert!(buffers.chunks.len() <= CHUNKS + 1 && buffers.chunks.iter().all(|chunk| Rc::strong_count(chunk) == 1));
+    }
+
+    #[test]
+    fn what_waits_is_not_copied_again_for_each_message_behind_it() {
+        let (mut out, mut buffers, mut socket) = (Out::default(), Buffers::default(), Socket(100, Vec::new()));
+        let chunk = buffers.chunk();
+        buffers.lend_from(&chunk);
+        out.pass(&chunk, &mut buffers);
+        assert_eq!((out.lent.len(), out.send(&mut socket, &mut buffers).unwrap_or_default()), (1, 100));
+        for _ in 0..3 {
+            out.pass(&chunk, &mut buffers);
+            assert_eq!((out.lent.len(), out.send(&mut socket, &mut buffers).unwrap_or_default()), (0, 0));
+        }
+        socket.0 = usize::MAX;
+        assert_eq!(out.send(&mut socket, &mut buffers).unwrap_or_default(), 4 * CHUNK - 100);
+        out.pass(&chunk, &mut buffers);
+        assert_eq!(out.lent.len(), 1);
     }
 
     #[test]
